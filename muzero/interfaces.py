@@ -1,0 +1,334 @@
+"""The contracts: what a game, a world model, a planner and an objective are, and the records that pass between them.
+
+Read this file first; every other file implements it or uses it.  Sizes in shapes: B games or samples side by
+side, A actions, T steps of one game, K unrolled steps of a window, W real steps of a window.
+
+The turn is a sign.  The discount of a step is negative where the turn passes to the opponent and 0 where the game
+ends; a reward belongs to the player who just moved, a value to the player to move.  So a return is always
+``reward + discount * next_value`` and nothing anywhere asks how many players there are.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+Latent = dict[str, Tensor]
+"""A model's state: tensors with the batch in front.  Others gather, stack and store it by name and never look in."""
+
+
+# --- games ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class GameSpec:
+    """What is fixed about a game."""
+
+    name: str  # as the user writes it: "board/connect_four"
+    observation: tuple[int, ...]  # shape of one observation
+    dtype: str  # of the observation: "float32" or "uint8"
+    actions: int
+    discounts: tuple[float, ...]  # ascending; all values that a step's discount can take: (-1, 0) or (0, 0.997)
+    returns: tuple[float, float] | None = None  # range of a game's return, where it is known
+    max_steps: int | None = None  # length of the longest game, where it is known
+
+    @property
+    def two_player(self) -> bool:
+        """Whether the turn can pass to an opponent."""
+        return self.discounts[0] < 0
+
+
+@dataclass(frozen=True)
+class Timestep:
+    """What B games show after a step.
+
+    A game that has ended shows its last position once, with ``discount == 0`` or ``truncated``; the next step ignores
+    its action and shows the first position of a new game.  All actions are legal in a position that has ended.
+    """
+
+    observation: np.ndarray  # [B, *observation], as seen by the player to move
+    legal: np.ndarray  # [B, A] bool
+    reward: np.ndarray  # [B] float32, to the player who just moved; 0 where first
+    discount: np.ndarray  # [B] float32, signed; 0 where the game is over; 1 where first
+    first: np.ndarray  # [B] bool, a new game begins
+    truncated: np.ndarray  # [B] bool, cut short: the position still has a value
+
+    @property
+    def last(self) -> np.ndarray:
+        """[B] bool, the game ends here."""
+        return (self.discount == 0) | self.truncated
+
+
+class Games(ABC):
+    """B games side by side."""
+
+    spec: GameSpec
+    batch: int
+
+    @abstractmethod
+    def reset(self, seeds: np.ndarray) -> Timestep:
+        """Begin B new games.  seeds: [B] int64; all randomness of a slot, later games included, follows from its seed."""
+
+    @abstractmethod
+    def step(self, actions: np.ndarray) -> Timestep:
+        """Apply one action per game.  actions: [B] int64.
+
+        Raises:
+            EnvironmentFault: if the environment raised or returned what it must not (NaN, a wrong shape).
+        """
+
+    @abstractmethod
+    def state(self) -> dict[str, np.ndarray]:
+        """What `restore` needs to continue these games exactly; empty where a game cannot be continued."""
+
+    @abstractmethod
+    def restore(self, state: dict[str, np.ndarray]) -> Timestep | None:
+        """Bring back the games of `state` and show them again; None where that is impossible."""
+
+    def close(self) -> None:
+        """Release what the games hold."""
+
+
+class EnvironmentFault(RuntimeError):
+    """An environment raised, or returned what it must not."""
+
+
+# --- world models --------------------------------------------------------------------------------------------------
+
+
+class Head(Protocol):
+    """A distribution over a number, as a network's head returns it."""
+
+    @property
+    def mean(self) -> Tensor:
+        """[B] expected value."""
+        ...
+
+    def loss(self, target: Tensor) -> Tensor:
+        """[B] negative log likelihood of target [B] (or a loss that orders parameters as it does)."""
+        ...
+
+
+class PolicyHead(Protocol):
+    """A distribution over actions."""
+
+    @property
+    def logits(self) -> Tensor:
+        """[B, A]."""
+        ...
+
+    def loss(self, target: Tensor) -> Tensor:
+        """[B] cross entropy from the probabilities target [B, A]."""
+        ...
+
+
+class Transition(NamedTuple):
+    """What a model says about a step that it imagined."""
+
+    reward: Head
+    discount: Head  # mean: signed, times the probability that the game goes on
+
+
+class Prediction(NamedTuple):
+    """What a model says about a state."""
+
+    policy: PolicyHead
+    value: Head  # for the player to move
+
+
+class WorldModel(nn.Module, ABC):
+    """A learned model of an environment.
+
+    MuZero's initial inference is `observe` then `predict`; its recurrent inference is `imagine` then `predict`.
+    """
+
+    @abstractmethod
+    def memory(self, batch: int) -> Latent:
+        """The latent before any observation."""
+
+    @abstractmethod
+    def observe(self, memory: Latent, action: Tensor, observation: Tensor, first: Tensor) -> Latent:
+        """Take in a real observation.
+
+        Args:
+            memory: the latent of the step before; a model without memory ignores it.
+            action: [B] int64, the action that led here.
+            observation: [B, *observation], of the game's own dtype.
+            first: [B] bool; true where a new game begins, so memory and action mean nothing.
+        """
+
+    @abstractmethod
+    def imagine(self, latent: Latent, action: Tensor) -> tuple[Latent, Transition]:
+        """The state that action [B] int64 leads to, and what happens on the way."""
+
+    @abstractmethod
+    def predict(self, latent: Latent) -> Prediction:
+        """Policy and value of a state."""
+
+
+# --- planners ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a planner chose for B positions, and what it learned by planning."""
+
+    action: np.ndarray  # [B] int64
+    policy: np.ndarray  # [B, A] float32, the improved policy: the training target
+    value: np.ndarray  # [B] float32, the search's value of the position, for the player to move
+
+
+class Planner(Protocol):
+    """A way to choose moves with a model.  A frozen dataclass: its fields are its configuration."""
+
+    def plan(
+        self,
+        model: WorldModel,
+        root: Latent,
+        legal: np.ndarray,
+        carry: Any,
+        rng: np.random.Generator,
+        explore: bool,
+    ) -> tuple[Decision, Any]:
+        """Choose an action in each of B positions.
+
+        Args:
+            model: imagines and predicts.
+            root: latent of the positions, B in front.
+            legal: [B, A] bool; each row allows an action.
+            carry: what the planner returned at the move before, None at the first.
+            rng: the only source of randomness.
+            explore: whether to choose as training needs it; otherwise the best action, without randomness.
+        """
+        ...
+
+
+# --- experience ----------------------------------------------------------------------------------------------------
+
+
+class SegmentId(NamedTuple):
+    """Names a segment: the same id never names two."""
+
+    actor: int
+    incarnation: int
+    game: int
+    sequence: int
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive steps of one game.  Row t holds a position, the search's result there, and the step taken from it.
+
+    Where ``cut``, the last row is the position in which the game was cut short: no step was taken from it, so its
+    action, reward and discount mean nothing.
+    """
+
+    id: SegmentId
+    version: int  # of the weights that played
+    observation: np.ndarray  # [T, *observation]
+    legal: np.ndarray  # [T, A] bool
+    action: np.ndarray  # [T] int64
+    reward: np.ndarray  # [T] float32
+    discount: np.ndarray  # [T] float32
+    policy: np.ndarray  # [T, A] float32
+    value: np.ndarray  # [T] float32
+    cut: bool
+
+    def __len__(self) -> int:
+        return len(self.action)
+
+    @property
+    def steps(self) -> int:
+        """Real environment steps in the segment."""
+        return len(self) - self.cut
+
+    def check(self, spec: GameSpec) -> None:
+        """Hold every array against the game: shape, dtype, finite numbers, ranges.
+
+        Raises:
+            ValueError: naming the segment, the field, what was found and what was expected.
+        """
+        length = len(self.action)
+        expected = {
+            "observation": ((length, *spec.observation), spec.dtype),
+            "legal": ((length, spec.actions), "bool"),
+            "action": ((length,), "int64"),
+            "reward": ((length,), "float32"),
+            "discount": ((length,), "float32"),
+            "policy": ((length, spec.actions), "float32"),
+            "value": ((length,), "float32"),
+        }
+        where = f"segment {tuple(self.id)} of {spec.name}"
+        if length == 0:
+            raise ValueError(f"{where}: no steps")
+        for name, (shape, dtype) in expected.items():
+            array = getattr(self, name)
+            if array.shape != shape or array.dtype != dtype:
+                raise ValueError(f"{where}: {name} is {array.dtype} {array.shape}, expected {dtype} {shape}")
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise ValueError(f"{where}: {name} holds a number that is not finite")
+        if self.action.min() < 0 or self.action.max() >= spec.actions:
+            raise ValueError(f"{where}: an action lies outside 0..{spec.actions - 1}")
+        rows = np.arange(self.steps)
+        if not self.legal[rows, self.action[rows]].all():
+            raise ValueError(f"{where}: an action that is not legal was taken")
+        if not np.isin(self.discount[rows], np.array(spec.discounts, np.float32)).all():
+            raise ValueError(f"{where}: a discount is none of {spec.discounts}")
+        if (self.discount[: self.steps - 1] == 0).any():
+            raise ValueError(f"{where}: the game ends before the segment's last step")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A training batch: W real steps from B sampled positions.
+
+    Position k of a row is k steps after the sampled one.  Past the end of a game a row goes on in an absorbing state
+    (``over``: value and reward 0); past a cut, where nothing is known, ``known`` is false.
+    """
+
+    observation: Tensor  # [B, O, *observation]: positions 0..O-1, as many as the objective asked for
+    action: Tensor  # [B, W] int64; random where over
+    reward: Tensor  # [B, W]
+    discount: Tensor  # [B, W]
+    value: Tensor  # [B, W + 1] the search's values
+    policy: Tensor  # [B, O, A] the search's policies
+    legal: Tensor  # [B, O, A] bool
+    known: Tensor  # [B, W + 1] bool; a transition k is known if position k + 1 is
+    over: Tensor  # [B, W + 1] bool
+    weight: Tensor  # [B] importance weights of prioritised sampling
+
+    def to(self, device: torch.device) -> Window:
+        """The same window on another device."""
+        return Window(**{name: tensor.to(device, non_blocking=True) for name, tensor in vars(self).items()})
+
+
+# --- objectives ----------------------------------------------------------------------------------------------------
+
+
+class WindowSize(NamedTuple):
+    """How much of a game an objective looks at."""
+
+    steps: int  # W: real steps
+    observations: int  # O: positions of which the observation, policy and legal actions are needed
+
+
+class Loss(NamedTuple):
+    """What an objective makes of a window."""
+
+    terms: dict[str, Tensor]  # name -> [B], weighted; their sum is minimised
+    priority: Tensor  # [B] how wrong the model was, for prioritised replay
+
+
+class Objective(nn.Module, ABC):
+    """What is learned.  Its parameters are those that only training needs."""
+
+    window: WindowSize
+
+    @abstractmethod
+    def forward(self, model: WorldModel, target_model: WorldModel, window: Window) -> Loss:
+        """Losses of a model on a window; target_model is the slow copy."""
