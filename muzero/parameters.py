@@ -1,0 +1,145 @@
+"""What a constructor can be configured with: its keyword-only parameters, held against their annotations."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+Constructor = Callable[..., Any]
+
+NONE = "none"  # TOML has no null
+_SCALARS = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
+_INT_LIMIT = 2**63  # TOML's integers
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bounds of a number, both inclusive: ``Annotated[int, Range(1, 10000)]``; None leaves a side open."""
+
+    low: float | None = None
+    high: float | None = None
+
+    def __contains__(self, value: float) -> bool:
+        return (self.low is None or self.low <= value) and (self.high is None or value <= self.high)
+
+    def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            bounds = [(" of at least ", self.low), (" of at most ", self.high)]
+            return "".join(f"{text}{bound}" for text, bound in bounds if bound is not None)
+        return f" from {self.low} to {self.high}"
+
+
+class Parameter(NamedTuple):
+    """A keyword-only parameter of a constructor."""
+
+    annotation: Any
+    default: Any
+    expected: str  # in words: "an integer from 1 to 10000"
+
+
+@cache
+def parameters(constructor: Constructor) -> dict[str, Parameter]:
+    """The configurable parameters of a class or function, in the order of its signature.
+
+    Raises:
+        TypeError: if a keyword-only parameter has no default, or a type that TOML cannot hold.
+    """
+    # A dataclass may inherit fields from another module, whose names its own __init__ cannot resolve.
+    own_init = isinstance(constructor, type) and not is_dataclass(constructor)
+    hints = get_type_hints(constructor.__init__ if own_init else constructor, include_extras=True)
+    found = {}
+    for name, parameter in inspect.signature(constructor).parameters.items():
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            continue
+        where = f"{constructor.__name__}({name})"
+        if parameter.default is parameter.empty or name not in hints or name == "kind":
+            raise TypeError(f"{where}: a configurable parameter needs a type, a default, and a name other than 'kind'")
+        try:
+            found[name] = Parameter(hints[name], convert(hints[name], parameter.default), _expected(hints[name]))
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{where}: default {parameter.default!r} of {hints[name]}: {error}") from error
+    return found
+
+
+def convert(annotation: Any, value: Any) -> Any:
+    """The value as the annotated type: an integer as a float, an array as a tuple, "none" as None, where that fits.
+
+    Raises:
+        ValueError: if the value is of another type, out of range or not finite.
+    """
+    arguments = get_args(annotation)
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        converted = convert(arguments[0], value)
+        if all(converted in bounds for bounds in arguments[1:] if isinstance(bounds, Range)):
+            return converted
+    elif origin in (Union, UnionType):
+        return _convert_union(arguments, value)
+    elif origin is Literal:
+        if any(value == option and type(value) is type(option) for option in arguments):
+            return value
+    elif origin is tuple:
+        if isinstance(value, list | tuple):
+            members = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
+            return tuple(convert(member, part) for member, part in zip(members, value, strict=True))
+    elif type(value) is int and annotation in (int, float):
+        if -_INT_LIMIT <= value < _INT_LIMIT:
+            return annotation(value)
+    elif type(value) is annotation and not (annotation is float and not math.isfinite(value)):
+        return value
+    raise ValueError("does not fit")
+
+
+def _convert_union(members: tuple[Any, ...], value: Any) -> Any:
+    if NoneType in members and value in (None, NONE):
+        return None
+    for member in members:
+        try:
+            return convert(member, value)
+        except ValueError:
+            continue
+    raise ValueError("fits no alternative")
+
+
+def _expected(annotation: Any) -> str:
+    arguments = get_args(annotation)
+    origin = get_origin(annotation)
+    if origin is Annotated and arguments[0] in (int, float):
+        return _SCALARS[arguments[0]] + "".join(str(bounds) for bounds in arguments[1:] if isinstance(bounds, Range))
+    if origin in (Union, UnionType):
+        members = [member for member in arguments if member is not NoneType]
+        return " or ".join([_expected(member) for member in members] + ['"none"'] * (len(members) < len(arguments)))
+    if origin is Literal and all(type(option) in (bool, int, str) for option in arguments):
+        return ("one of " if len(arguments) > 1 else "") + ", ".join(written(option) for option in arguments)
+    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        return f"an array, each part {_expected_scalar(arguments[0])}"
+    if origin is tuple and arguments:
+        return f"an array of {len(arguments)} parts: {', '.join(map(_expected_scalar, arguments))}"
+    return _expected_scalar(annotation)
+
+
+def _expected_scalar(annotation: Any) -> str:
+    if get_origin(annotation) in (Annotated, Literal):
+        return _expected(annotation)
+    if annotation not in _SCALARS:
+        raise TypeError("not a type that a configuration can hold")
+    return _SCALARS[annotation]
+
+
+def written(value: Any) -> str:
+    """A value as TOML; reading it gives the same value."""
+    if value is None:
+        return f'"{NONE}"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):  # JSON's escapes are TOML's, but for one character
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(written, value))}]"
+    return repr(value)

@@ -1,0 +1,40 @@
+"""The nearest known word to a misspelt one: keys, kinds, tables, names of games."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def nearest(word: str, words: Iterable[str], count: int = 1) -> list[str]:
+    """Up to `count` of `words` that `word` was probably meant to be, the likeliest first; [] if nothing is close.
+
+    Close is one edit, or one per three letters, or a part of the word (pong of atari/pong), in either case of letters.
+    """
+    close = []
+    for candidate in words:
+        a, b = word.lower(), candidate.lower()
+        limit = max(1, max(len(a), len(b)) // 3)
+        if abs(len(a) - len(b)) <= limit and (edits := distance(a, b)) <= limit:
+            close.append((edits, candidate))
+        elif len(a) >= 3 and a in b:  # after all true misspellings
+            close.append((len(b), candidate))
+    close.sort(key=lambda pair: pair[0])  # stable: equally near words keep the caller's order
+    return [candidate for _, candidate in close[:count]]
+
+
+def distance(a: str, b: str) -> int:
+    """How many insertions, deletions, substitutions and swaps of neighbours lead from `a` to `b`.
+
+    Damerau-Levenshtein in its restricted form: no letter is edited twice.
+    """
+    older: list[int] = []
+    old = list(range(len(b) + 1))
+    for i, x in enumerate(a):
+        new = [i + 1]
+        for j, y in enumerate(b):
+            cost = min(old[j + 1] + 1, new[j] + 1, old[j] + (x != y))
+            if i and j and x == b[j - 1] and y == a[i - 1]:
+                cost = min(cost, older[j - 1] + 1)
+            new.append(cost)
+        older, old = old, new
+    return old[-1]
