@@ -1,0 +1,127 @@
+"""The learner: model, slow copy and optimiser; one update per call."""
+
+import copy
+import math
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from muzero.config import Range
+from muzero.interfaces import Objective, Window, WorldModel
+
+
+class Learner:
+    """Improves a model by gradient steps on an objective."""
+
+    def __init__(
+        self,
+        model: WorldModel,
+        objective: Objective,
+        device: torch.device,
+        *,
+        batch: Annotated[int, Range(1, 65_536)] = 128,
+        optimizer: Literal["adamw", "sgd"] = "adamw",
+        learning_rate: Annotated[float, Range(0.0, 10.0)] = 1e-3,
+        weight_decay: Annotated[float, Range(0.0, 1.0)] = 1e-4,
+        momentum: Annotated[float, Range(0.0, 1.0)] = 0.9,
+        clip: Annotated[float, Range(0.0, 1e6)] = 5.0,
+        warmup: Annotated[int, Range(0, 1_000_000)] = 100,
+        final_rate: Annotated[float, Range(0.0, 1.0)] = 0.1,
+        target_every: Annotated[int, Range(1, 1_000_000)] = 200,
+    ) -> None:
+        """clip: largest norm of the whole gradient.
+
+        The learning rate rises over `warmup` updates, then falls along a cosine to `final_rate` of itself at the end
+        of the run.  target_every: updates after which the slow copy takes over the weights.
+        """
+        self.model = model.to(device)
+        self.objective = objective.to(device)
+        self.target = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.device = device
+        self.batch = batch
+        self.learning_rate, self.final_rate, self.warmup = learning_rate, final_rate, warmup
+        self.clip = clip
+        self.target_every = target_every
+        self.parameters = [*self.model.parameters(), *self.objective.parameters()]
+        decay = [p for p in self.parameters if p.ndim > 1]
+        groups = [
+            {"params": decay, "weight_decay": weight_decay},
+            {"params": [p for p in self.parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        if optimizer == "adamw":
+            self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
+        else:
+            self.optimizer = torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, fused=True)
+        self.updates = 0
+        self.skipped = 0
+
+    def update(self, window: Window, progress: float) -> tuple[dict[str, Tensor], np.ndarray]:
+        """One gradient step.
+
+        A step whose gradient is not finite changes nothing and is counted in `skipped`.
+
+        Args:
+            window: the batch.
+            progress: share of the run that is done, 0 to 1.
+
+        Returns:
+            mean of each loss term and the gradient's norm; new priorities [B].
+        """
+        self.model.train()
+        window = window.to(self.device)
+        loss = self.objective(self.model, self.target, window)
+        terms = {name: (term * window.weight).mean() for name, term in loss.terms.items()}
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(terms.values())).sum().backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.clip or math.inf)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(progress)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+        else:
+            self.skipped += 1
+        self.updates += 1
+        if self.updates % self.target_every == 0:
+            self.target.load_state_dict(self.model.state_dict())
+        metrics = {name: term.detach() for name, term in terms.items()} | {"gradient": norm.detach()}
+        return metrics, loss.priority.cpu().numpy()
+
+    def rate(self, progress: float) -> float:
+        """The learning rate at this point of the run."""
+        rise = min(1.0, (self.updates + 1) / (self.warmup + 1))
+        fall = self.final_rate + (1 - self.final_rate) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+        return self.learning_rate * rise * fall
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the model's weights, on the host, for actors."""
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+
+    def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+        """Tensors by file name, and plain values, from which `restore` makes the same learner."""
+        slots = self.optimizer.state_dict()["state"]
+        tensors = {
+            "model": dict(self.model.state_dict()),
+            "target": dict(self.target.state_dict()),
+            "objective": dict(self.objective.state_dict()),
+            "optimizer": {
+                f"{number}.{name}": tensor
+                for number, slot in slots.items()
+                for name, tensor in slot.items()
+                if tensor is not None
+            },
+        }
+        return tensors, {"updates": self.updates, "skipped": self.skipped}
+
+    def restore(self, tensors: dict[str, dict[str, Tensor]], values: dict[str, Any]) -> None:
+        """Become the learner whose `state` this is."""
+        self.model.load_state_dict(tensors["model"])
+        self.target.load_state_dict(tensors["target"])
+        self.objective.load_state_dict(tensors["objective"])
+        slots: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in tensors["optimizer"].items():
+            number, name = key.split(".", 1)
+            slots.setdefault(int(number), {})[name] = tensor
+        self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        self.updates, self.skipped = values["updates"], values["skipped"]

@@ -1,0 +1,198 @@
+"""MuZero's world model: representation, dynamics and prediction over one latent (Schrittwieser et al. 2020).
+
+`LatentModel` is the model; `VectorModel` and `SpatialModel` fill it with networks for vectors and for planes.
+"""
+
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from muzero.config import Range
+from muzero.interfaces import GameSpec, Latent, Prediction, Transition, WorldModel
+from muzero.layers import (
+    Discrete,
+    Policy,
+    ResidualConvolution,
+    ResidualLinear,
+    convolution,
+    mlp,
+    scale_to_unit,
+    support,
+    zero,
+)
+
+Size = Annotated[int, Range(1, 4096)]
+Blocks = Annotated[int, Range(0, 64)]
+Atoms = Annotated[int, Range(2, 2001)]
+Limit = Annotated[float, Range(0.0, 1e6)]
+
+
+class LatentModel(WorldModel):
+    """Representation, dynamics and prediction over one latent, without memory."""
+
+    atoms_of_value: Tensor
+    atoms_of_reward: Tensor
+    atoms_of_discount: Tensor
+
+    def __init__(self, spec: GameSpec, features: int, hidden: int, atoms: int, value_limit: float, reward_limit: float):
+        """features: numbers that the subclass hands to the heads; hidden: width of the heads.
+
+        Where the range of returns is known (board games) it takes the place of both limits.
+        """
+        super().__init__()
+        low, high = spec.returns or (-value_limit, value_limit)
+        reward_low, reward_high = spec.returns or (-reward_limit, reward_limit)
+        self.register_buffer("atoms_of_value", support(low, high, atoms), persistent=False)
+        self.register_buffer("atoms_of_reward", support(reward_low, reward_high, atoms), persistent=False)
+        self.register_buffer("atoms_of_discount", torch.tensor(spec.discounts), persistent=False)
+        self.unit = 1 / 255 if spec.dtype == "uint8" else 1.0
+        self.transition_body = mlp(features, hidden, 1)
+        self.policy_body = mlp(features, hidden, 1)
+        self.value_body = mlp(features, hidden, 1)
+        self.reward_head = zero(nn.Linear(hidden, atoms))
+        self.discount_head = zero(nn.Linear(hidden, len(spec.discounts)))
+        self.policy_head = zero(nn.Linear(hidden, spec.actions))
+        self.value_head = zero(nn.Linear(hidden, atoms))
+        with torch.no_grad():  # an untrained model should expect the game to go on
+            self.discount_head.bias[self.atoms_of_discount == 0] = -4.0
+
+    def represent(self, observation: Tensor) -> Tensor:
+        """Latent of an observation [B, *observation] float32."""
+        raise NotImplementedError
+
+    def advance(self, state: Tensor, action: Tensor) -> Tensor:
+        """Latent after action [B]."""
+        raise NotImplementedError
+
+    def transition_features(self, state: Tensor) -> Tensor:
+        """[B, features] of a latent for the reward and discount heads."""
+        return state
+
+    def prediction_features(self, state: Tensor) -> Tensor:
+        """[B, features] of a latent for the policy and value heads."""
+        return state
+
+    def memory(self, batch: int) -> Latent:
+        return {}
+
+    def observe(self, memory: Latent, action: Tensor, observation: Tensor, first: Tensor) -> Latent:
+        return {"state": self.represent(observation.float() * self.unit)}
+
+    def imagine(self, latent: Latent, action: Tensor) -> tuple[Latent, Transition]:
+        state = self.advance(latent["state"], action)
+        hidden = self.transition_body(self.transition_features(state))
+        reward = Discrete(self.reward_head(hidden), self.atoms_of_reward)
+        discount = Discrete(self.discount_head(hidden), self.atoms_of_discount)
+        return {"state": state}, Transition(reward, discount)
+
+    def predict(self, latent: Latent) -> Prediction:
+        features = self.prediction_features(latent["state"])
+        policy = Policy(self.policy_head(self.policy_body(features)))
+        return Prediction(policy, Discrete(self.value_head(self.value_body(features)), self.atoms_of_value))
+
+
+class VectorModel(LatentModel):
+    """For observations without spatial structure, and boards small enough to need none."""
+
+    def __init__(
+        self,
+        spec: GameSpec,
+        *,
+        width: Size = 128,
+        blocks: Blocks = 1,
+        hidden: Size = 64,
+        atoms: Atoms = 51,
+        value_limit: Limit = 300.0,
+        reward_limit: Limit = 300.0,
+    ) -> None:
+        super().__init__(spec, width, hidden, atoms, value_limit, reward_limit)
+        inputs = int(torch.Size(spec.observation).numel())
+        self.encoder = nn.Sequential(
+            nn.Flatten(), mlp(inputs, width, 1), nn.Linear(width, width), *(ResidualLinear(width) for _ in range(blocks))
+        )
+        self.action = nn.Embedding(spec.actions, width)
+        self.enter = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.leave = nn.Linear(width, width)
+        self.dynamics = nn.Sequential(*(ResidualLinear(width) for _ in range(blocks)))
+
+    def represent(self, observation: Tensor) -> Tensor:
+        return scale_to_unit(self.encoder(observation), -1)
+
+    def advance(self, state: Tensor, action: Tensor) -> Tensor:
+        step = self.leave(F.relu(self.norm(self.enter(state) + self.action(action))))
+        return scale_to_unit(self.dynamics(state + step), -1)
+
+
+class SpatialModel(LatentModel):
+    """For boards and images: residual convolutions over planes."""
+
+    def __init__(
+        self,
+        spec: GameSpec,
+        *,
+        channels: Size = 64,
+        blocks: Blocks = 1,
+        hidden: Size = 64,
+        head_channels: Size = 8,
+        action_planes: Size = 2,
+        smallest_side: Annotated[int, Range(1, 512)] = 12,
+        atoms: Atoms = 51,
+        value_limit: Limit = 300.0,
+        reward_limit: Limit = 300.0,
+    ) -> None:
+        """smallest_side: images are halved until their shorter side is at most this."""
+        planes, height, width = spec.observation
+        halvings = 0
+        while min(height, width) > smallest_side:
+            height, width, halvings = (height + 1) // 2, (width + 1) // 2, halvings + 1
+        super().__init__(spec, head_channels * height * width, hidden, atoms, value_limit, reward_limit)
+        self.encoder = nn.Sequential(*encoder_layers(planes, channels, halvings, blocks))
+        self.action = action_table(spec.actions, action_planes, height, width)
+        self.enter = convolution(channels + action_planes, channels)
+        self.dynamics = nn.Sequential(*(ResidualConvolution(channels) for _ in range(blocks)))
+        self.prediction = nn.Sequential(*(ResidualConvolution(channels) for _ in range(blocks)))
+        self.squeeze_transition = nn.Sequential(convolution(channels, head_channels, kernel=1), nn.ReLU())
+        self.squeeze_prediction = nn.Sequential(convolution(channels, head_channels, kernel=1), nn.ReLU())
+
+    def represent(self, observation: Tensor) -> Tensor:
+        return scale_to_unit(self.encoder(observation), (-2, -1))
+
+    def advance(self, state: Tensor, action: Tensor) -> Tensor:
+        planes = self.action[action]
+        step = self.enter(torch.cat([state, planes], 1))
+        return scale_to_unit(self.dynamics(F.relu(state + step)), (-2, -1))
+
+    def transition_features(self, state: Tensor) -> Tensor:
+        return self.squeeze_transition(state).flatten(1)
+
+    def prediction_features(self, state: Tensor) -> Tensor:
+        return self.squeeze_prediction(self.prediction(state)).flatten(1)
+
+
+def encoder_layers(planes: int, channels: int, halvings: int, blocks: int) -> list[nn.Module]:
+    """From observation planes to latent channels; one residual block after each halving, `blocks` at the end."""
+    layers: list[nn.Module] = []
+    for halving in range(halvings):
+        # The full-size image is by far the dearest place to compute: half the channels there.
+        width = channels // 2 if halving == 0 and halvings > 1 else channels
+        layers += [convolution(planes, width, stride=2), nn.ReLU(), ResidualConvolution(width)]
+        planes = width
+    if halvings == 0:
+        layers += [convolution(planes, channels), nn.ReLU()]
+    return layers + [ResidualConvolution(channels) for _ in range(blocks)]
+
+
+def action_table(actions: int, planes: int, height: int, width: int) -> nn.Parameter:
+    """Learned planes per action [A, planes, H, W], begun with the square or column where actions seem to be places."""
+    table = torch.randn(actions, planes, height, width) * 0.1
+    squares = torch.arange(min(actions, height * width))
+    if actions in (height * width, height * width + 1):  # a pass is the action after the squares
+        table[:, 0] = 0
+        table[squares, 0, squares // width, squares % width] = 1
+    elif actions == width:
+        table[:, 0] = 0
+        table[squares, 0, :, squares] = 1
+    return nn.Parameter(table)

@@ -1,0 +1,1 @@
+"""What is learned: each module offers objectives behind one contract."""

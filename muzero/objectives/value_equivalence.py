@@ -1,0 +1,145 @@
+"""MuZero's objective: a model is right if it predicts the rewards, values and policies that planning needs."""
+
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from muzero.config import Range
+from muzero.interfaces import GameSpec, Latent, Loss, Objective, Window, WindowSize, WorldModel
+from muzero.layers import scale_gradient
+from muzero.targets import close_cuts, n_step_value
+
+Weight = Annotated[float, Range(0.0, 1000.0)]
+LONGEST_GAME = 512  # steps that a return to the end of the game looks ahead at most
+
+
+class ValueEquivalence(Objective):
+    """Unrolls the model K steps along real actions and holds every head against its target.
+
+    Sources: Schrittwieser et al. 2020, Appendix G (losses, gradient scaling); Ye et al. 2021 (consistency).
+    """
+
+    def __init__(
+        self,
+        spec: GameSpec,
+        model: WorldModel,
+        *,
+        unroll: Annotated[int, Range(1, 64)] = 5,
+        n_step: Annotated[int, Range(0, LONGEST_GAME)] = 5,
+        bootstrap: Literal["search", "target"] = "search",
+        policy_weight: Weight = 1.0,
+        value_weight: Weight = 0.25,
+        reward_weight: Weight = 1.0,
+        discount_weight: Weight = 1.0,
+        consistency_weight: Weight = 2.0,
+        projection: Annotated[int, Range(8, 4096)] = 128,
+        gradient_scale: Annotated[float, Range(0.0, 1.0)] = 0.5,
+    ) -> None:
+        """model gives the size of a latent only.
+
+        n_step: real steps before a value target bootstraps; 0 plays to the end of the game.
+        bootstrap: from the values that the search stored, or from the slow copy of the model at the same observation.
+        """
+        super().__init__()
+        self.unroll = unroll
+        self.n_step = n_step or min(spec.max_steps or LONGEST_GAME, LONGEST_GAME)
+        self.bootstrap = bootstrap
+        steps = unroll + self.n_step
+        self.window = WindowSize(steps, 1 + (steps if bootstrap == "target" else unroll))
+        self.weights = {
+            "policy": policy_weight,
+            "value": value_weight,
+            "reward": reward_weight,
+            "discount": discount_weight,
+            "consistency": consistency_weight,
+        }
+        self.gradient_scale = gradient_scale
+        if consistency_weight:
+            features = flat(observe_first(model, torch.zeros(1, *spec.observation))).shape[1]
+            self.projector = nn.Sequential(
+                nn.Linear(features, projection), nn.LayerNorm(projection), nn.ReLU(), nn.Linear(projection, projection)
+            )
+            self.predictor = nn.Sequential(
+                nn.Linear(projection, projection // 2),
+                nn.LayerNorm(projection // 2),
+                nn.ReLU(),
+                nn.Linear(projection // 2, projection),
+            )
+
+    def forward(self, model: WorldModel, target_model: WorldModel, window: Window) -> Loss:
+        value_target = self.value_target(target_model, window)
+        latents, reward_loss, discount_loss = self.imagine(model, window)
+        batch, positions = value_target.shape
+        prediction = model.predict(stack(latents))
+        policy_target = window.policy[:, :positions].transpose(0, 1).flatten(0, 1)
+        policy_loss = prediction.policy.loss(policy_target).view(positions, batch).t()
+        value_loss = prediction.value.loss(value_target.t().flatten()).view(positions, batch).t()
+        known, over = window.known[:, :positions], window.over[:, :positions]
+        terms = {
+            "policy": over_positions(policy_loss, known & ~over),
+            "value": over_positions(value_loss, known),
+            "reward": (reward_loss * known[:, 1:]).mean(1),
+            "discount": (discount_loss * known[:, 1:]).mean(1),
+        }
+        if self.weights["consistency"]:
+            terms["consistency"] = self.consistency(model, latents, window, (known & ~over)[:, 1:])
+        error = (prediction.value.mean.view(positions, batch)[0] - value_target[:, 0]).abs().detach()
+        return Loss({name: self.weights[name] * term for name, term in terms.items()}, error)
+
+    @torch.no_grad()
+    def value_target(self, target_model: WorldModel, window: Window) -> Tensor:
+        """[B, K + 1] returns of n real steps and a bootstrapped value; 0 where the game is over."""
+        value = window.value
+        if self.bootstrap == "target":
+            latent = observe_first(target_model, window.observation[:, self.n_step :].flatten(0, 1))
+            fresh = target_model.predict(latent).value.mean.view(len(value), -1)
+            usable = (window.known & ~window.over)[:, self.n_step :]
+            value = torch.cat([value[:, : self.n_step], torch.where(usable, fresh, value[:, self.n_step :])], 1)
+        reward, discount = close_cuts(window.reward, window.discount, value, window.known)
+        return n_step_value(reward, discount, value * (window.known & ~window.over), self.n_step)
+
+    def imagine(self, model: WorldModel, window: Window) -> tuple[list[Latent], Tensor, Tensor]:
+        """The K + 1 latents along the real actions, and the losses [B, K] of what happens between them."""
+        latent = observe_first(model, window.observation[:, 0])
+        latents, reward_loss, discount_loss = [latent], [], []
+        for k in range(self.unroll):
+            scaled = {name: scale_gradient(tensor, self.gradient_scale) for name, tensor in latent.items()}
+            latent, transition = model.imagine(scaled, window.action[:, k])
+            latents.append(latent)
+            reward_loss.append(transition.reward.loss(window.reward[:, k]))
+            discount_loss.append(transition.discount.loss(window.discount[:, k]))
+        return latents, torch.stack(reward_loss, 1), torch.stack(discount_loss, 1)
+
+    def consistency(self, model: WorldModel, latents: list[Latent], window: Window, known: Tensor) -> Tensor:
+        """[B] how far imagined latents point away from observed ones (Ye et al. 2021, eq. 2: SimSiam)."""
+        with torch.no_grad():
+            observations = window.observation[:, 1 : self.unroll + 1].transpose(0, 1).flatten(0, 1)
+            observed = self.projector(flat(observe_first(model, observations)))
+        imagined = self.predictor(self.projector(flat(stack(latents[1:]))))
+        distance = 1 - F.cosine_similarity(imagined, observed, dim=-1)
+        return (distance.view(self.unroll, -1).t() * known).mean(1)
+
+
+def observe_first(model: WorldModel, observation: Tensor) -> Latent:
+    """The latent of observations [B, ...] that stand alone, as at the beginning of a game."""
+    batch = len(observation)
+    action = torch.zeros(batch, dtype=torch.int64, device=observation.device)
+    return model.observe(model.memory(batch), action, observation, torch.ones_like(action, dtype=torch.bool))
+
+
+def stack(latents: list[Latent]) -> Latent:
+    """Latents of B rows each as one latent, first all rows of the first."""
+    return {name: torch.cat([latent[name] for latent in latents]) for name in latents[0]}
+
+
+def flat(latent: Latent) -> Tensor:
+    """[B, features] all of a latent's numbers."""
+    return torch.cat([tensor.flatten(1) for tensor in latent.values()], 1)
+
+
+def over_positions(loss: Tensor, mask: Tensor) -> Tensor:
+    """[B]: the first position in full and the mean of the unrolled ones, so that the unroll's length does not matter."""
+    loss = loss * mask
+    return loss[:, 0] + loss[:, 1:].mean(1)

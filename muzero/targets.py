@@ -1,0 +1,51 @@
+"""Training targets: pure functions of what was played."""
+
+import torch
+from torch import Tensor
+
+
+def close_cuts(reward: Tensor, discount: Tensor, value: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Let a return end with the search's value where the rest of the game is not known.
+
+    A return that reaches the last known position must not go on: there its reward becomes the value of that position
+    and its discount 0, so that ``n_step_value`` bootstraps early.  This covers games that were truncated and
+    games that are still being played.
+
+    Args:
+        reward, discount: [B, W].
+        value: [B, W + 1] the search's values.
+        known: [B, W + 1] bool, true up to the last known position.
+
+    Returns:
+        reward and discount, [B, W], ready for `n_step_value`.
+    """
+    leaves = known[:, :-1] & ~known[:, 1:]
+    stays = known[:, 1:]
+    reward = torch.where(leaves, value[:, :-1], torch.where(stays, reward, 0.0))
+    return reward, torch.where(stays, discount, 0.0)
+
+
+def n_step_value(reward: Tensor, discount: Tensor, value: Tensor, n: int) -> Tensor:
+    """Value targets that bootstrap after n steps (Schrittwieser et al. 2020, Appendix G).
+
+    Args:
+        reward: [B, W] to the player who moved.
+        discount: [B, W] per step; negative where the turn passes, 0 where the game ended.
+        value: [B, W + 1] the search's values, each seen by the player to move.
+        n: steps before bootstrapping, at least 1.
+
+    Returns:
+        [B, W + 1 - n] in reward units, each seen by the player to move there.
+
+    Raises:
+        ValueError: if W < n.
+    """
+    steps = reward.shape[1]
+    if not 1 <= n <= steps:
+        raise ValueError(f"n = {n}; expected 1 to the {steps} steps of the window")
+    total = value[:, n:]
+    # From the far end to the near: total(k) = r(k) + d(k) * total(k + 1), n times over all k at once.
+    for back in range(n - 1, -1, -1):
+        last = steps - n + back + 1
+        total = reward[:, back:last] + discount[:, back:last] * total
+    return total
