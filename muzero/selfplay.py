@@ -1,0 +1,181 @@
+"""Self-play: a batch of games, a model and a planner make segments of experience."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from muzero.config import Range
+from muzero.interfaces import Games, Latent, Planner, Segment, SegmentId, WorldModel
+
+
+class Episode(NamedTuple):
+    """A finished game."""
+
+    score: float  # sum of rewards; in two-player games, to whoever moved first
+    steps: int
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """What one call of `SelfPlay.play` made."""
+
+    segments: list[Segment]
+    episodes: list[Episode]
+
+
+class SelfPlay:
+    """Plays B games in lock step.  Goes on with the same games from call to call."""
+
+    def __init__(
+        self,
+        games: Games,
+        model: WorldModel,
+        planner: Planner,
+        seed: int,
+        actor: int = 0,
+        incarnation: int = 0,
+        *,
+        segment_steps: Annotated[int, Range(1, 10_000)] = 200,
+    ) -> None:
+        """segment_steps: rows after which a segment of a game that still goes on is handed over."""
+        self.games, self.model, self.planner = games, model.eval(), planner
+        self.seed, self.actor, self.incarnation = seed, actor, incarnation
+        self.segment_steps = segment_steps
+        self.device = next(iter(model.parameters()), torch.empty(0)).device
+        self.version = -1
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start all games anew, under seeds that this actor never used before."""
+        batch, spec = self.games.batch, self.games.spec
+        seeds = np.random.SeedSequence([self.seed, self.actor, self.incarnation])
+        *slots, planning = seeds.generate_state(batch + 1, np.uint64)
+        self.rng = np.random.default_rng(int(planning))
+        self.timestep = self.games.reset((np.array(slots) >> 1).astype(np.int64))
+        self.memory: Latent = self.model.memory(batch)
+        self.action = np.zeros(batch, np.int64)
+        self.carry: Any = None
+        shape = (batch, self.segment_steps)
+        self.rows = {
+            "observation": np.zeros((*shape, *spec.observation), spec.dtype),
+            "legal": np.zeros((*shape, spec.actions), bool),
+            "action": np.zeros(shape, np.int64),
+            "reward": np.zeros(shape, np.float32),
+            "discount": np.zeros(shape, np.float32),
+            "policy": np.zeros((*shape, spec.actions), np.float32),
+            "value": np.zeros(shape, np.float32),
+        }
+        self.filled = np.zeros(batch, np.int64)  # rows waiting to be handed over
+        self.game = np.arange(batch)  # numbers games over all slots
+        self.sequence = np.zeros(batch, np.int64)
+        self.score = np.zeros(batch)
+        self.sign = np.ones(batch)  # +1 where the player to move moved first
+        self.length = np.zeros(batch, np.int64)
+
+    def load(self, weights: dict[str, Tensor], version: int) -> None:
+        """Play with these weights of the model from now on."""
+        self.model.load_state_dict(weights)
+        self.version = version
+
+    def play(self, steps: int) -> Harvest:
+        """Go `steps` steps with each game."""
+        harvest = Harvest([], [])
+        for _ in range(steps):
+            self._step(harvest)
+        return harvest
+
+    def _step(self, harvest: Harvest) -> None:
+        now = self.timestep
+        decision = self._plan()
+        slots = np.arange(self.games.batch)
+        last = now.last & ~now.first
+        # A game that is over has handed over its rows; one cut short still needs the value of its last position.
+        keeps = ~last | now.truncated
+        found = {"observation": now.observation, "legal": now.legal, "action": decision.action}
+        found |= {"policy": decision.policy, "value": decision.value}
+        for name, array in found.items():
+            self.rows[name][slots[keeps], self.filled[keeps]] = array[keeps]
+        self.action = decision.action
+        self.timestep = after = self.games.step(decision.action)
+        moved = ~last
+        row = slots[moved], self.filled[moved]
+        self.rows["reward"][row], self.rows["discount"][row] = after.reward[moved], after.discount[moved]
+        self.filled[keeps] += 1
+        self._count(after, moved)
+        over = moved & (after.discount == 0)
+        full = moved & (self.filled == self.segment_steps)
+        for slot in np.flatnonzero(over | full | (last & now.truncated)):
+            harvest.segments.append(self._cut_out(slot, bool(last[slot])))
+        for slot in np.flatnonzero(moved & after.last):
+            harvest.episodes.append(Episode(float(self.score[slot]), int(self.length[slot])))
+        self._renew(after.first)
+
+    @torch.inference_mode()
+    def _plan(self):
+        now = self.timestep
+        action, observation, first = (
+            torch.from_numpy(array).to(self.device) for array in (self.action, now.observation, now.first)
+        )
+        self.memory = self.model.observe(self.memory, action, observation, first)
+        decision, self.carry = self.planner.plan(
+            self.model, self.memory, now.legal, self.carry, self.rng, explore=True
+        )
+        return decision
+
+    def _count(self, after, moved: np.ndarray) -> None:
+        """Add up scores, as seen by whoever moved first."""
+        self.score += np.where(moved, self.sign * after.reward, 0)
+        self.length += moved
+        self.sign = np.where(moved & (after.discount < 0), -self.sign, self.sign)
+
+    def _cut_out(self, slot: int, cut: bool) -> Segment:
+        """Hand over the rows of a slot."""
+        count = self.filled[slot]
+        rows = {name: array[slot, :count].copy() for name, array in self.rows.items()}
+        number = SegmentId(self.actor, self.incarnation, int(self.game[slot]), int(self.sequence[slot]))
+        self.filled[slot] = 0
+        self.sequence[slot] += 1
+        segment = Segment(id=number, version=self.version, cut=cut, **rows)
+        segment.check(self.games.spec)
+        return segment
+
+    def _renew(self, first: np.ndarray) -> None:
+        """Reset what is counted per game where a new one begins."""
+        self.game[first] += self.games.batch
+        self.sequence[first] = 0
+        self.score[first], self.sign[first], self.length[first] = 0, 1, 0
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and plain values from which `restore` goes on with these games."""
+        arrays = {f"rows.{name}": array for name, array in self.rows.items()}
+        arrays |= {f"games.{name}": array for name, array in self.games.state().items()}
+        arrays |= {f"memory.{name}": tensor.cpu().numpy() for name, tensor in self.memory.items()}
+        arrays |= {name: getattr(self, name) for name in COUNTERS}
+        return arrays, {"incarnation": self.incarnation, "rng": self.rng.bit_generator.state}
+
+    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
+        """Go on where `state` was taken; with new games where the old ones cannot be brought back."""
+        part = {
+            prefix: {
+                name.removeprefix(f"{prefix}."): array for name, array in arrays.items() if name.startswith(f"{prefix}.")
+            }
+            for prefix in ("rows", "games", "memory")
+        }
+        timestep = self.games.restore(part["games"]) if part["games"] else None
+        if timestep is None:
+            self.incarnation = values["incarnation"] + 1
+            self._begin()
+            return
+        self.incarnation = values["incarnation"]
+        self.timestep = timestep
+        self.rows = {name: array.copy() for name, array in part["rows"].items()}
+        self.memory = {name: torch.from_numpy(array).to(self.device) for name, array in part["memory"].items()}
+        for name in COUNTERS:
+            setattr(self, name, arrays[name].copy())
+        self.rng.bit_generator.state = values["rng"]
+
+
+COUNTERS = ("action", "filled", "game", "sequence", "score", "sign", "length")
