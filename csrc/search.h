@@ -1,0 +1,167 @@
+// One search: the memory of its trees, its rule, and the instruction set it runs on.  Owns everything; knows no Python.
+// The caller checks arguments and the order of calls (start, then select and back_up in turns, then finish).
+#pragma once
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "kernels.h"
+
+namespace muzero {
+
+struct Sizes {
+  int64_t batch, actions, simulations, max_depth;
+};
+
+// Bytes that a search of this size takes; nothing if that does not fit into 63 bits.
+inline std::optional<int64_t> memory_bytes(const Sizes& sizes) {
+  int64_t bytes = 0, extra = 0;
+  if (sizes.actions > int64_t{1} << 40) return std::nullopt;
+  if (__builtin_mul_overflow(sizes.batch, sizes.simulations + 1, &bytes)) return std::nullopt;
+  if (__builtin_mul_overflow(bytes, Trees::block_bytes(sizes.actions), &bytes)) return std::nullopt;
+  if (__builtin_mul_overflow(sizes.batch + 1, 4 * Trees::pad(sizes.actions) + 64, &extra)) return std::nullopt;
+  if (__builtin_add_overflow(bytes, extra, &bytes)) return std::nullopt;
+  if (__builtin_add_overflow(bytes, 4 * (sizes.simulations + 2), &bytes)) return std::nullopt;
+  return bytes;
+}
+
+// The natural logarithm of a positive number, from exact operations only: the C library's differs between systems.
+// ln m = 2 artanh((m - 1) / (m + 1)) for the mantissa m, as a series.
+inline double logarithm(double x) {
+  int exponent = 0;
+  double mantissa = std::frexp(x, &exponent);
+  if (mantissa < 0.70710678118654752) mantissa *= 2, exponent -= 1;
+  const double s = (mantissa - 1) / (mantissa + 1), square = s * s;
+  double series = 0;
+  for (int k = 27; k >= 1; k -= 2) series = series * square + 1.0 / k;
+  return 2 * s * series + exponent * 0.69314718055994531;
+}
+
+// The instruction sets, by how many floats a register holds.
+enum class Path { kBaseline = 4, kAvx2 = 8, kAvx512 = 16 };
+
+inline bool supported(Path path) {
+#ifdef MUZERO_X86
+  if (path == Path::kAvx2) return __builtin_cpu_supports("avx2");
+  if (path == Path::kAvx512)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+#endif
+  return path == Path::kBaseline;
+}
+
+template <class Rule>
+Kernels<Rule> kernels_for(Path path) {
+#ifdef MUZERO_X86
+  if (path == Path::kAvx512) return kernels<16, Rule>();
+  if (path == Path::kAvx2) return kernels<8, Rule>();
+#endif
+  assert(path == Path::kBaseline);
+  return kernels<4, Rule>();
+}
+
+class Search {
+ public:
+  // A search without a rule yet: use_puct or use_gumbel, then start.
+  Search(const Sizes& sizes, Path path) : path_(path) {
+    trees_.batch = static_cast<int32_t>(sizes.batch);
+    trees_.nodes = static_cast<int32_t>(sizes.simulations) + 1;
+    trees_.actions = static_cast<int32_t>(sizes.actions);
+    trees_.max_depth = static_cast<int32_t>(sizes.max_depth);
+    trees_.padded = static_cast<int32_t>(Trees::pad(sizes.actions));
+    trees_.block = static_cast<size_t>(Trees::block_bytes(sizes.actions));
+    const size_t batch = static_cast<size_t>(trees_.batch);
+    tree_lines_ = batch * trees_.nodes * (trees_.block / sizeof(Line));
+    row_lines_ = static_cast<size_t>(trees_.padded) / kLanes;
+    // Trees, then a row of scratch, then a row of noise per tree.
+    memory_ = std::make_unique_for_overwrite<Line[]>(tree_lines_ + row_lines_ * (batch + 1));
+    trees_.memory = memory_[0].bytes;
+    chosen_.resize(3 * batch);
+  }
+
+  template <class Normalize>
+  void use_puct(Normalize normalize, double c_init, double c_base) {
+    explore_.resize(static_cast<size_t>(trees_.nodes) + 1);
+    for (size_t n = 0; n < explore_.size(); ++n) {
+      const double visits = static_cast<double>(n);
+      explore_[n] = static_cast<float>(std::sqrt(visits) * (c_init + logarithm((visits + c_base + 1) / c_base)));
+    }
+    use(Puct<Normalize>{normalize, explore_.data()});
+  }
+
+  // noise: [B, A], or null for none; legal: [B, A], 0 or 1.
+  void use_gumbel(int64_t considered, float value_scale, float visit_offset, bool rescale, const float* noise,
+                  const uint8_t* legal) {
+    float* padded = row(1);
+    std::fill_n(padded, static_cast<size_t>(trees_.batch) * trees_.padded, 0.f);
+    for (size_t b = 0; b < static_cast<size_t>(trees_.batch); ++b) {
+      const size_t actions = static_cast<size_t>(trees_.actions);
+      if (noise) std::copy_n(noise + b * actions, actions, padded + b * trees_.padded);
+      const int64_t allowed = actions - std::count(legal + b * actions, legal + (b + 1) * actions, 0);
+      halving_.push_back(Halving::begin(static_cast<int32_t>(std::min(considered, allowed)), simulations()));
+    }
+    use(Gumbel{value_scale, visit_offset, rescale, padded, halving_.data()});
+  }
+
+  // value: [B]; logits, legal: [B, A].
+  void start(const float* value, const float* logits, const uint8_t* legal) {
+    visit([&](auto& rule, auto& steps) { steps.start(trees_, rule, value, logits, legal, row(0)); });
+  }
+  // Choose an edge in each tree; see selection().
+  void select() { advance(nullptr, true); }
+  // Hang a node on each chosen edge, and if wanted choose the next.
+  void back_up(const Evaluation& evaluation, bool select) {
+    advance(&evaluation, select);
+    done_ += 1;
+  }
+  void finish(const Outcome& outcome) {
+    visit([&](auto& rule, auto& steps) { steps.finish(trees_, rule, outcome, row(0)); });
+  }
+
+  const Trees& trees() const { return trees_; }
+  int32_t simulations() const { return trees_.nodes - 1; }
+  int32_t done() const { return done_; }
+  Selection selection() {
+    return {chosen_.data(), chosen_.data() + trees_.batch, chosen_.data() + 2 * static_cast<size_t>(trees_.batch)};
+  }
+
+ private:
+  struct alignas(64) Line {
+    std::byte bytes[64];
+  };
+  template <class Rule>
+  using Bound = std::pair<Rule, Kernels<Rule>>;
+
+  template <class Rule>
+  void use(const Rule& rule) {
+    bound_ = Bound<Rule>{rule, kernels_for<Rule>(path_)};
+  }
+  template <class Function>
+  void visit(Function function) {
+    std::visit([&](auto& bound) { function(bound.first, bound.second); }, bound_);
+  }
+  void advance(const Evaluation* evaluation, bool select) {
+    visit([&](auto& rule, auto& steps) {
+      steps.advance(trees_, rule, evaluation, select, done_, selection(), row(0));
+    });
+  }
+  float* row(size_t index) { return reinterpret_cast<float*>(memory_[tree_lines_ + index * row_lines_].bytes); }
+
+  Path path_;
+  Trees trees_{};
+  size_t tree_lines_ = 0, row_lines_ = 0;
+  std::unique_ptr<Line[]> memory_;
+  std::vector<float> explore_;    // [N + 1], pUCT only
+  std::vector<Halving> halving_;  // [B], Gumbel only
+  std::vector<int32_t> chosen_;   // [3, B]
+  std::variant<Bound<Puct<Siblings>>, Bound<Puct<Range>>, Bound<Puct<WholeTree>>, Bound<Gumbel>> bound_;
+  int32_t done_ = 0;  // simulations backed up
+};
+
+}  // namespace muzero

@@ -1,0 +1,205 @@
+// Sixteen floats at a time, with the same result on every processor.
+//
+// Layout.  A logical vector always has kLanes = 16 lanes; W says how many of them one register of the instruction set
+// holds (4: SSE2 and NEON, 8: AVX2, 16: AVX-512).  Sums and maxima over lanes are folded in one fixed order (lane i with
+// i + 8, then i + 4, i + 2, i + 1), and the compiler may not fuse a product with a sum (-ffp-contract=off), so W changes
+// the speed and never a bit.
+// Scope.   Everything depends on W, so that code compiled for one instruction set is never linked into another's path.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#define MUZERO_INLINE inline __attribute__((always_inline))
+
+namespace muzero {
+
+constexpr int kLanes = 16;
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// Registers: spelled out because the size may not depend on a template's parameter.
+template <int W>
+struct Register;
+template <>
+struct Register<4> {
+  using Float = float __attribute__((vector_size(16)));
+  using Int = int32_t __attribute__((vector_size(16)));
+};
+template <>
+struct Register<8> {
+  using Float = float __attribute__((vector_size(32)));
+  using Int = int32_t __attribute__((vector_size(32)));
+};
+template <>
+struct Register<16> {
+  using Float = float __attribute__((vector_size(64)));
+  using Int = int32_t __attribute__((vector_size(64)));
+};
+
+template <int W>
+struct Vector {
+  using Float = typename Register<W>::Float;
+  using Int = typename Register<W>::Int;
+  static constexpr int kParts = kLanes / W;
+
+  // Sixteen floats, and sixteen integers that double as masks (all bits set: true).
+  struct Floats {
+    Float part[kParts];
+  };
+  struct Ints {
+    Int part[kParts];
+  };
+
+  // One value of `function` for each part, in a loop that the compiler unrolls.
+  template <class Result, class Function>
+  static MUZERO_INLINE Result each(Function function) {
+    Result result;
+#pragma GCC unroll 4
+    for (int i = 0; i < kParts; ++i) result.part[i] = function(i);
+    return result;
+  }
+
+  static MUZERO_INLINE Floats load(const float* from) {  // aligned to 64 bytes
+    return each<Floats>([=](int i) { return reinterpret_cast<const Float*>(from)[i]; });
+  }
+  static MUZERO_INLINE void store(float* to, const Floats& x) {  // aligned to 64 bytes
+#pragma GCC unroll 4
+    for (int i = 0; i < kParts; ++i) reinterpret_cast<Float*>(to)[i] = x.part[i];
+  }
+  static MUZERO_INLINE void store_int(int32_t* to, const Ints& x) {  // aligned to 64 bytes
+#pragma GCC unroll 4
+    for (int i = 0; i < kParts; ++i) reinterpret_cast<Int*>(to)[i] = x.part[i];
+  }
+  static MUZERO_INLINE Floats all(float x) {
+    return each<Floats>([=](int) { return Float{} + x; });
+  }
+  static MUZERO_INLINE Ints all_int(int32_t x) {
+    return each<Ints>([=](int) { return Int{} + x; });
+  }
+  // The numbers of the lanes, counted from `first`.
+  static MUZERO_INLINE Ints lanes(int32_t first) {
+    return each<Ints>([=](int i) {
+      Int result;
+#pragma GCC unroll 16
+      for (int k = 0; k < W; ++k) result[k] = W * i + k;
+      return result + first;
+    });
+  }
+
+  static MUZERO_INLINE Floats add(const Floats& x, const Floats& y) {
+    return each<Floats>([&](int i) { return x.part[i] + y.part[i]; });
+  }
+  static MUZERO_INLINE Floats sub(const Floats& x, const Floats& y) {
+    return each<Floats>([&](int i) { return x.part[i] - y.part[i]; });
+  }
+  static MUZERO_INLINE Floats mul(const Floats& x, const Floats& y) {
+    return each<Floats>([&](int i) { return x.part[i] * y.part[i]; });
+  }
+  static MUZERO_INLINE Floats min(const Floats& x, const Floats& y) {
+    return each<Floats>([&](int i) { return x.part[i] < y.part[i] ? x.part[i] : y.part[i]; });
+  }
+  static MUZERO_INLINE Floats max(const Floats& x, const Floats& y) {
+    return each<Floats>([&](int i) { return x.part[i] > y.part[i] ? x.part[i] : y.part[i]; });
+  }
+  static MUZERO_INLINE Ints greater(const Floats& x, const Floats& y) {
+    return each<Ints>([&](int i) { return x.part[i] > y.part[i]; });
+  }
+  static MUZERO_INLINE Ints equal(const Floats& x, const Floats& y) {
+    return each<Ints>([&](int i) { return x.part[i] == y.part[i]; });
+  }
+  static MUZERO_INLINE Ints less(const Ints& x, const Ints& y) {
+    return each<Ints>([&](int i) { return x.part[i] < y.part[i]; });
+  }
+  static MUZERO_INLINE Ints both(const Ints& x, const Ints& y) {
+    return each<Ints>([&](int i) { return x.part[i] & y.part[i]; });
+  }
+  static MUZERO_INLINE Floats choose(const Ints& mask, const Floats& yes, const Floats& no) {
+    return each<Floats>([&](int i) { return mask.part[i] ? yes.part[i] : no.part[i]; });
+  }
+  static MUZERO_INLINE Ints choose(const Ints& mask, const Ints& yes, const Ints& no) {
+    return each<Ints>([&](int i) { return mask.part[i] ? yes.part[i] : no.part[i]; });
+  }
+
+  // Lanes folded to one number by `combine`, in the fixed order.
+  template <class Result, class Lanes, class Combine>
+  static MUZERO_INLINE Result fold(const Lanes& x, Combine combine) {
+    auto part = x;
+#pragma GCC unroll 4
+    for (int half = kParts / 2; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i) part.part[i] = combine(part.part[i], part.part[i + half]);
+    return fold_part<Result>(part.part[0], combine);
+  }
+  template <class Result, class Part, class Combine>
+  static MUZERO_INLINE Result fold_part(const Part& x, Combine combine) {
+    if constexpr (sizeof(Part) == 64) {
+      return fold_part<Result>(combine(__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7),
+                                       __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15)), combine);
+    } else if constexpr (sizeof(Part) == 32) {
+      return fold_part<Result>(combine(__builtin_shufflevector(x, x, 0, 1, 2, 3),
+                                       __builtin_shufflevector(x, x, 4, 5, 6, 7)), combine);
+    } else {
+      const Part pairs = combine(x, __builtin_shufflevector(x, x, 2, 3, 2, 3));
+      const Part single = combine(pairs, __builtin_shufflevector(pairs, pairs, 1, 1, 1, 1));
+      return single[0];
+    }
+  }
+  static MUZERO_INLINE float sum(const Floats& x) {
+    return fold<float>(x, [](auto a, auto b) { return a + b; });
+  }
+  static MUZERO_INLINE float smallest(const Floats& x) {
+    return fold<float>(x, [](auto a, auto b) { return a < b ? a : b; });
+  }
+  static MUZERO_INLINE float largest(const Floats& x) {
+    return fold<float>(x, [](auto a, auto b) { return a > b ? a : b; });
+  }
+  static MUZERO_INLINE int32_t smallest(const Ints& x) {
+    return fold<int32_t>(x, [](auto a, auto b) { return a < b ? a : b; });
+  }
+
+  // e to the power x for x <= 0, within two units in the last place; 0 below -87.  Written out because the C library's
+  // differs between systems.  x = n ln 2 + r; e^r = 1 + r + r^2 g(r), g fitted at Chebyshev nodes on |r| <= ln 2 / 2.
+  static MUZERO_INLINE Floats exp(const Floats& x) {
+    return each<Floats>([&](int i) {
+      const Float shift = Float{} + 12582912.f;  // 1.5 * 2^23: adding it rounds to an integer
+      const Float low = Float{} - 87.f;
+      const Float y = x.part[i] > low ? x.part[i] : low;
+      const Float shifted = y * 1.44269504f + shift;
+      const Float n = shifted - shift;
+      const Float r = (y - n * 0.693359375f) - n * -2.12194440e-4f;  // ln 2 in two parts, the first exact
+      Float g = Float{} + 0x1.6d43b4p-10f;
+      g = g * r + 0x1.120be8p-7f;
+      g = g * r + 0x1.5554e8p-5f;
+      g = g * r + 0x1.5554dcp-3f;
+      g = g * r + 0x1.000000p-1f;
+      const Float power = (g * (r * r) + r) + 1.f;
+      const Int bits = reinterpret_cast<Int>(power) + (reinterpret_cast<Int>(shifted) << 23);  // times 2^n
+      return x.part[i] > low ? reinterpret_cast<Float>(bits) : Float{};
+    });
+  }
+};
+
+// The lowest index of the largest of many scores, taken sixteen at a time.
+template <int W>
+class Best {
+  using V = Vector<W>;
+
+ public:
+  // Scores of the indices first .. first + 15, in ascending order of first.
+  MUZERO_INLINE void consider(const typename V::Floats& score, int32_t first) {
+    const typename V::Ints better = V::greater(score, score_);
+    score_ = V::choose(better, score, score_);
+    index_ = V::choose(better, V::lanes(first), index_);
+  }
+  // The index, always within 0 .. count - 1, so that not even a NaN leads outside the arrays.
+  MUZERO_INLINE int32_t index(int32_t count) const {
+    const typename V::Ints winners = V::equal(score_, V::all(V::largest(score_)));
+    const int32_t result = V::smallest(V::choose(winners, index_, V::all_int(count)));
+    return result < count ? result : 0;
+  }
+
+ private:
+  typename V::Floats score_ = V::all(-kInfinity);
+  typename V::Ints index_ = V::lanes(0);
+};
+
+}  // namespace muzero

@@ -1,0 +1,1 @@
+"""How a move is chosen: each module offers planners behind one contract."""

@@ -1,0 +1,112 @@
+"""Planners that search a tree: pUCT as in MuZero, Gumbel as in Gumbel MuZero."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+
+from muzero import search
+from muzero.config import Range
+from muzero.inference import Simulator
+from muzero.interfaces import Decision, Latent, WorldModel
+
+Simulations = Annotated[int, Range(1, 10_000)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GumbelPlanner:
+    """Sequential halving over sampled actions; a policy improvement at any number of simulations (Danihelka 2022)."""
+
+    simulations: Simulations = 16
+    considered: Annotated[int, Range(1, 10_000)] = 16
+    value_scale: Annotated[float, Range(0.0, 1000.0)] = 0.1
+    visit_offset: Annotated[float, Range(0.0, 10_000.0)] = 50.0
+    rescale: bool = True
+
+    @torch.inference_mode()
+    def plan(
+        self,
+        model: WorldModel,
+        root: Latent,
+        legal: np.ndarray,
+        carry: Any,
+        rng: np.random.Generator,
+        explore: bool,
+    ) -> tuple[Decision, Any]:
+        simulator = Simulator(model, root, self.simulations)
+        logits, value = simulator.root()
+        noise = rng.gumbel(size=logits.shape).astype(np.float32) if explore else None
+        result = search.gumbel(
+            logits,
+            value,
+            simulator.expand,
+            self.simulations,
+            legal=legal,
+            noise=noise,
+            considered=self.considered,
+            value_scale=self.value_scale,
+            visit_offset=self.visit_offset,
+            rescale=self.rescale,
+        )
+        return Decision(result.action, result.policy, improved_value(result)), None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PuctPlanner:
+    """MuZero's search: Dirichlet noise at the root, moves in proportion to visits (Schrittwieser et al. 2020, App. B)."""
+
+    simulations: Simulations = 50
+    c_init: Annotated[float, Range(0.0, 1000.0)] = 1.25
+    c_base: Annotated[float, Range(1.0, 1e9)] = 19652.0
+    normalize: Literal["siblings", "tree"] = "tree"
+    dirichlet_alpha: Annotated[float, Range(1e-3, 1000.0)] = 0.3
+    dirichlet_fraction: Annotated[float, Range(0.0, 1.0)] = 0.25
+    temperature: Annotated[float, Range(0.0, 100.0)] = 1.0
+
+    @torch.inference_mode()
+    def plan(
+        self,
+        model: WorldModel,
+        root: Latent,
+        legal: np.ndarray,
+        carry: Any,
+        rng: np.random.Generator,
+        explore: bool,
+    ) -> tuple[Decision, Any]:
+        simulator = Simulator(model, root, self.simulations)
+        logits, value = simulator.root()
+        if explore:
+            logits = search.dirichlet(logits, legal, self.dirichlet_fraction, self.dirichlet_alpha, rng)
+        result = search.puct(
+            logits,
+            value,
+            simulator.expand,
+            self.simulations,
+            legal=legal,
+            c_init=self.c_init,
+            c_base=self.c_base,
+            normalize=self.normalize,
+        )
+        action = result.action
+        if explore and self.temperature:
+            action = sample_visits(result.visits, self.temperature, rng)
+        return Decision(action, result.policy, result.value), None
+
+
+def improved_value(result: search.Result) -> np.ndarray:
+    """[B] float32, the value of following the improved policy, over the actions that were visited.
+
+    Sequential halving visits bad actions as often as good ones at first, so the mean over all simulations, `result.value`,
+    is far below what the policy is worth: with two actions, half of all visits go to the worse.
+    """
+    share = np.where(result.visits > 0, result.policy, 0) + np.float32(1e-12) * (result.visits > 0)
+    return (share * result.q).sum(1) / share.sum(1)
+
+
+def sample_visits(visits: np.ndarray, temperature: float, rng: np.random.Generator) -> np.ndarray:
+    """Actions [B] int64 drawn in proportion to visits [B, A] to the power 1 / temperature."""
+    share = (visits / visits.max(1, keepdims=True)) ** (1 / temperature)
+    total = share.cumsum(1)
+    drawn = rng.random((len(visits), 1)) * total[:, -1:]
+    return (total > drawn).argmax(1)

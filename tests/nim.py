@@ -1,0 +1,34 @@
+"""A world model that is exactly the game of Nim: an oracle for planners."""
+
+import torch
+from torch.distributions import Categorical, Normal
+
+from muzero.interfaces import Prediction, Transition, WorldModel
+
+
+class NimModel(WorldModel):
+    """Take one or two stones; whoever takes the last one wins.  Knows no values.  Counts the calls made of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = {"observe": 0, "imagine": 0, "predict": 0}
+
+    def memory(self, batch):
+        return {"stones": torch.zeros(batch, dtype=torch.int64)}
+
+    def observe(self, memory, action, observation, first):
+        self.calls["observe"] += 1
+        return {"stones": observation.long().flatten()}
+
+    def imagine(self, latent, action):
+        self.calls["imagine"] += 1
+        stones = latent["stones"] - action - 1
+        over = stones <= 0  # below zero: already over
+        reward = (stones == 0).float()
+        discount = torch.where(over, 0.0, -1.0)  # -1: the other player moves next
+        return {"stones": stones}, Transition(Normal(reward, 1.0), Normal(discount, 1.0))
+
+    def predict(self, latent):
+        self.calls["predict"] += 1
+        batch = len(latent["stones"])
+        return Prediction(Categorical(logits=torch.zeros(batch, 2)), Normal(torch.zeros(batch), 1.0))

@@ -1,0 +1,95 @@
+"""Planners against games whose best move is known."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from chain import DISCOUNT, ChainModel
+from nim import NimModel
+
+from muzero.planners.reactive import ReactivePlanner
+from muzero.planners.tree import GumbelPlanner, PuctPlanner, sample_visits
+
+STONES = [1, 2, 4, 5, 7, 8]  # not a multiple of 3: the player to move can win
+BEST = [s % 3 - 1 for s in STONES]  # leave a multiple of 3
+TREES = [PuctPlanner(simulations=400), GumbelPlanner(simulations=400, value_scale=1.0)]
+
+
+def plan(planner, stones, explore=False, seed=0, model=None):
+    root = {"stones": torch.tensor(stones)}
+    legal = np.ones((len(stones), 2), bool)
+    decision, _ = planner.plan(model or NimModel(), root, legal, None, np.random.default_rng(seed), explore)
+    return decision
+
+
+@pytest.mark.parametrize("planner", TREES, ids=repr)
+def test_finds_the_winning_move_in_nim(planner):
+    decision = plan(planner, STONES)
+    assert decision.action.tolist() == BEST
+    assert (decision.value > 0.5).all()
+
+
+@pytest.mark.parametrize("planner", TREES, ids=repr)
+def test_a_lost_position_has_negative_value(planner):
+    assert (plan(planner, [3, 6]).value < -0.5).all()
+
+
+@pytest.mark.parametrize("planner", TREES, ids=repr)
+def test_values_a_distant_reward_by_its_discount(planner):
+    root = {"cell": torch.tensor([0, 1, 2, 3])}
+    decision, _ = planner.plan(
+        ChainModel(5), root, np.ones((4, 2), bool), None, np.random.default_rng(0), explore=False
+    )
+    assert decision.action.tolist() == [1, 1, 1, 1]
+    assert (np.diff(decision.value) > 0).all()
+    # The mean over all simulations stays below the best return, and approaches it next to the goal.
+    assert decision.value[3] == pytest.approx(1, abs=0.15)
+    assert (decision.value <= DISCOUNT ** np.array([3, 2, 1, 0]) + 1e-6).all()
+
+
+@pytest.mark.parametrize("planner", TREES, ids=repr)
+@pytest.mark.parametrize("explore", [False, True])
+def test_trees_in_a_batch_do_not_affect_each_other(planner, explore):
+    small = dataclasses.replace(planner, simulations=30)
+    together = plan(small, STONES)
+    alone = np.concatenate([plan(small, [s]).policy for s in STONES])
+    np.testing.assert_array_equal(together.policy, alone)
+    assert plan(small, STONES, explore, seed=1).action.shape == (6,)
+
+
+@pytest.mark.parametrize("planner", TREES, ids=repr)
+def test_a_search_imagines_exactly_once_per_simulation(planner):
+    model = NimModel()
+    plan(dataclasses.replace(planner, simulations=17), STONES, model=model)
+    assert model.calls == {"observe": 0, "imagine": 17, "predict": 18}
+
+
+@pytest.mark.parametrize("planner", [*TREES, ReactivePlanner()], ids=repr)
+def test_the_same_random_numbers_give_the_same_decision(planner):
+    first, second = (plan(planner, STONES, explore=True, seed=5) for _ in range(2))
+    np.testing.assert_array_equal(first.policy, second.policy)
+    np.testing.assert_array_equal(first.action, second.action)
+
+
+@pytest.mark.parametrize("planner", [*TREES, ReactivePlanner()], ids=repr)
+def test_illegal_actions_are_never_chosen_nor_taught(planner):
+    legal = np.array([[True, False]] * 3)
+    root = {"stones": torch.tensor([2, 5, 8])}  # the best move would be the illegal one
+    for seed in range(5):
+        decision, _ = planner.plan(NimModel(), root, legal, None, np.random.default_rng(seed), explore=True)
+        assert (decision.action == 0).all() and (decision.policy[:, 1] == 0).all()
+
+
+def test_exploring_without_search_samples_the_policy():
+    actions = np.concatenate([plan(ReactivePlanner(), STONES, True, seed).action for seed in range(200)])
+    assert actions.mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_actions_are_sampled_in_proportion_to_visits():
+    visits = np.tile(np.array([[0, 1, 3, 0]], np.int32), (20_000, 1))
+    rng = np.random.default_rng(0)
+    share = np.bincount(sample_visits(visits, 1.0, rng), minlength=4) / len(visits)
+    assert share == pytest.approx([0, 0.25, 0.75, 0], abs=0.02)
+    squared = np.bincount(sample_visits(visits, 0.5, rng), minlength=4) / len(visits)
+    assert squared == pytest.approx([0, 0.1, 0.9, 0], abs=0.02)
