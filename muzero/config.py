@@ -19,6 +19,7 @@ import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ Schema = Mapping[str, Mapping[str, Constructor] | Constructor]
 
 DEFAULT = "default"  # the source of values that no layer names
 _MAX_BYTES = 2**20
+_MAX_VALUES = 1000  # tables included
 _MAX_LINE = 1000  # tomllib needs quadratic time for a long dotted key
 # What goes deeper than a table of plain values: [a.b] and [[a]]; a = [[ and a = {; a.b.c
 _DEEP = re.compile(r"\s*\[(?![^\[\].]*\]\s*(#|$))|[^=#]*=\s*(\{|\[\s*[\[{])|\s*[\w-]+\s*\.\s*[\w-]+\s*\.")
@@ -43,7 +45,10 @@ class ConfigError(Exception):
 
     def __init__(self, problems: Iterable[str]):
         self.problems = list(problems)
-        super().__init__("\n".join(self.problems))
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,9 @@ def read_layer(path: str | Path) -> Layer:
         with open(path, "rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise ConfigError([f"cannot read {path}: {_reason(error)}{_similar_file(Path(path))}"]) from error
+        hint = _similar_file(Path(path)) if isinstance(error, FileNotFoundError) else ""
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError([f"cannot read {path}: {reason}{hint}"]) from error
     if len(data) > _MAX_BYTES:
         raise ConfigError([f"{path}: larger than {_MAX_BYTES:,} bytes; this is no configuration"])
     try:
@@ -86,7 +93,10 @@ def read_layer(path: str | Path) -> Layer:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ConfigError([f"{path}, line {line}: not text in UTF-8 (byte 0x{data[error.start]:02x})"]) from error
-    return Layer(str(path), _parse(text, str(path)))
+    tables = _parse(text, str(path))
+    if sum(len(entries) + 1 if isinstance(entries, dict) else 1 for entries in tables.values()) > _MAX_VALUES:
+        raise ConfigError([f"{path}: more than {_MAX_VALUES:,} values; this is no configuration"])
+    return Layer(str(path), tables)
 
 
 def parse_settings(settings: Iterable[str], source: str = "--set") -> Layer:
@@ -103,12 +113,12 @@ def parse_settings(settings: Iterable[str], source: str = "--set") -> Layer:
         name, equals, text = setting.partition("=")
         table, _, key = (part.strip() for part in name.partition("."))
         if not (equals and table and key and "." not in key):
-            problems.append(f"{source} {_short(setting)}: expected table.key=value")
+            problems.append(f"{source} {_quoted(setting)}: expected table.key=value")
             continue
         try:
             tables.setdefault(table, {})[key] = _value(text.strip())
         except ValueError:
-            problems.append(f"{source} {table}.{key}: {_short(text)} is neither a TOML value nor a bare word")
+            problems.append(f"{source} {table}.{key}: {_quoted(text)} is neither a TOML value nor a bare word")
     if problems:
         raise ConfigError(problems)
     return Layer(source, tables)
@@ -205,7 +215,7 @@ class _Table:
         self.schema = schema
         self.kinds = _kinds(schema, name)
         self.kind = next(iter(self.kinds))
-        self.known = True  # False after an unknown kind: keys mean nothing then
+        self.known = True  # False after an unknown kind, which leaves open what the keys mean
         self.values: dict[str, Any] = {}
         self.sources = {"kind": DEFAULT}
 
@@ -220,13 +230,14 @@ class _Table:
         known = parameters(self.kinds[self.kind])
         for key, value in entries.items():
             if key not in known:
-                problems.append(self._unknown_key(key, source))
+                takes_no = f"[{self.name}] {self.kinds[self.kind].__name__} takes no {_quoted(key)}"
+                problems.append(f"{takes_no}; {self._hint(key)} (from {source})")
                 continue
             try:
                 self.values[key] = convert(known[key].annotation, value)
                 self.sources[key] = source
             except ValueError:
-                given = f"[{self.name}] {key} = {_short(value)} (from {source})"
+                given = f"[{self.name}] {key} = {_short(written(value))} (from {source})"
                 problems.append(f"{given}; expected {known[key].expected}")
         return problems
 
@@ -242,7 +253,7 @@ class _Table:
         if not self.known:
             close = nearest(kind, kinds) if isinstance(kind, str) else []
             hint = f"did you mean {written(close[0])}?" if close else f"expected {' or '.join(map(written, kinds))}"
-            return [f"[{self.name}] kind = {_short(kind)} (from {source}); {hint}"]
+            return [f"[{self.name}] kind = {_short(written(kind))} (from {source}); {hint}"]
         if kind != self.kind:
             self.values = {}
             self.sources = {}
@@ -250,20 +261,82 @@ class _Table:
         self.sources["kind"] = source
         return []
 
-    def _unknown_key(self, key: str, source: str) -> str:
-        constructor = self.kinds[self.kind]
-        own = list(parameters(constructor))
-        kinds = [kind for kind in self.kinds if key in parameters(self.kinds[kind])]
-        others = {  # key -> its tables
-            other: [table for table in self.schema if table != self.name and other in _keys(self.schema, table)]
-            for table in self.schema
-            for other in _keys(self.schema, table)
+    def _hint(self, key: str) -> str:
+        """What an unknown key may have meant: a key of this table, of another kind of it, of another table."""
+        own = [*["kind"] * (None not in self.kinds), *parameters(self.kinds[self.kind])]
+        elsewhere = {  # key -> where it is known
+            other: f"kind = {written(kind)}" if table == self.name else f"[{table}]"
+            for table in [*(name for name in self.schema if name != self.name), self.name]
+            for kind, constructor in _kinds(self.schema, table).items()
+            for other in parameters(constructor)
         }
         hints = [f"did you mean {close!r}?" for close in nearest(key, own)]
-        hints += [f"{key!r} belongs to kind = {written(kind)}" for kind in kinds]
-        hints += [f"{key!r} belongs to [{table}]" for table in others.get(key, [])]
+        if key in elsewhere:
+            hints.append(f"{key!r} belongs to {elsewhere[key]}")
         if not hints:
-            elsewhere = nearest(key, [other for other, tables in others.items() if tables])
-            hints = [f"did you mean {close!r} of [{others[close][0]}]?" for close in elsewhere]
-        hint = ", or ".join(hints) if hints else f"keys: {', '.join(own)}" if own else "it has no keys"
-        return f"[{self.name}] {constructor.__name__} takes no {_quoted(key)}; {hint} (from {source})"
+            hints = [f"did you mean {close!r} of {elsewhere[close]}?" for close in nearest(key, elsewhere)]
+        return " ".join(hints) or (f"it takes {', '.join(own)}" if own else "it takes no keys")
+
+
+def _kinds(schema: Schema, table: str) -> Mapping[str | None, Constructor]:
+    """The constructors of a table by kind; of a table without kinds, its one constructor under None."""
+    entry = schema[table]
+    return {**entry} if isinstance(entry, Mapping) else {None: entry}
+
+
+def _parse(text: str, source: str) -> dict[str, Any]:
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
+        if len(line) > _MAX_LINE:
+            raise ConfigError([f"{source}, line {number}: longer than {_MAX_LINE:,} characters"])
+        if _DEEP.match(line):
+            expected = "expected [table], or key = value with a plain value or an array of plain values"
+            raise ConfigError([f"{source}, line {number}: {_quoted(line.strip())}; {expected}"])
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        number = max(range(len(lines)), key=lambda at: lines[at].count("[") - lines[at].count("]")) + 1
+        raise ConfigError([f"{source}, line {number}: arrays nest too deep"]) from None
+    except ValueError as error:
+        found = _POSITION.fullmatch(str(error))
+        message, number = found.groups() if found else (str(error), None)
+        number = int(number or text.rstrip().count("\n") + 1)  # without a number: at the end
+        message = message.replace("Cannot overwrite a value", "this key was given before")
+        raise ConfigError([f"{source}, line {number}: {_quoted(lines[number - 1].strip())}: {message}"]) from None
+
+
+def _value(text: str) -> Any:
+    """A TOML value, or a bare word as a string."""
+    if not text or len(text) > _MAX_LINE or not text.isprintable():
+        raise ValueError("empty, too long or unprintable")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        value = None
+    if value is None or isinstance(value, date | time):  # TOML's dates are no values here, but may be names
+        if text[0] in "\"'[{":
+            raise ValueError("a broken string, array or table")
+        return text
+    return value
+
+
+def _is_scalar(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _similar_file(path: Path) -> str:
+    close = nearest(path.name, sorted(file.name for file in path.parent.glob("*.toml")))
+    return f"; did you mean {path.with_name(close[0])}?" if close else ""
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _name(text: str) -> str:
+    """A name from outside, safe to print."""
+    return _short(repr(text)[1:-1])
+
+
+def _quoted(text: str) -> str:
+    return f"'{_name(text)}'"

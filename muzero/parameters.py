@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 Constructor = Callable[..., Any]
 
 NONE = "none"  # TOML has no null
-_SCALARS = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
 _INT_LIMIT = 2**63  # TOML's integers
+_NUMBERS = {int: "an integer", float: "a number"}
+_SCALARS = {bool: "true or false", int: "an integer of 64 bits", float: "a finite number", str: "a string in quotes"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def parameters(constructor: Constructor) -> dict[str, Parameter]:
         if parameter.default is parameter.empty or name not in hints or name == "kind":
             raise TypeError(f"{where}: a configurable parameter needs a type, a default, and a name other than 'kind'")
         try:
-            found[name] = Parameter(hints[name], convert(hints[name], parameter.default), _expected(hints[name]))
+            expected = _expected(hints[name])
+            found[name] = Parameter(hints[name], convert(hints[name], parameter.default), expected)
         except (TypeError, ValueError) as error:
             raise TypeError(f"{where}: default {parameter.default!r} of {hints[name]}: {error}") from error
     return found
@@ -108,25 +110,24 @@ def _convert_union(members: tuple[Any, ...], value: Any) -> Any:
 
 
 def _expected(annotation: Any) -> str:
+    """What `convert` accepts, in words.
+
+    Raises:
+        TypeError: if the annotation is not one that `convert` knows.
+    """
     arguments = get_args(annotation)
     origin = get_origin(annotation)
-    if origin is Annotated and arguments[0] in (int, float):
-        return _SCALARS[arguments[0]] + "".join(str(bounds) for bounds in arguments[1:] if isinstance(bounds, Range))
+    if origin is Annotated and arguments[0] in _NUMBERS:
+        return _NUMBERS[arguments[0]] + "".join(str(bounds) for bounds in arguments[1:] if isinstance(bounds, Range))
     if origin in (Union, UnionType):
-        members = [member for member in arguments if member is not NoneType]
-        return " or ".join([_expected(member) for member in members] + ['"none"'] * (len(members) < len(arguments)))
+        words = [_expected(member) for member in arguments if member is not NoneType]
+        return " or ".join(words + [f'"{NONE}"'] * (NoneType in arguments))
     if origin is Literal and all(type(option) in (bool, int, str) for option in arguments):
-        return ("one of " if len(arguments) > 1 else "") + ", ".join(written(option) for option in arguments)
+        return ("one of " if len(arguments) > 1 else "") + ", ".join(map(written, arguments))
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
-        return f"an array, each part {_expected_scalar(arguments[0])}"
+        return f"an array, each part {_expected(arguments[0])}"
     if origin is tuple and arguments:
-        return f"an array of {len(arguments)} parts: {', '.join(map(_expected_scalar, arguments))}"
-    return _expected_scalar(annotation)
-
-
-def _expected_scalar(annotation: Any) -> str:
-    if get_origin(annotation) in (Annotated, Literal):
-        return _expected(annotation)
+        return f"an array of {len(arguments)}: {', '.join(map(_expected, arguments))}"
     if annotation not in _SCALARS:
         raise TypeError("not a type that a configuration can hold")
     return _SCALARS[annotation]
