@@ -1,0 +1,160 @@
+"""Atari games by ale-py's vector environment: frames are made, scaled and stacked in C++, on several cores."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated, Any
+
+import numpy as np
+
+from muzero.games.batched import UnknownGame, check_actions, check_seeds, derive, need, unknown
+from muzero.interfaces import EnvironmentFault, Games, GameSpec, Timestep
+from muzero.parameters import Range
+
+NOOP = 0  # the first action of every game
+# Without a mode for one player.  ale-py ends the whole process when it is asked to load one of these.
+FOR_TWO = ("combat", "joust", "maze_craze", "warlords")
+
+
+class ArcadeGames(Games):
+    """B Atari games; name: as ale-py writes it, "pong" or "ms_pacman".  Observations are [C, size, size] of uint8.
+
+    They cannot be continued from a `state`: the emulator's state is out of reach there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        batch: int,
+        training: bool,
+        *,
+        discount: Annotated[float, Range(0.001, 1)] = 0.988,
+        size: Annotated[int, Range(8, 210)] = 96,
+        stack: Annotated[int, Range(1, 16)] = 4,
+        colour: bool = False,
+        frame_skip: Annotated[int, Range(1, 60)] = 4,
+        noops: Annotated[int, Range(0)] = 30,
+        sticky: Annotated[float, Range(0, 1)] = 0.0,
+        fire_reset: bool = False,
+        all_actions: bool = False,
+        max_frames: Annotated[int, Range(1)] = 108_000,
+        clip_rewards: bool = True,
+        life_loss_ends: bool = True,
+        threads: Annotated[int, Range(0)] = 0,
+    ) -> None:
+        """Defaults are those of EfficientZero (Ye et al. 2021), with grey frames.
+
+        Args:
+            name: of the game.
+            batch: B.
+            training: whether to clip rewards and to end games where a life is lost.
+            discount: of a step; 0.997 ** 4, one 0.997 for each frame.
+            size: height and width of a frame.
+            stack: frames in an observation, oldest first; black where a game has only begun.
+            colour: red, green and blue of each frame, as three planes.
+            frame_skip: frames that an action is held for.
+            noops: games begin after fewer than this many frames without an action, as many as the seed says.
+            sticky: probability that a frame repeats the action before.
+            fire_reset: begin with the fire button, which some games wait for.
+            all_actions: 18 actions, also those that have no effect.
+            max_frames: truncate games at this length.
+            clip_rewards: in training, rewards become their signs.
+            life_loss_ends: in training, the discount is 0 where a life is lost.
+            threads: of the emulator; 0: as many as there are games or cores.
+
+        Raises:
+            UnknownGame: if there is no such game.
+            MissingExtra: if ale-py is not installed.
+        """
+        game = f"atari/{name}"
+        vector_env = need("ale_py.vector_env", game, "ale-py", "atari")
+        if name in FOR_TWO:
+            raise UnknownGame(f"{game} cannot be played: it has no mode for one player")
+        if name not in names():
+            raise unknown("atari", name, names())
+        try:
+            self._environment = vector_env.AtariVectorEnv(
+                name,
+                batch,
+                num_threads=threads,
+                img_height=size,
+                img_width=size,
+                stack_num=stack,
+                grayscale=not colour,
+                frameskip=frame_skip,
+                noop_max=noops,
+                repeat_action_probability=sticky,
+                use_fire_reset=fire_reset,
+                full_action_space=all_actions,
+                max_num_frames_per_episode=max_frames,
+                reward_clipping=training and clip_rewards,
+                # Not episodic_life: that begins a new game at every lost life, so most of the game would never be seen.
+                life_loss_info=training and life_loss_ends,
+            )
+        except RuntimeError as error:
+            raise UnknownGame(f"{game}: ale-py says: {error}") from error
+        self.batch = batch
+        self.spec = GameSpec(
+            name=game,
+            observation=(stack * (3 if colour else 1), size, size),
+            dtype="uint8",
+            actions=int(self._environment.single_action_space.n),
+            discounts=(0.0, discount),
+            max_steps=-(-max_frames // frame_skip),
+        )
+        self._legal = np.ones((batch, self.spec.actions), bool)
+        self._last = self._unseen_end = self._unseen_cut = np.zeros(batch, bool)
+
+    def reset(self, seeds: np.ndarray) -> Timestep:
+        derived = [derive(seed, 0) for seed in check_seeds(seeds, self.batch).tolist()]
+        frames, _ = self._environment.reset(seed=np.array(derived))
+        nothing = np.zeros(self.batch, bool)
+        self._last = self._unseen_end = self._unseen_cut = nothing
+        return self._show(frames, np.zeros(self.batch), nothing, nothing, ~nothing)
+
+    def step(self, actions: np.ndarray) -> Timestep:
+        check_actions(actions, self._legal, self.spec.name)  # ale-py waits for ever after a wrong action
+        # Where a game is over, the emulator takes this step to begin the next one.  Where only a life was lost it
+        # plays on, so a step without an action begins what counts as the next game.
+        first = self._last
+        frames, reward, ended, cut, _ = self._environment.step(np.where(first, NOOP, actions).astype(np.int64))
+        # If a game ends in the step that begins it, that is shown a step later: a first position cannot be a last one.
+        terminated = np.where(first, False, ended | self._unseen_end)
+        truncated = np.where(first, False, (cut | self._unseen_cut) & ~terminated)
+        self._unseen_end, self._unseen_cut = first & ended, first & cut
+        self._last = terminated | truncated
+        return self._show(frames, np.where(first, 0, reward), terminated, truncated, first)
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        return None
+
+    def close(self) -> None:
+        self._environment.close()
+
+    def _show(
+        self, frames: np.ndarray, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray, first: np.ndarray
+    ) -> Timestep:
+        if frames.ndim == 5:  # colours come last; next to the frames they are planes
+            frames = np.moveaxis(frames, -1, 2).reshape(self.batch, *self.spec.observation)
+        if frames.shape != (self.batch, *self.spec.observation):
+            expected = (self.batch, *self.spec.observation)
+            raise EnvironmentFault(f"{self.spec.name}: frames of shape {frames.shape}, expected {expected}")
+        return Timestep(
+            observation=frames,
+            legal=self._legal.copy(),
+            reward=reward.astype(np.float32),
+            discount=np.where(first, 1, np.where(terminated, 0, self.spec.discounts[1])).astype(np.float32),
+            first=first.copy(),
+            truncated=truncated,
+        )
+
+
+def names() -> list[str]:
+    """The games that can be played."""
+    roms: Any = need("ale_py.roms", "atari/...", "ale-py", "atari")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return sorted(set(roms.get_all_rom_ids()) - set(FOR_TWO))

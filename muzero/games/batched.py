@@ -1,0 +1,239 @@
+"""What the sources of games share: games of one environment each, batched; seeds; errors."""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
+
+import numpy as np
+
+from muzero.interfaces import EnvironmentFault, Games, GameSpec, Timestep
+from muzero.spelling import nearest
+
+
+class UnknownGame(ValueError):
+    """A name that is no game, or a game that cannot be played here; the message says why."""
+
+
+class MissingExtra(ImportError):
+    """A game needs a package that is not installed; the message says how to install it."""
+
+
+def unknown(kind: str, name: str, names: Iterable[str]) -> UnknownGame:
+    """The error for a misspelt name, with the nearest of the names that there are."""
+    close = [f"{kind}/{word}" for word in nearest(name, names, 3)]
+    hint = f"; nearest: {', '.join(close)}" if close else ""
+    return UnknownGame(f"game '{kind}/{name}' is not known{hint}")
+
+
+def need(module: str, game: str, package: str, extra: str) -> ModuleType:
+    """Import a module of an optional package.
+
+    Raises:
+        MissingExtra: naming the extra that brings the package.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtra(f'{game} needs {package}: pip install "muzero[{extra}]"') from error
+
+
+def derive(seed: int, number: int) -> int:
+    """Seed of a slot's game: 31 bits that depend on the slot's seed and the game's number only.
+
+    SplitMix64 (Steele et al. 2014).  A counter, so that games can be brought back without any generator's state.
+    """
+    bits = 0
+    for word in (seed, number):
+        bits = (bits + word + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+        bits = ((bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+        bits = ((bits ^ (bits >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+        bits ^= bits >> 31
+    return bits >> 33
+
+
+def check_seeds(seeds: np.ndarray, batch: int) -> np.ndarray:
+    """The seeds as [B] int64.
+
+    Raises:
+        ValueError: if they are not B integers.
+    """
+    seeds = np.asarray(seeds)
+    if seeds.shape != (batch,) or seeds.dtype.kind not in "iu":
+        raise ValueError(f"seeds: expected int64 of shape ({batch},), got {seeds.dtype} {seeds.shape}")
+    return seeds.astype(np.int64)
+
+
+def check_actions(actions: np.ndarray, legal: np.ndarray, name: str) -> None:
+    """Hold actions [B] against the legal ones [B, A].
+
+    Raises:
+        ValueError: naming the first slot whose action is not legal.
+    """
+    actions, (batch, count) = np.asarray(actions), legal.shape
+    if actions.shape != (batch,) or actions.dtype.kind not in "iu":
+        raise ValueError(f"{name}: actions: expected int64 of shape ({batch},), got {actions.dtype} {actions.shape}")
+    inside = (actions >= 0) & (actions < count)
+    allowed = inside & legal[np.arange(batch), np.where(inside, actions, 0)]
+    if not allowed.all():
+        slot = int(np.flatnonzero(~allowed)[0])
+        raise ValueError(f"{name}: action {actions[slot]} is not legal in slot {slot}")
+
+
+class OneGame(ABC):
+    """One environment, as `BatchedGames` needs it.  What it raises becomes an EnvironmentFault."""
+
+    @abstractmethod
+    def reset(self, seed: int) -> None:
+        """Begin a new game; all its randomness follows from the seed."""
+
+    @abstractmethod
+    def step(self, action: int) -> tuple[float, float, bool]:
+        """Apply an action; returns reward to the mover, signed discount, truncated."""
+
+    @abstractmethod
+    def observe(self, out: np.ndarray) -> None:
+        """Write what the player to move sees into out, an array of the observation's shape and dtype."""
+
+    @abstractmethod
+    def legal(self) -> Sequence[int] | None:
+        """The legal actions, None for all.  Not asked where the game has ended."""
+
+    def close(self) -> None:  # noqa: B027 - most games hold nothing
+        """Release what the game holds."""
+
+
+class BatchedGames(Games):
+    """B games of one environment each.
+
+    A game is fully given by its seed and its actions, so `state` holds just these and `restore` plays them again.
+    """
+
+    def __init__(self, spec: GameSpec, games: Sequence[OneGame], max_steps: int | None = None) -> None:
+        """max_steps: truncate games of this length."""
+        if not games:
+            raise ValueError(f"{spec.name}: batch = 0; expected at least 1")
+        self.spec, self.batch = spec, len(games)
+        self._games = games
+        self._max_steps = max_steps
+        self._start(np.zeros(self.batch, np.int64))
+
+    def _start(self, seeds: np.ndarray) -> None:
+        self._seeds: list[int] = seeds.tolist()
+        self._begun = [0] * self.batch  # games begun so far, of each slot
+        self._actions: list[list[int]] = [[] for _ in range(self.batch)]  # in the game that is being played
+        self._reward, self._discount = [0.0] * self.batch, [1.0] * self.batch
+        self._first, self._truncated = [True] * self.batch, [False] * self.batch
+        self._legal = np.ones((self.batch, self.spec.actions), bool)
+
+    def reset(self, seeds: np.ndarray) -> Timestep:
+        self._start(check_seeds(seeds, self.batch))
+        self._each(lambda slot: self._begin(slot))
+        return self._show()
+
+    def step(self, actions: np.ndarray) -> Timestep:
+        check_actions(actions, self._legal, self.spec.name)
+        chosen = actions.tolist()
+        self._each(lambda slot: self._begin(slot) if self._ended(slot) else self._advance(slot, chosen[slot]))
+        return self._show()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Four int64 arrays: seeds [B], begun [B], lengths [B], and the actions of all current games in a row."""
+        return {
+            "seeds": np.array(self._seeds, np.int64),
+            "begun": np.array(self._begun, np.int64),
+            "lengths": np.array([len(actions) for actions in self._actions], np.int64),
+            "actions": np.array([action for actions in self._actions for action in actions], np.int64),
+        }
+
+    def restore(self, state: dict[str, np.ndarray]) -> Timestep:
+        lengths, begun = state["lengths"].tolist(), state["begun"].tolist()
+        ends = np.cumsum(lengths).tolist()
+        if len(begun) != self.batch or len(lengths) != self.batch or ends[-1] != len(state["actions"]):
+            raise ValueError(f"{self.spec.name}: the state holds {len(begun)} games, expected {self.batch}")
+        self._start(check_seeds(state["seeds"], self.batch))
+        self._begun = [number - 1 for number in begun]  # beginning the game counts it again
+
+        def replay(slot: int) -> None:
+            self._begin(slot)
+            for action in state["actions"][ends[slot] - lengths[slot] : ends[slot]].tolist():
+                if self._ended(slot):
+                    raise ValueError("played again, the game ends earlier: not all its randomness is in the seed")
+                self._advance(slot, action)
+
+        self._each(replay)
+        return self._show()
+
+    def close(self) -> None:
+        for game in self._games:
+            game.close()
+
+    def _ended(self, slot: int) -> bool:
+        return self._discount[slot] == 0 or self._truncated[slot]
+
+    def _begin(self, slot: int) -> None:
+        self._begun[slot] += 1
+        self._actions[slot] = []
+        self._reward[slot], self._discount[slot], self._first[slot], self._truncated[slot] = 0.0, 1.0, True, False
+        self._games[slot].reset(derive(self._seeds[slot], self._begun[slot]))
+
+    def _advance(self, slot: int, action: int) -> None:
+        taken = self._actions[slot]
+        taken.append(action)
+        reward, discount, truncated = self._games[slot].step(action)
+        self._reward[slot], self._discount[slot], self._first[slot] = reward, discount, False
+        self._truncated[slot] = discount != 0 and (truncated or len(taken) == self._max_steps)
+
+    def _each(self, what: Callable[[int], None]) -> None:
+        slot = 0
+        try:
+            for slot in range(self.batch):
+                what(slot)
+        except Exception as error:
+            raise self._fault(slot, f"{type(error).__name__}: {error}") from error
+
+    def _fault(self, slot: int, what: str) -> EnvironmentFault:
+        taken = self._actions[slot]
+        action = f", action {taken[-1]}" if taken else ""
+        game = f"game {self._begun[slot]} from seed {self._seeds[slot]}"
+        return EnvironmentFault(f"{self.spec.name}, slot {slot}, step {len(taken)} of {game}{action}: {what}")
+
+    def _show(self) -> Timestep:
+        observation = np.empty((self.batch, *self.spec.observation), self.spec.dtype)
+        allowed: list[Sequence[int] | None] = [None] * self.batch
+
+        def look(slot: int) -> None:
+            game = self._games[slot]
+            game.observe(observation[slot])
+            allowed[slot] = None if self._ended(slot) else game.legal()
+
+        self._each(look)
+        self._legal = self._mask(allowed)
+        reward = np.array(self._reward, np.float32)
+        self._check_finite(observation, reward)
+        return Timestep(
+            observation=observation,
+            legal=self._legal,
+            reward=reward,
+            discount=np.array(self._discount, np.float32),
+            first=np.array(self._first),
+            truncated=np.array(self._truncated),
+        )
+
+    def _mask(self, allowed: list[Sequence[int] | None]) -> np.ndarray:
+        """[B, A].  One assignment for the whole batch: filling row by row costs more than the rules of small games."""
+        legal = np.zeros((self.batch, self.spec.actions), bool)
+        legal[[row is None for row in allowed]] = True
+        columns = [action for row in allowed if row is not None for action in row]
+        legal[np.repeat(np.arange(self.batch), [0 if row is None else len(row) for row in allowed]), columns] = True
+        if not legal.any(1).all():
+            raise self._fault(int(np.flatnonzero(~legal.any(1))[0]), "no action is legal")
+        return legal
+
+    def _check_finite(self, observation: np.ndarray, reward: np.ndarray) -> None:
+        for what, array in (("observation", observation), ("reward", reward)):
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                slot = int(np.flatnonzero(~np.isfinite(array).reshape(self.batch, -1).all(1))[0])
+                raise self._fault(slot, f"{what} is not finite: {array[slot]}")

@@ -1,0 +1,217 @@
+"""Board games by OpenSpiel: two-player zero-sum games and puzzles, of perfect information and without chance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import numpy as np
+
+from muzero.games.batched import BatchedGames, OneGame, UnknownGame, need, unknown
+from muzero.interfaces import GameSpec
+from muzero.parameters import Range
+
+ALTERNATING = {
+    "antichess",
+    "breakthrough",
+    "chess",
+    "clobber",
+    "connect_four",
+    "crazyhouse",
+    "go",
+    "gomoku",
+    "havannah",
+    "hex",
+    "lines_of_action",
+    "mnk",
+    "nim",
+    "othello",
+    "oware",
+    "pentago",
+    "shogi",
+    "tic_tac_toe",
+    "twixt",
+    "xiangqi",
+    "y",
+}
+"""Games in which the turn passes at every move, by their rules (passing counts as a move in all of them)."""
+
+
+class BoardGames(BatchedGames):
+    """B games of OpenSpiel; name: as OpenSpiel writes it, "go(board_size=9)".
+
+    The observation is the game's own tensor and the seat to move: one more plane where the tensor is [C, H, W],
+    otherwise all numbers in a row and one more.  (Some games show the board from the side of the player to move,
+    others always from the same side; the seat makes them all complete.)  Puzzles have no seats.
+
+    `spec.discounts` is (-discount, 0) only for games of which it is known that the turn always passes.  All other
+    two-player games get (-discount, 0, discount): whether a player can move twice cannot be found out by trying, and
+    a value that never occurs costs a model next to nothing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        batch: int,
+        training: bool,
+        *,
+        discount: Annotated[float, Range(0.001, 1)] = 1.0,
+        random_plies: Annotated[int, Range(0)] = 0,
+    ) -> None:
+        """random_plies: in training, games begin after 0 to this many uniformly random moves, none of them shown.
+
+        Raises:
+            UnknownGame: if there is no such game, or it is of a kind that cannot be played here.
+            MissingExtra: if OpenSpiel is not installed.
+        """
+        game = _load(name)
+        if game.num_players() == 1:
+            discounts = (0.0, discount)
+        elif game.get_type().short_name in ALTERNATING:
+            discounts = (-discount, 0.0)
+        else:
+            discounts = (-discount, 0.0, discount)
+        spec = GameSpec(
+            name=f"board/{name}",
+            observation=_shape(game),
+            dtype="float32",
+            actions=game.num_distinct_actions(),
+            discounts=discounts,
+            returns=(game.min_utility(), game.max_utility()),
+            max_steps=game.max_game_length(),
+        )
+        plies = min(random_plies, game.max_game_length() - 1) if training else 0
+        self._boards = [_Board(game, discount, plies) for _ in range(batch)]
+        super().__init__(spec, self._boards)
+
+    @property
+    def states(self) -> list[Any]:
+        """The pyspiel state of each game."""
+        return [board.state for board in self._boards]
+
+
+def names() -> list[str]:
+    """The games that can be played; most take parameters too, such as "go(board_size=9)"."""
+    pyspiel = need("pyspiel", "board/...", "open_spiel", "board")
+    return sorted(
+        kind.short_name
+        for kind in pyspiel.registered_games()
+        if kind.default_loadable and kind.min_num_players <= 2 and not _objection(pyspiel, kind, kind.min_num_players)
+    )
+
+
+def observation(state: Any) -> np.ndarray:
+    """What the player to move sees in a pyspiel state, as games of `BoardGames` show it."""
+    game = state.get_game()
+    out = np.empty(_shape(game), np.float32)
+    _Eyes(game).look(state, out)
+    return out
+
+
+def legal(state: Any) -> np.ndarray:
+    """[A] bool: the legal actions in a pyspiel state; all where the game is over."""
+    allowed = np.full(state.num_distinct_actions(), state.is_terminal())
+    allowed[state.legal_actions()] = True
+    return allowed
+
+
+def _load(name: str) -> Any:
+    pyspiel = need("pyspiel", f"board/{name}", "open_spiel", "board")
+    if name.split("(")[0] not in pyspiel.registered_names():
+        raise unknown("board", name, names())
+    try:
+        game = pyspiel.load_game(name)
+        game.new_initial_state()  # some parameters are wrong for the first position only
+    except pyspiel.SpielError as error:
+        raise UnknownGame(f"board/{name}: OpenSpiel says: {error}") from error
+    if objection := _objection(pyspiel, game.get_type(), game.num_players()):
+        raise UnknownGame(f"board/{name} cannot be played: {objection}")
+    return game
+
+
+def _objection(pyspiel: Any, kind: Any, players: int) -> str:
+    """Why a game cannot be played; empty if it can."""
+    rules = pyspiel.GameType
+    if kind.dynamics != rules.Dynamics.SEQUENTIAL:
+        return "players move at the same time"
+    if kind.chance_mode != rules.ChanceMode.DETERMINISTIC:
+        return "it has dice, cards or other chance"
+    if kind.information != rules.Information.PERFECT_INFORMATION:
+        return "players do not see everything"
+    if players > 2:
+        return f"it has {players} players"
+    if players == 2 and kind.utility != rules.Utility.ZERO_SUM:
+        return "it is not zero-sum"
+    if not kind.provides_observation_tensor:
+        return "OpenSpiel has no observation tensor for it"
+    return ""
+
+
+def _shape(game: Any) -> tuple[int, ...]:
+    shape, seats = tuple(game.observation_tensor_shape()), game.num_players() - 1
+    return (shape[0] + seats, *shape[1:]) if len(shape) == 3 else (math.prod(shape) + seats,)
+
+
+class _Eyes:
+    """Writes observations.  OpenSpiel's observer fills a buffer; its lists would take up to 40 us to convert."""
+
+    def __init__(self, game: Any) -> None:
+        make = need("open_spiel.python.observation", str(game), "open_spiel", "board").make_observation
+        shape = _shape(game)
+        self._observer = make(game)
+        self._seats = game.num_players() - 1
+        self._tensor = self._observer.tensor.reshape(shape[0] - self._seats, *shape[1:])
+
+    def look(self, state: Any, out: np.ndarray) -> None:
+        """What the player to move sees; at the end of a game, what the one sees who did not move last."""
+        seat = state.current_player()
+        if seat < 0:
+            seat = self._seats - state.full_history()[-1].player
+        self._observer.set_from(state, seat)
+        if self._seats:
+            out[:-1] = self._tensor
+            out[-1] = seat
+        else:
+            out[...] = self._tensor
+
+
+class _Board(OneGame):
+    def __init__(self, game: Any, discount: float, plies: int) -> None:
+        self.state = game.new_initial_state()
+        self._game = game
+        self._eyes = _Eyes(game)
+        self._discount = discount
+        self._plies = plies
+
+    def reset(self, seed: int) -> None:
+        self.state = self._game.new_initial_state()
+        if self._plies:
+            rng = np.random.default_rng(seed)
+            while not self._opening(rng):
+                self.state = self._game.new_initial_state()
+
+    def _opening(self, rng: np.random.Generator) -> bool:
+        """Play random moves; false if they end the game."""
+        for _ in range(rng.integers(self._plies + 1)):
+            moves = self.state.legal_actions()
+            self.state.apply_action(moves[rng.integers(len(moves))])
+            if self.state.is_terminal():
+                return False
+        return True
+
+    def step(self, action: int) -> tuple[float, float, bool]:
+        state = self.state
+        player = state.current_player()
+        before = state.player_return(player)
+        state.apply_action(action)
+        reward = state.player_return(player) - before
+        if state.is_terminal():
+            return reward, 0.0, False
+        return reward, self._discount if state.current_player() == player else -self._discount, False
+
+    def observe(self, out: np.ndarray) -> None:
+        self._eyes.look(self.state, out)
+
+    def legal(self) -> Sequence[int]:
+        return self.state.legal_actions()

@@ -1,0 +1,97 @@
+"""MinAtar: five small games in the manner of Atari's, on 10 x 10 cells (Young & Tian 2019)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+import numpy as np
+
+from muzero.games.batched import BatchedGames, OneGame, need, unknown
+from muzero.interfaces import GameSpec
+from muzero.parameters import Range
+
+NAMES = ["asterix", "breakout", "freeway", "seaquest", "space_invaders"]
+
+
+class MinatarGames(BatchedGames):
+    """B games of MinAtar, with those actions that have an effect; the observation is zeros and ones, [C, 10, 10]."""
+
+    def __init__(
+        self,
+        name: str,
+        batch: int,
+        training: bool,
+        *,
+        discount: Annotated[float, Range(0.001, 1)] = 0.997,
+        sticky: Annotated[float, Range(0, 1)] = 0.1,
+        ramping: bool = True,
+        max_steps: Annotated[int, Range(1)] | None = 5000,
+    ) -> None:
+        """Training and evaluation play the same game.
+
+        Args:
+            name: one of `names()`.
+            batch: B.
+            training: has no effect.
+            discount: of a step that does not end the game.
+            sticky: probability that the last action is repeated instead; MinAtar's own default.
+            ramping: games become more difficult as they go on; MinAtar's own default.
+            max_steps: truncate games at this length.  MinAtar has no limit, so a good player could play for ever.
+
+        Raises:
+            UnknownGame: if there is no such game.
+            MissingExtra: if MinAtar is not installed.
+        """
+        if name not in NAMES:
+            raise unknown("minatar", name, NAMES)
+        minatar = _import(f"minatar/{name}")
+        games = [_Minatar(minatar.Environment(name, sticky, ramping), discount) for _ in range(batch)]
+        example = minatar.Environment(name)
+        height, width, channels = example.state_shape()
+        spec = GameSpec(
+            name=f"minatar/{name}",
+            observation=(channels, height, width),
+            dtype="float32",
+            actions=len(example.minimal_action_set()),
+            discounts=(0.0, discount),
+            max_steps=max_steps,
+        )
+        super().__init__(spec, games, max_steps)
+
+
+def names() -> list[str]:
+    """The games that can be played."""
+    _import("minatar/...")
+    return list(NAMES)
+
+
+def _import(game: str) -> Any:
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # MinAtar warns where there is no matplotlib, which only its window needs
+    try:
+        return need("minatar", game, "minatar", "minatar")
+    finally:
+        logging.disable(before)
+
+
+class _Minatar(OneGame):
+    def __init__(self, environment: Any, discount: float) -> None:
+        self._environment = environment
+        self._discount = discount
+        self._actions = environment.minimal_action_set()
+
+    def reset(self, seed: int) -> None:
+        self._environment.seed(seed)
+        self._environment.last_action = 0  # MinAtar's own reset would repeat the last action of the game before
+        self._environment.reset()
+
+    def step(self, action: int) -> tuple[float, float, bool]:
+        reward, terminal = self._environment.act(self._actions[action])
+        return float(reward), 0.0 if terminal else self._discount, False
+
+    def observe(self, out: np.ndarray) -> None:
+        out[...] = self._environment.state().transpose(2, 0, 1)
+
+    def legal(self) -> None:
+        return None

@@ -1,0 +1,164 @@
+"""The user's own games: a class in a module of theirs, in one of two forms."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol
+
+import numpy as np
+
+from muzero.games.batched import BatchedGames, OneGame, UnknownGame, unknown
+from muzero.games.spaces import GymnasiumGame, count_actions, view
+from muzero.interfaces import GameSpec
+from muzero.parameters import Range
+
+GYMNASIUM_FORM = ("observation_space", "action_space", "reset", "step")
+TURN_FORM = ("actions", "observation_shape", "reset", "observation", "legal", "to_move", "step")
+
+
+class TurnGame(Protocol):
+    """The form of a game for two players, who need not move in turn.  Inherit from it or not, as you like.
+
+    One player's sum of rewards is the other's with its sign turned.
+    """
+
+    actions: int
+    observation_shape: tuple[int, ...]
+
+    def reset(self, seed: int) -> None:
+        """Begin a new game; take all randomness from the seed."""
+        ...
+
+    def observation(self) -> np.ndarray:
+        """What the player to move sees, [*observation_shape]; asked at the end of the game too."""
+        ...
+
+    def legal(self) -> np.ndarray:
+        """[actions] bool; not asked at the end of the game."""
+        ...
+
+    def to_move(self) -> int:
+        """Whose turn it is, 0 or 1; not asked at the end of the game."""
+        ...
+
+    def step(self, action: int) -> tuple[float, bool]:
+        """Apply an action; returns the reward to the player who moved, and whether the game is over."""
+        ...
+
+
+class PythonGames(BatchedGames):
+    """B games of the user's class; name: "module:Class", the module in the current directory or installed.
+
+    The class is called without arguments, once per game.  It has the form of a gymnasium environment (which may
+    say in info["action_mask"] what is legal) or that of `TurnGame`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        batch: int,
+        training: bool,
+        *,
+        discount: Annotated[float, Range(0.001, 1)] = 0.997,
+        max_steps: Annotated[int, Range(1)] | None = None,
+    ) -> None:
+        """Training and evaluation play the same game.
+
+        Args:
+            name: module and class.
+            batch: B.
+            training: has no effect.
+            discount: of a step that does not end the game; 1 suits games in which only winning counts.
+            max_steps: truncate games at this length.
+
+        Raises:
+            UnknownGame: if there is no such class, or it has neither form.
+        """
+        game = f"python/{name}"
+        make = _find(name)
+        instances = [make() for _ in range(batch)]
+        lacking = {form: [member for member in form if not hasattr(instances[0], member)] for form in FORMS}
+        nearest_form = min(FORMS, key=lambda form: len(lacking[form]))
+        if lacking[nearest_form]:
+            raise UnknownGame(f"{game} {FORMS[nearest_form]} but lacks {', '.join(lacking[nearest_form])}")
+        build = _gymnasium_games if nearest_form is GYMNASIUM_FORM else _turn_games
+        spec, games = build(game, instances, discount, max_steps)
+        super().__init__(spec, games, max_steps)
+
+
+FORMS = {
+    GYMNASIUM_FORM: "looks like a gymnasium environment",
+    TURN_FORM: "looks like a game for two players",
+}
+
+
+def names() -> list[str]:
+    """Nothing: what there is only the user knows."""
+    return []
+
+
+def _find(name: str) -> Any:
+    module_name, colon, member = name.partition(":")
+    if not colon or not module_name or not member:
+        raise UnknownGame(f"game 'python/{name}': expected python/<module>:<Class>")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # the current directory: commands, unlike `python -m`, do not look there
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # the user's module exists, but imports something that does not
+        raise UnknownGame(
+            f"game 'python/{name}' is not known: no module '{error.name}' in the current directory or installed"
+        ) from error
+    if member not in vars(module):
+        classes = [word for word, value in vars(module).items() if isinstance(value, type)]
+        raise unknown("python", name, [f"{module_name}:{word}" for word in classes])
+    return vars(module)[member]
+
+
+def _gymnasium_games(
+    game: str, instances: Sequence[Any], discount: float, max_steps: int | None
+) -> tuple[GameSpec, list[OneGame]]:
+    actions = count_actions(instances[0].action_space, game)
+    seen = view(instances[0].observation_space, game)
+    spec = GameSpec(game, seen.shape, seen.dtype, actions, (0.0, discount), max_steps=max_steps)
+    return spec, [GymnasiumGame(one, seen, discount, masked=True) for one in instances]
+
+
+def _turn_games(
+    game: str, instances: Sequence[TurnGame], discount: float, max_steps: int | None
+) -> tuple[GameSpec, list[OneGame]]:
+    shape, actions = tuple(instances[0].observation_shape), int(instances[0].actions)
+    spec = GameSpec(game, shape, "float32", actions, (-discount, 0.0, discount), max_steps=max_steps)
+    return spec, [_Turns(one, discount) for one in instances]
+
+
+class _Turns(OneGame):
+    def __init__(self, game: TurnGame, discount: float) -> None:
+        self._game = game
+        self._discount = discount
+
+    def reset(self, seed: int) -> None:
+        self._game.reset(seed)
+
+    def step(self, action: int) -> tuple[float, float, bool]:
+        player = self._game.to_move()
+        reward, over = self._game.step(action)
+        if over:
+            return float(reward), 0.0, False
+        return float(reward), self._discount if self._game.to_move() == player else -self._discount, False
+
+    def observe(self, out: np.ndarray) -> None:
+        seen = np.asarray(self._game.observation())
+        if seen.shape != out.shape:
+            raise ValueError(f"observation of shape {seen.shape}, expected {out.shape}")
+        out[...] = seen
+
+    def legal(self) -> Sequence[int]:
+        mask = np.asarray(self._game.legal())
+        if mask.shape != (self._game.actions,):
+            raise ValueError(f"legal of shape {mask.shape}, expected ({self._game.actions},)")
+        return np.flatnonzero(mask).tolist()
