@@ -20,9 +20,10 @@ Evaluation = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """reward [B], discount [B], value [B] and prior_logits [B, A] of a batch of edges, all float32."""
 
 Expand = Callable[[np.ndarray, np.ndarray, np.ndarray], Evaluation]
-"""expand(parent, action, node), int32 [B] each: evaluate `action` from the state kept under `parent`, and keep the state
-that it leads to under `node`.  Node 0 is the root and simulation s makes node s + 1; only at max_depth is a node that is
-there already evaluated again, under its own index.  A discount lies from -1 to 1 and is 0 where the game ends."""
+"""expand(parent, action, node), int32 [B] each: evaluate `action` from the state kept under `parent`, and keep the
+state that it leads to under `node`.  Node 0 is the root and simulation s makes node s + 1; only at max_depth is a node
+that is there already evaluated again, under its own index.  A discount lies from -1 to 1 and is 0 where the game ends;
+rounding beyond that, by 0.01 at most, is clipped."""
 
 
 class Tree:
@@ -114,7 +115,7 @@ def gumbel(
         expand: evaluates one edge of each tree, see `Expand`; called exactly `simulations` times.
         simulations: 1 to 1,000,000; all memory of the search may take 1 GiB.
         legal: [B, A] bool, the actions allowed at the roots; all if None.
-        noise: [B, A] float32 Gumbel noise; zeros if None, which makes the best action the likeliest by far.
+        noise: [B, A] float32 Gumbel noise; zeros if None, for play without randomness.
         considered: at most so many actions of a root are visited.
         value_scale: see sigma.
         visit_offset: see sigma.
@@ -184,6 +185,19 @@ def dirichlet(
     Returns:
         [B, A] float32, logits of (1 - fraction) * softmax over the legal actions + fraction * Dirichlet(alpha).
     """
+    allowed = _check_mixing(prior_logits, legal, fraction, alpha)
+    logits = np.where(allowed, prior_logits.astype(np.float64), -np.inf)
+    prior = np.exp(logits - logits.max(axis=1, keepdims=True))
+    prior /= prior.sum(axis=1, keepdims=True)
+    noise = np.where(allowed, rng.gamma(alpha, size=prior.shape), 0.0)
+    total = noise.sum(axis=1, keepdims=True)
+    # With a tiny alpha all gamma samples of a row can underflow to 0; then the row goes without noise.
+    noise = np.divide(noise, total, out=prior.copy(), where=total > 0)
+    mixed = (1 - fraction) * prior + fraction * noise
+    return np.log(np.maximum(mixed, np.finfo(np.float32).tiny)).astype(np.float32)
+
+
+def _check_mixing(prior_logits: np.ndarray, legal: np.ndarray | None, fraction: float, alpha: float) -> np.ndarray:
     if not 0 <= fraction <= 1:
         raise ValueError(f"fraction: expected a number from 0 to 1, got {fraction!r}")
     if not 0 < alpha < np.inf:
@@ -200,15 +214,10 @@ def dirichlet(
         )
     if not allowed.any(axis=1).all():
         raise ValueError(f"legal[{int(np.argmin(allowed.any(axis=1)))}] allows no action")
-    logits = np.where(allowed, prior_logits.astype(np.float64), -np.inf)
-    prior = np.exp(logits - logits.max(axis=1, keepdims=True))
-    prior /= prior.sum(axis=1, keepdims=True)
-    noise = np.where(allowed, rng.gamma(alpha, size=prior.shape), 0.0)
-    total = noise.sum(axis=1, keepdims=True)
-    # With a tiny alpha all gamma samples of a row can underflow to 0; then the row goes without noise.
-    noise = np.divide(noise, total, out=prior.copy(), where=total > 0)
-    mixed = (1 - fraction) * prior + fraction * noise
-    return np.log(np.maximum(mixed, np.finfo(np.float32).tiny)).astype(np.float32)
+    finite = np.isfinite(prior_logits).all(axis=1)
+    if not finite.all():
+        raise ValueError(f"prior_logits[{int(np.argmin(finite))}] holds a number that is not finite")
+    return allowed
 
 
 def _run(trees: _tree.Search, expand: Expand, simulations: int) -> Result:

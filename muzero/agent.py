@@ -1,0 +1,67 @@
+"""A trained agent for use from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from muzero import build, checkpoint
+from muzero.checkpoint import CheckpointError
+from muzero.config import Config, merge, read_layer
+from muzero.evaluate import PlanningPlayer, Positions
+from muzero.games import board
+from muzero.interfaces import GameSpec
+
+
+class Agent:
+    """Plays a checkpoint by greedy search: the same position always gives the same action."""
+
+    def __init__(self, config: Config, spec: GameSpec, player: PlanningPlayer, step: int) -> None:
+        self.config, self.spec, self.player, self.step = config, spec, player, step
+
+    @classmethod
+    def load(cls, run: str | Path, simulations: int | None = None, device: str = "cpu") -> Agent:
+        """The newest good checkpoint of a run, or one checkpoint of it (RUN/checkpoints/step-...).
+
+        Raises:
+            CheckpointError: if there is none, or it does not fit the run's game and model.
+        """
+        path = Path(run)
+        if path.parent.name == "checkpoints":
+            found, folder = checkpoint.verify(path), path.parent.parent
+        else:
+            folder = path
+            if not (folder / "config.toml").is_file():
+                raise CheckpointError(f"{folder} is no run: it has no config.toml")
+            found, _ = checkpoint.latest(folder / "checkpoints")
+        config = merge([read_layer(folder / "config.toml")], build.SCHEMA)
+        games = build.games(config, 1, training=False)
+        games.close()
+        model = build.model(config, games.spec)
+        checkpoint.load_weights(model, found, games.spec)
+        changes = {} if simulations is None else {"simulations": simulations}
+        player = PlanningPlayer(model.to(build.device(device)), build.planner(config, changes))
+        return cls(config, games.spec, player, found.step)
+
+    def act(self, observation: np.ndarray, legal: np.ndarray | None = None) -> np.ndarray:
+        """Choose actions.
+
+        Args:
+            observation: [B, *observation], of the game's dtype.
+            legal: [B, A] bool; default all.
+
+        Returns:
+            [B] int64.
+        """
+        expected = (*self.spec.observation,)
+        if observation.ndim != 1 + len(expected) or observation.shape[1:] != expected:
+            raise ValueError(f"observation: expected shape (B, {', '.join(map(str, expected))}), got {observation.shape}")
+        if legal is None:
+            legal = np.ones((len(observation), self.spec.actions), bool)
+        return self.player.act(Positions(np.ascontiguousarray(observation, self.spec.dtype), legal, None))
+
+    def choose(self, state: Any) -> int:
+        """Choose an action in a pyspiel state of the game that the agent learned."""
+        return int(self.act(board.observation(state)[None], board.legal(state)[None])[0])

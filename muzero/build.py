@@ -1,0 +1,147 @@
+"""The composition root: the only list of kinds, and the only place that turns a configuration into objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from muzero.config import Config, ConfigError, Layer, Schema, merge, read_layer
+from muzero.evaluate import MinimaxPlayer, Player, RandomPlayer
+from muzero.games import arcade, board, control, minatar
+from muzero.games.arcade import ArcadeGames
+from muzero.games.batched import MissingExtra
+from muzero.games.board import BoardGames
+from muzero.games.control import ControlGames
+from muzero.games.minatar import MinatarGames
+from muzero.games.python import PythonGames
+from muzero.interfaces import Games, GameSpec, Objective, Planner, WorldModel
+from muzero.learner import Learner
+from muzero.models.latent import SpatialModel, VectorModel
+from muzero.objectives.value_equivalence import ValueEquivalence
+from muzero.planners.reactive import ReactivePlanner
+from muzero.planners.tree import GumbelPlanner, PuctPlanner
+from muzero.replay import Replay
+from muzero.selfplay import SelfPlay
+from muzero.settings import RunSettings
+from muzero.spelling import nearest
+
+GAMES = {
+    "board": BoardGames,
+    "atari": ArcadeGames,
+    "gym": ControlGames,
+    "minatar": MinatarGames,
+    "python": PythonGames,
+}
+FAMILIES = {"board": "board", "atari": "atari", "gym": "control", "minatar": "minatar", "python": "control"}
+SCHEMA: Schema = {
+    "run": RunSettings,
+    "game": GAMES,
+    "model": {"vector": VectorModel, "spatial": SpatialModel},
+    "planner": {"gumbel": GumbelPlanner, "puct": PuctPlanner, "reactive": ReactivePlanner},
+    "objective": {"value_equivalence": ValueEquivalence},
+    "selfplay": SelfPlay,
+    "replay": Replay,
+    "learner": Learner,
+}
+PLAYERS = {"random": RandomPlayer, "minimax": MinimaxPlayer}
+# Inside the package in a wheel, beside it in a checkout.
+CONFIGS = next(path for path in (Path(__file__).parent / "configs", Path(__file__).parent.parent / "configs") if path.exists())
+
+
+def configure(game: str, layers: list[Layer]) -> Config:
+    """All settings for a game: defaults in code < family < task < the layers given.
+
+    Raises:
+        ConfigError: with every problem of every layer, or because the game is not known.
+    """
+    kind, _ = split(game)
+    shipped = [CONFIGS / f"{FAMILIES[kind]}.toml", CONFIGS / f"{game}.toml"]
+    layers = [
+        Layer("--game", {"game": {"kind": kind}, "run": {"game": game}}),
+        *(read_layer(path) for path in shipped if path.is_file()),
+        *layers,
+    ]
+    only_game = [Layer(layer.source, {"game": layer.tables.get("game", {})}) for layer in layers]
+    try:
+        spec = _games(merge(only_game, {"game": GAMES}), game, 1, True).spec
+    except ConfigError:
+        return merge(layers, SCHEMA)  # says what is wrong with [game], and with the rest
+    shape = Layer("the observation's shape", {"model": {"kind": "spatial" if len(spec.observation) == 3 else "vector"}})
+    return merge([shape, *layers], SCHEMA)
+
+
+def split(game: str) -> tuple[str, str]:
+    """Kind and name of a game: "board/go(board_size=9)" -> "board", "go(board_size=9)"."""
+    kind, slash, name = game.partition("/")
+    if not slash or kind not in GAMES or not name:
+        close = [f"{word}/{name}" for word in nearest(kind, GAMES)] if slash else []
+        hint = f"; nearest: {', '.join(close)}" if close else ""
+        raise ConfigError([f"game {game!r} is not known{hint}; games begin with {', '.join(f'{k}/' for k in GAMES)}"])
+    return kind, name
+
+
+def games(config: Config, batch: int, training: bool) -> Games:
+    """B games side by side; with training, as the learner sees them (clipped rewards, random openings)."""
+    return _games(config, config.table("run")["game"], batch, training)
+
+
+def _games(config: Config, game: str, batch: int, training: bool) -> Games:
+    return config.construct("game", split(game)[1], batch, training)
+
+
+def model(config: Config, spec: GameSpec, seed: int = 0) -> WorldModel:
+    """A model with the weights that the seed gives."""
+    torch.manual_seed(seed)
+    return config.construct("model", spec)
+
+
+def planner(config: Config, changes: Mapping[str, object] | None = None) -> Planner:
+    """The planner, with some of its settings changed."""
+    if not changes:
+        return config.construct("planner")
+    table = {"kind": config.kind("planner"), **config.table("planner"), **changes}
+    return merge([Layer("command line", {"planner": table})], {"planner": SCHEMA["planner"]}).construct("planner")
+
+
+def objective(config: Config, spec: GameSpec, for_model: WorldModel) -> Objective:
+    """What is learned."""
+    return config.construct("objective", spec, for_model)
+
+
+def device(name: str) -> torch.device:
+    """The device that a run asked for.
+
+    Raises:
+        ConfigError: if CUDA is asked for and not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(["--device cuda: torch sees no CUDA device here; use --device cpu or auto"])
+    return torch.device(name)
+
+
+def player(name: str, seed: int) -> Player:
+    """An opponent by name.
+
+    Raises:
+        ConfigError: naming the nearest known one.
+    """
+    if name not in PLAYERS:
+        close = nearest(name, [*PLAYERS, "none"])
+        hint = f"did you mean {close[0]!r}?" if close else f"one of {', '.join([*PLAYERS, 'none'])}"
+        raise ConfigError([f"--against {name}: no such player; {hint}"])
+    return PLAYERS[name](seed)
+
+
+def playable() -> dict[str, list[str] | str]:
+    """Names of what can be played, by kind; a text where they cannot be listed."""
+    listed: dict[str, list[str] | str] = {}
+    for kind, module in {"board": board, "atari": arcade, "gym": control, "minatar": minatar}.items():
+        try:
+            listed[kind] = module.names()
+        except MissingExtra as error:
+            listed[kind] = str(error)
+    return listed | {"python": "<module>:<Class>, an environment of your own"}

@@ -1,0 +1,113 @@
+"""What a run shows while it learns: a live line on the screen, metrics in files."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from muzero.evaluate import Summary
+
+if TYPE_CHECKING:
+    from muzero.train import Training
+
+SCREEN_SECONDS = 0.5  # between two refreshes of the live line
+PLAIN_SECONDS = 10.0  # between two lines where the output is no terminal
+FILE_SECONDS = 5.0  # between two rows of metrics
+
+
+class Progress:
+    """A live line, `metrics.jsonl` and TensorBoard events."""
+
+    def __init__(self, folder: Path, console: Console) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # takes a second to import; only runs need it
+
+        self.console = console
+        self.file = (folder / "metrics.jsonl").open("a")
+        self.board = SummaryWriter(str(folder))
+        self.screen_every = SCREEN_SECONDS if console.is_terminal else PLAIN_SECONDS
+        self.shown = self.written = float("-inf")
+        self.before: tuple[float, int, int] | None = None  # time, steps, updates of the last row
+
+    def show(self, training: Training) -> None:
+        """Refresh the line and the files, where it is time."""
+        now = time.monotonic()
+        if self.before is None:
+            self.before = (now, training.replay.steps, training.learner.updates)
+        if now - self.shown >= self.screen_every:
+            self.shown = now
+            text = self._line(training)
+            if self.console.is_terminal:
+                self.console.print(text[: self.console.width - 1].ljust(self.console.width - 1), end="\r", highlight=False)
+            else:
+                self.console.print(text, highlight=False, soft_wrap=True)
+        if now - self.written >= FILE_SECONDS:
+            self.written = now
+            self.write(training, self._metrics(training, now))
+            self.before = (now, training.replay.steps, training.learner.updates)
+
+    def _line(self, training: Training) -> str:
+        steps, done = training.replay.steps, training.done()
+        rates = self._rates(training, time.monotonic())
+        parts = [f"{steps:,}/{training.settings.steps:,} steps", f"{training.learner.updates:,} updates"]
+        parts.append(f"{rates['steps_per_second']:,.0f} steps/s {rates['updates_per_second']:,.0f} updates/s")
+        if training.metrics:
+            names = ("policy", "value", "reward")
+            parts.append("loss " + " ".join(f"{n} {float(training.metrics[n]):.3f}" for n in names))
+        else:
+            parts.append(f"waiting for {training.settings.start:,} steps")
+        if training.episodes:
+            parts.append(f"self-play {sum(training.episodes) / len(training.episodes):.2f}")
+        if done > 0:
+            parts.append(f"{clock(training.seconds() * (1 / done - 1))} left")
+        return "  ".join(parts)
+
+    def _rates(self, training: Training, now: float) -> dict[str, float]:
+        assert self.before is not None
+        seconds = max(now - self.before[0], 1e-9)
+        return {
+            "steps_per_second": (training.replay.steps - self.before[1]) / seconds,
+            "updates_per_second": (training.learner.updates - self.before[2]) / seconds,
+        }
+
+    def _metrics(self, training: Training, now: float) -> dict[str, Any]:
+        row: dict[str, Any] = {f"loss/{name}": float(tensor) for name, tensor in training.metrics.items()}
+        row |= self._rates(training, now)
+        row |= {"replay_rows": len(training.replay), "skipped_updates": training.learner.skipped}
+        if training.episodes:
+            row["self_play_score"] = sum(training.episodes) / len(training.episodes)
+        return row
+
+    def evaluated(self, training: Training, results: dict[str, Summary]) -> None:
+        """Record an evaluation during the run."""
+        self.write(training, {f"evaluation/{name}": summary.mean for name, summary in results.items()})
+        for name, summary in results.items():
+            line = f"after {training.replay.steps:,} steps, {name}: {summary.mean:.2f} ± {summary.margin:.2f}"
+            self.console.print(line.ljust(self.console.width - 1), highlight=False)
+
+    def write(self, training: Training, values: dict[str, Any]) -> None:
+        """One row of metrics."""
+        steps = training.replay.steps
+        head = {"steps": steps, "updates": training.learner.updates, "seconds": round(training.seconds(), 2)}
+        self.file.write(json.dumps(head | values) + "\n")
+        self.file.flush()
+        for name, value in values.items():
+            self.board.add_scalar(name, value, steps)
+
+    def close(self, training: Training) -> None:
+        """The last row, and an end to the live line."""
+        if self.before is not None:
+            self.write(training, self._metrics(training, time.monotonic()))
+            self.console.print(self._line(training), highlight=False, soft_wrap=True)
+        self.file.close()
+        self.board.close()
+
+
+def clock(seconds: float) -> str:
+    """80 -> "1m20s"."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s" if minutes else f"{rest}s"

@@ -1,0 +1,25 @@
+"""Settings of a whole run: the [run] table."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from muzero.config import Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """How long, how often, how much."""
+
+    game: str = ""
+    seed: Annotated[int, Range(0, 2**31)] = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Annotated[int, Range(1, 1024)] = 1  # of torch, on the CPU
+    steps: Annotated[int, Range(1)] = 100_000  # environment steps of the whole run
+    seconds: Annotated[float, Range(0.0)] | None = None  # ends the run early
+    games: Annotated[int, Range(1, 65_536)] = 16  # side by side in self-play
+    play: Annotated[int, Range(1, 10_000)] = 8  # steps of each game between two rounds of learning
+    updates_per_step: Annotated[float, Range(0.0, 1000.0)] = 0.25
+    start: Annotated[int, Range(1)] = 1000  # environment steps before learning begins
+    save_every: Annotated[int, Range(1)] = 20_000  # environment steps
+    evaluate_every: Annotated[int, Range(0)] = 0  # environment steps; 0 evaluates at the end only
+    evaluation_games: Annotated[int, Range(1, 100_000)] = 100
