@@ -61,7 +61,7 @@ class Progress:
             parts.append(f"waiting for {training.settings.start:,} steps")
         if training.episodes:
             parts.append(f"self-play {sum(training.episodes) / len(training.episodes):.2f}")
-        if done > 0:
+        if 0 < done < 1:
             parts.append(f"{clock(training.seconds() * (1 / done - 1))} left")
         return "  ".join(parts)
 

@@ -80,7 +80,7 @@ class PythonGames(BatchedGames):
         make = _find(name)
         instances = [make() for _ in range(batch)]
         lacking = {form: [member for member in form if not hasattr(instances[0], member)] for form in FORMS}
-        nearest_form = min(FORMS, key=lambda form: len(lacking[form]))
+        nearest_form = min(FORMS, key=lambda form: len(lacking[form]) / len(form))
         if lacking[nearest_form]:
             raise UnknownGame(f"{game} {FORMS[nearest_form]} but lacks {', '.join(lacking[nearest_form])}")
         build = _gymnasium_games if nearest_form is GYMNASIUM_FORM else _turn_games

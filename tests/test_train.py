@@ -1,0 +1,272 @@
+"""The whole loop on small games: reproducible, resumable, honest about steps and updates, and it learns."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from muzero import build, checkpoint
+from muzero.agent import Agent
+from muzero.config import parse_settings
+from muzero.progress import Progress
+from muzero.train import Training
+
+TINY = [
+    "run.steps=600",
+    "run.start=100",
+    "run.games=4",
+    "run.evaluation_games=4",
+    "run.save_every=100000",
+    "run.updates_per_step=0.1",
+    "model.width=16",
+    "model.hidden=16",
+    "objective.projection=16",
+    "learner.batch=16",
+    "planner.simulations=4",
+    "replay.capacity=500",
+]
+GAMES = ["board/tic_tac_toe", "gym/CartPole-v1"]
+
+
+def training(folder, game, *settings):
+    return Training(build.configure(game, [parse_settings([*TINY, *settings])]), folder)
+
+
+def run(made):
+    made.folder.mkdir(parents=True, exist_ok=True)
+    progress = Progress(made.folder, Console(quiet=True))
+    made.run(progress)
+    progress.close(made)
+    return made
+
+
+def digest(made):
+    """Of everything that a run has learned and stored."""
+    hashed = hashlib.sha256()
+    tensors, values = made.learner.state()
+    arrays, plain = made.replay.state()
+    for group in [*tensors.values(), arrays, made.actor.state()[0]]:
+        for name in sorted(group):
+            hashed.update(name.encode() + np.ascontiguousarray(np.asarray(group[name])).tobytes())
+    hashed.update(json.dumps([values, plain, made.actor.state()[1]], sort_keys=True).encode())
+    return hashed.hexdigest()
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_the_same_seed_gives_the_same_weights_bit_for_bit_and_another_seed_others(tmp_path, game):
+    first, second = (digest(run(training(tmp_path / name, game))) for name in "ab")
+    assert first == second
+    assert digest(run(training(tmp_path / "c", game, "run.seed=1"))) != first
+
+
+@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("stop_at", [3, 8, 17])
+def test_a_run_that_was_stopped_and_resumed_equals_one_that_was_not(tmp_path, game, stop_at):
+    whole = digest(run(training(tmp_path / "whole", game)))
+    stopped = training(tmp_path / "stopped", game)
+    steps, calls = stopped._learn, 0
+
+    def learn():
+        nonlocal calls
+        calls += 1
+        if calls == stop_at:
+            stopped.stopping = signal.SIGINT
+        steps()
+
+    stopped._learn = learn
+    run(stopped)
+    assert stopped.replay.steps < 600
+    resumed = training(tmp_path / "stopped", game)
+    resumed.restore(checkpoint.latest(tmp_path / "stopped" / "checkpoints")[0])
+    assert digest(run(resumed)) == whole
+
+
+def test_updates_follow_steps_exactly(tmp_path):
+    made = run(training(tmp_path, "gym/CartPole-v1"))
+    assert made.replay.steps >= 600
+    assert made.learner.updates == int((made.replay.steps - 100) * 0.1)
+
+
+def test_evaluating_during_a_run_changes_nothing_that_is_learned(tmp_path):
+    with_evaluation = run(training(tmp_path / "a", "gym/CartPole-v1", "run.evaluate_every=200"))
+    assert digest(with_evaluation) == digest(run(training(tmp_path / "b", "gym/CartPole-v1")))
+    rows = [json.loads(line) for line in (tmp_path / "a" / "metrics.jsonl").read_text().splitlines()]
+    assert sum("evaluation/trained" in row for row in rows) >= 2
+
+
+def command(*arguments, folder: Path, **settings):
+    code = f"import sys; from muzero import cli; sys.argv[0] = 'muzero-{arguments[0]}'; cli.{arguments[0]}()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments[1:]], cwd=folder, capture_output=True, text=True, timeout=300, **settings
+    )
+
+
+def sets(*settings):
+    return [word for setting in [*TINY, *settings] for word in ("--set", setting)]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A short run of tic-tac-toe, made by the command."""
+    folder = tmp_path_factory.mktemp("run")
+    result = command("train", "--game", "board/tic_tac_toe", "--run", "ttt", *sets(), folder=folder)
+    assert result.returncode == 0, result.stderr
+    return folder / "ttt"
+
+
+def test_a_run_leaves_its_configuration_metrics_events_and_checkpoints(finished):
+    assert (finished / "config.toml").is_file() and list(finished.glob("events.out.tfevents.*"))
+    last = json.loads((finished / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["steps"] >= 600 and last["updates"] > 0
+    found, problems = checkpoint.latest(finished / "checkpoints")
+    assert found.step >= 600 and not problems
+    assert json.loads((finished / "evaluation.json").read_text())["trained against random"]["games"] == 4
+
+
+def test_an_agent_plays_a_run_and_always_chooses_the_same(finished):
+    pyspiel = pytest.importorskip("pyspiel")
+    agent = Agent.load(finished)
+    state = pyspiel.load_game("tic_tac_toe").new_initial_state()
+    while not state.is_terminal():
+        action = agent.choose(state)
+        assert action in state.legal_actions() and action == agent.choose(state)
+        state.apply_action(action)
+    observation = np.zeros((3, *agent.spec.observation), np.float32)
+    assert agent.act(observation).dtype == np.int64 and agent.act(observation).shape == (3,)
+    with pytest.raises(ValueError, match="observation: expected shape"):
+        agent.act(observation[0])
+
+
+def test_a_run_is_evaluated_against_minimax_over_both_seats_and_all_positions(finished, tmp_path):
+    result = command(
+        "evaluate", str(finished), "--against", "minimax", "--games", "20", "--json", "out.json", folder=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    report = json.loads((tmp_path / "out.json").read_text())
+    assert report["positions"] == 4520 and 0 < report["optimal"] <= 4520
+    assert sum(report["moving_first"].values()) == sum(report["moving_second"].values()) == 10
+    assert report["wins"] == 0  # nobody beats perfect play
+
+
+def test_a_finished_run_goes_on_with_more_steps(finished, tmp_path):
+    import shutil
+
+    shutil.copytree(finished, tmp_path / "ttt")
+    result = command("train", "--resume", "ttt", "--steps", "900", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "resuming ttt at 6" in result.stdout
+    assert checkpoint.latest(tmp_path / "ttt" / "checkpoints")[0].step >= 900
+
+
+def test_an_interrupted_run_saves_says_how_to_resume_and_exits_130(tmp_path):
+    code = "import sys; from muzero import cli; cli.train()"
+    words = ["--game", "gym/CartPole-v1", "--run", "cart", "--steps", "10000000", *sets("run.steps=10000000")]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", code, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "steps/s" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "muzero-train --resume cart" in out
+    assert checkpoint.latest(tmp_path / "cart" / "checkpoints")[0].step > 0
+
+
+MISTAKES = [
+    (["--game", "board/tic_tac_to"], 2, "nearest: board/tic_tac_toe"),
+    (["--game", "bord/tic_tac_toe"], 2, "nearest: board/tic_tac_toe"),
+    (["--game", "gym/CartPole-v1", "--set", "planner.simulation=4"], 2, "did you mean 'simulations'?"),
+    (["--game", "gym/CartPole-v1", "--set", "planner.simulations=many"], 2, "expected an integer from 1 to 10000"),
+    (["--game", "gym/CartPole-v1", "--stesp", "4"], 2, "did you mean --steps?"),
+    (["--game", "gym/CartPole-v1", "--time", "soon"], 2, "expected something like 90s, 20m or 1h30m"),
+    (["--game", "gym/CartPole-v1", "--config", "missing.toml"], 2, "missing.toml"),
+    (["--resume", "nowhere"], 2, "nowhere"),
+    ([], 2, "--game"),
+]
+
+
+@pytest.mark.parametrize(("words", "code", "message"), MISTAKES, ids=[" ".join(words) for words, _, _ in MISTAKES])
+def test_a_mistake_on_the_command_line_is_explained_and_leaves_nothing(tmp_path, words, code, message):
+    result = command("train", *words, folder=tmp_path)
+    assert (result.returncode, "Traceback" in result.stderr) == (code, False), result.stderr
+    assert message in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_mistakes_are_listed_at_once(tmp_path):
+    result = command(
+        "train", "--game", "gym/CartPole-v1", "--set", "planner.simulation=4", "--set", "lerner.batch=2", folder=tmp_path
+    )
+    assert "simulations" in result.stderr and "[learner]" in result.stderr
+
+
+FAULTY = '''
+import gymnasium, numpy as np
+
+class Faulty(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+    steps = 0
+
+    def reset(self, seed=None, options=None):
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        Faulty.steps += 1
+        if Faulty.steps == 300:
+            FAULT
+        return np.zeros(2, np.float32), 0.0, Faulty.steps % 10 == 0, False, {}
+'''
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("raise KeyError('the engine is on fire')", "the engine is on fire"),
+        ("return np.full(2, np.nan, np.float32), 0.0, False, False, {}", "nan"),
+    ],
+)
+def test_an_environment_that_fails_ends_the_run_with_its_message_and_what_was_learned_is_saved(
+    tmp_path, fault, message
+):
+    (tmp_path / "faulty.py").write_text(FAULTY.replace("FAULT", fault))
+    result = command("train", "--game", "python/faulty:Faulty", "--run", "out", *sets(), folder=tmp_path)
+    assert result.returncode == 4 and message in result.stderr, result.stderr
+    assert "Traceback" not in result.stderr
+    assert checkpoint.latest(tmp_path / "out" / "checkpoints")[0].step > 100
+
+
+def test_a_damaged_checkpoint_is_named_and_a_run_without_a_good_one_is_refused(finished, tmp_path):
+    import shutil
+
+    shutil.copytree(finished, tmp_path / "ttt")
+    for path in (tmp_path / "ttt" / "checkpoints").glob("*/model.safetensors"):
+        path.write_bytes(path.read_bytes()[:100])
+    for name, *words in (["train", "--resume", "ttt"], ["evaluate", "ttt", "--against", "random"]):
+        result = command(name, *words, folder=tmp_path)
+        assert result.returncode == 3 and "model.safetensors has 100 bytes" in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_a_checkpoint_of_another_game_is_refused(finished, tmp_path):
+    import shutil
+
+    shutil.copytree(finished, tmp_path / "run")
+    config = (tmp_path / "run" / "config.toml").read_text()
+    (tmp_path / "run" / "config.toml").write_text(config.replace("board/tic_tac_toe", "board/connect_four"))
+    result = command("evaluate", "run", "--against", "random", folder=tmp_path)
+    assert result.returncode == 3 and "is for board/tic_tac_toe (9 actions, 4x3x3); this run is" in result.stderr
+
+
+def test_a_run_is_never_overwritten(finished):
+    result = command("train", "--game", "board/tic_tac_toe", "--run", str(finished), *sets(), folder=finished.parent)
+    assert result.returncode == 2 and "--resume" in result.stderr
