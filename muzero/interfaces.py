@@ -237,6 +237,7 @@ class Segment:
     discount: np.ndarray  # [T] float32
     policy: np.ndarray  # [T, A] float32
     value: np.ndarray  # [T] float32
+    random: np.ndarray  # [T] bool, the action was drawn at random, not planned: what followed is not what the policy is worth
     cut: bool
 
     def __len__(self) -> int:
@@ -262,6 +263,7 @@ class Segment:
             "discount": ((length,), "float32"),
             "policy": ((length, spec.actions), "float32"),
             "value": ((length,), "float32"),
+            "random": ((length,), "bool"),
         }
         where = f"segment {tuple(self.id)} of {spec.name}"
         if length == 0:
@@ -298,6 +300,7 @@ class Window:
     value: Tensor  # [B, W + 1] the search's values
     policy: Tensor  # [B, O, A] the search's policies
     legal: Tensor  # [B, O, A] bool
+    random: Tensor  # [B, W] bool, the action was not planned
     known: Tensor  # [B, W + 1] bool; a transition k is known if position k + 1 is
     over: Tensor  # [B, W + 1] bool
     weight: Tensor  # [B] importance weights of prioritised sampling

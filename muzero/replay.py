@@ -84,6 +84,7 @@ class Replay:
             "discount": np.zeros(capacity, np.float32),
             "policy": np.zeros((capacity, spec.actions), np.float32),
             "value": np.zeros(capacity, np.float32),
+            "random": np.zeros(capacity, bool),
             "next": np.full(capacity, UNKNOWN, np.int64),
         }
         self.priority = SumTree(capacity)
@@ -112,7 +113,7 @@ class Replay:
             return False
         numbers = self.written + np.arange(len(segment))
         places = numbers % self.capacity
-        for name in ("observation", "legal", "action", "reward", "discount", "policy", "value"):
+        for name in ("observation", "legal", "action", "reward", "discount", "policy", "value", "random"):
             self.rows[name][places] = getattr(segment, name)
         self.rows["next"][places] = np.append(numbers[1:], UNKNOWN)
         if segment.cut:  # nothing was stepped from there, so nothing ended there
@@ -175,6 +176,7 @@ class Replay:
             "value": np.where(over, 0, rows["value"][places]),
             "policy": rows["policy"][now],
             "legal": rows["legal"][now],
+            "random": rows["random"][ahead] & ~ended,
             "known": known,
             "over": over,
             "weight": weight.astype(np.float32),

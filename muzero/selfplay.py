@@ -39,11 +39,17 @@ class SelfPlay:
         incarnation: int = 0,
         *,
         segment_steps: Annotated[int, Range(1, 10_000)] = 200,
+        random_actions: Annotated[float, Range(0.0, 1.0)] = 0.0,
     ) -> None:
-        """segment_steps: rows after which a segment of a game that still goes on is handed over."""
+        """segment_steps: rows after which a segment of a game that still goes on is handed over.
+
+        random_actions: share of moves drawn uniformly instead of planned.  They show the model what moves do that the
+        search would never make; returns do not pass through them.
+        """
         self.games, self.model, self.planner = games, model.eval(), planner
         self.seed, self.actor, self.incarnation = seed, actor, incarnation
         self.segment_steps = segment_steps
+        self.random_actions = random_actions
         self.device = next(iter(model.parameters()), torch.empty(0)).device
         self.version = -1
         self._begin()
@@ -67,6 +73,7 @@ class SelfPlay:
             "discount": np.zeros(shape, np.float32),
             "policy": np.zeros((*shape, spec.actions), np.float32),
             "value": np.zeros(shape, np.float32),
+            "random": np.zeros(shape, bool),
         }
         self.filled = np.zeros(batch, np.int64)  # rows waiting to be handed over
         self.game = np.arange(batch)  # numbers games over all slots
@@ -94,12 +101,14 @@ class SelfPlay:
         last = now.last & ~now.first
         # A game that is over has handed over its rows; one cut short still needs the value of its last position.
         keeps = ~last | now.truncated
-        found = {"observation": now.observation, "legal": now.legal, "action": decision.action}
+        random = self.rng.random(len(slots)) < self.random_actions
+        drawn = np.where(now.legal, self.rng.random(now.legal.shape), -1).argmax(1)
+        self.action = np.where(random, drawn, decision.action)
+        found = {"observation": now.observation, "legal": now.legal, "action": self.action, "random": random}
         found |= {"policy": decision.policy, "value": decision.value}
         for name, array in found.items():
             self.rows[name][slots[keeps], self.filled[keeps]] = array[keeps]
-        self.action = decision.action
-        self.timestep = after = self.games.step(decision.action)
+        self.timestep = after = self.games.step(self.action)
         moved = ~last
         row = slots[moved], self.filled[moved]
         self.rows["reward"][row], self.rows["discount"][row] = after.reward[moved], after.discount[moved]

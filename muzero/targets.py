@@ -4,23 +4,26 @@ import torch
 from torch import Tensor
 
 
-def close_cuts(reward: Tensor, discount: Tensor, value: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-    """Let a return end with the search's value where the rest of the game is not known.
+def close_cuts(
+    reward: Tensor, discount: Tensor, value: Tensor, known: Tensor, random: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Let a return end with the search's value where the rest of the game is not known, or not the policy's.
 
-    A return that reaches the last known position must not go on: there its reward becomes the value of that position
-    and its discount 0, so that ``n_step_value`` bootstraps early.  This covers games that were truncated and
-    games that are still being played.
+    A return that reaches the last known position, or an action that was drawn at random, must not go on: there its
+    reward becomes the value of that position and its discount 0, so that ``n_step_value`` bootstraps early.  This
+    covers games that were truncated, games that are still being played, and moves made only to see what they do.
 
     Args:
         reward, discount: [B, W].
         value: [B, W + 1] the search's values.
         known: [B, W + 1] bool, true up to the last known position.
+        random: [B, W] bool.
 
     Returns:
         reward and discount, [B, W], ready for `n_step_value`.
     """
-    leaves = known[:, :-1] & ~known[:, 1:]
-    stays = known[:, 1:]
+    leaves = known[:, :-1] & (random | ~known[:, 1:])
+    stays = known[:, 1:] & ~random
     reward = torch.where(leaves, value[:, :-1], torch.where(stays, reward, 0.0))
     return reward, torch.where(stays, discount, 0.0)
 

@@ -150,5 +150,6 @@ def segment(spec, game, length, cut):
         discount=discount,
         policy=np.full((length, spec.actions), 1 / spec.actions, np.float32),
         value=np.zeros(length, np.float32),
+        random=np.zeros(length, bool),
         cut=cut,
     )

@@ -35,6 +35,7 @@ def window(spec, batch=4, unroll=3, n=2, observations=None, seed=0):
         legal=torch.ones(batch, observations, spec.actions, dtype=torch.bool),
         known=torch.ones(batch, steps + 1, dtype=torch.bool),
         over=torch.zeros(batch, steps + 1, dtype=torch.bool),
+        random=torch.zeros(batch, steps, dtype=torch.bool),
         weight=torch.ones(batch),
     )
 

@@ -61,6 +61,17 @@ def test_a_game_cut_short_at_the_length_of_a_segment_still_hands_over_its_last_p
     assert [(len(s), s.cut, s.id.sequence) for s in segments] == [(5, False, 0), (1, True, 1)]
 
 
+def test_the_share_of_random_actions_is_as_asked_and_marked():
+    games = ChainGames(8, 6)
+    player = SelfPlay(games, ChainModel(6), GumbelPlanner(simulations=32), 0, random_actions=0.3)
+    segments = segments_of(player, 300)
+    random = np.concatenate([segment.random for segment in segments])
+    assert random.mean() == pytest.approx(0.3, abs=0.04)
+    left = np.concatenate([segment.action for segment in segments]) == 0
+    assert left[random].mean() == pytest.approx(0.5, abs=0.08)
+    assert left[~random].mean() < 0.2  # planned moves go right
+
+
 def test_scores_and_lengths_of_games_are_reported():
     player = actor(planner=GumbelPlanner(simulations=32))
     episodes = player.play(40).episodes

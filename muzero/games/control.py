@@ -70,16 +70,24 @@ def names() -> list[str]:
 def _ids() -> list[str]:
     import gymnasium  # where it is used: it takes long to import
 
-    return sorted(name for name in gymnasium.registry if not name.startswith("ALE/"))
+    return sorted(name for name in gymnasium.registry if not _is_atari(name))
+
+
+def _is_atari(name: str) -> bool:
+    import gymnasium
+
+    spec = gymnasium.registry.get(name)  # ale-py registers a thousand ids, most of them without the prefix
+    return name.startswith("ALE/") or (spec is not None and str(spec.entry_point).startswith("ale_py"))
 
 
 def _make(name: str, max_steps: int | None) -> Any:
     import gymnasium
 
     game = f"gym/{name}"
-    if name.startswith("ALE/"):
-        rom = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[len("ALE/") :].rpartition("-")[0] or name[len("ALE/") :])
-        raise UnknownGame(f"game '{game}': Atari games are played without gymnasium's wrappers, as atari/{rom.lower()}")
+    if _is_atari(name):
+        title = re.sub(r"^ALE/|(-ram)?(Deterministic|NoFrameskip)?(-v\d+)?$", "", name)
+        rom = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", title).lower()
+        raise UnknownGame(f"game '{game}': Atari games are played without gymnasium's wrappers, as atari/{rom}")
     try:
         with warnings.catch_warnings():  # "is out of date, you should consider": the id is the user's choice
             warnings.simplefilter("ignore")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Annotated, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from muzero.interfaces import GameSpec
 from muzero.parameters import Range
 
 NAMES = ["asterix", "breakout", "freeway", "seaquest", "space_invaders"]
+PLOTTING = ("matplotlib", "seaborn")
 
 
 class MinatarGames(BatchedGames):
@@ -67,12 +69,18 @@ def names() -> list[str]:
 
 
 def _import(game: str) -> Any:
+    """Import MinAtar without the plotting packages that only its window needs: they cost seconds and 130 MB."""
+    hidden = [package for package in PLOTTING if package not in sys.modules]
+    for package in hidden:
+        sys.modules[package] = None  # pyright: ignore[reportArgumentType] - makes an import fail
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # MinAtar warns where there is no matplotlib, which only its window needs
+    logging.disable(logging.WARNING)  # MinAtar says that it cannot plot
     try:
         return need("minatar", game, "minatar", "minatar")
     finally:
         logging.disable(before)
+        for package in hidden:
+            del sys.modules[package]
 
 
 class _Minatar(OneGame):
