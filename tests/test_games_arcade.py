@@ -1,0 +1,93 @@
+"""Atari and MinAtar: lives, limits, rewards, and what their packages do unasked."""
+
+import sys
+
+import numpy as np
+import pytest
+from sample_games import play
+
+from muzero.games import arcade, minatar
+from muzero.games.batched import UnknownGame
+
+# --- MinAtar ----------------------------------------------------------------------------------------------------------
+
+
+def test_minatar_offers_only_actions_that_have_an_effect():
+    assert minatar.MinatarGames("breakout", 1, False).spec.actions == 3
+    assert [minatar.MinatarGames(name, 1, False).spec.observation[0] for name in minatar.names()] == [4, 4, 7, 10, 6]
+
+
+def test_minatar_games_are_cut_short_at_the_limit():
+    games = minatar.MinatarGames("freeway", 1, False, max_steps=9)
+    *_, last = play(games, 9)
+    assert last.truncated.all() and last.discount == np.float32(0.997) and games.spec.max_steps == 9
+
+
+def test_minatar_is_imported_without_plotting_packages_and_does_not_complain(monkeypatch, caplog):
+    for module in [name for name in sys.modules if name.split(".")[0] in ("minatar", "matplotlib", "seaborn")]:
+        monkeypatch.delitem(sys.modules, module)
+    assert minatar.MinatarGames("asterix", 1, False).reset(np.array([1])).first.all()
+    assert not {"matplotlib", "seaborn"} & set(sys.modules)
+    assert not caplog.records
+
+
+# --- Atari ------------------------------------------------------------------------------------------------------------
+
+
+def test_rewards_are_clipped_in_training_only():
+    def rewards(training):
+        shown = play(arcade.ArcadeGames("alien", 2, training), 40)
+        return {float(reward) for now in shown for reward in now.reward}
+
+    assert rewards(True) == {0, 1}
+    assert rewards(False) == {0, 10}
+
+
+def test_a_lost_life_ends_a_training_game_but_not_the_game_itself():
+    games = arcade.ArcadeGames("breakout", 1, True, noops=0)
+    begun = [now for now in play(games, 150) if now.first[0]]
+    assert len(begun) >= 4  # five lives last longer than this
+    oldest = [now.observation[0, 0].any() for now in begun]
+    assert oldest == [False] + [True] * (len(begun) - 1)  # frames before the first are black only in a new game
+    assert not any(now.last[0] for now in play(arcade.ArcadeGames("breakout", 1, False, noops=0), 100))
+
+
+def test_atari_games_are_cut_short_at_the_limit():
+    games = arcade.ArcadeGames("pong", 2, False, max_frames=41, noops=0)
+    shown = list(play(games, 12))
+    assert games.spec.max_steps == 11
+    assert [now.truncated.all() for now in shown] == [False] * 11 + [True, False]
+    assert shown[11].discount[0] == np.float32(0.988) and shown[12].first.all()
+
+
+class FakeEmulator:
+    """Loses a life at step 2, and ends the game in the step after, which begins the next training game."""
+
+    def __init__(self):
+        self.steps = 0
+
+    def step(self, actions):
+        self.steps += 1
+        self.actions = actions
+        ended = np.array([self.steps in (2, 3)])
+        return np.full((1, 4, 96, 96), self.steps, np.uint8), np.array([5]), ended, np.array([False]), {}
+
+
+def test_a_game_that_ends_while_it_begins_is_shown_before_it_ends():
+    games = arcade.ArcadeGames("pong", 1, True)
+    games.reset(np.array([0]))
+    games._environment = FakeEmulator()
+    shown, actions = [], []
+    for _ in range(5):
+        shown.append(games.step(np.array([3])))
+        actions.append(int(games._environment.actions[0]))
+    assert [now.first[0] for now in shown] == [False, False, True, False, True]
+    assert [now.last[0] for now in shown] == [False, True, False, True, False]
+    assert [float(now.reward[0]) for now in shown] == [5, 5, 0, 5, 0]
+    assert actions == [3, 3, 0, 3, 0]
+
+
+def test_a_rom_without_a_mode_for_one_player_is_refused_before_it_ends_the_process():
+    with pytest.raises(UnknownGame, match="no mode for one player"):
+        arcade.ArcadeGames("combat", 1, False)
+    assert "combat" not in arcade.names() and "pong" in arcade.names()

@@ -1,0 +1,106 @@
+"""Board games: whose reward, whose turn, who sees what, what can be played."""
+
+import numpy as np
+import pytest
+from sample_games import play
+
+from muzero.games import board
+from muzero.games.batched import UnknownGame
+
+
+@pytest.mark.parametrize(
+    "name", ["tic_tac_toe", "connect_four", "othello", "dots_and_boxes", "mancala", "misere(game=nim())"]
+)
+def test_rewards_are_those_of_the_player_who_moved(name):
+    games = board.BoardGames(name, 4, False)
+    total, seat, finished = np.zeros((4, 2)), np.zeros(4, int), 0
+    for now in play(games, 400):
+        total[now.first], seat[now.first] = 0, 0
+        total[np.arange(4), seat] += now.reward
+        total[np.arange(4), 1 - seat] -= now.reward
+        seat = np.where(~now.first & (now.discount < 0), 1 - seat, seat)
+        for slot, state in enumerate(games.states):
+            if now.last[slot]:
+                assert total[slot].tolist() == state.returns()
+                finished += 1
+            else:
+                assert state.current_player() == seat[slot]
+    assert finished >= 4
+
+
+@pytest.mark.parametrize("name", sorted(board.ALTERNATING))
+def test_games_said_to_alternate_do(name):
+    assert 1.0 not in board.BoardGames(name, 1, False).spec.discounts
+    for now in play(board.BoardGames(name, 4, False), 60):
+        assert (now.discount[~now.first] <= 0).all()
+
+
+@pytest.mark.parametrize("name", ["dots_and_boxes", "mancala", "checkers", "misere(game=tic_tac_toe())"])
+def test_other_games_may_give_a_player_two_moves(name):
+    assert board.BoardGames(name, 1, False, discount=0.5).spec.discounts == (-0.5, 0.0, 0.5)
+
+
+def test_a_puzzle_has_one_player_and_no_seat():
+    spec = board.BoardGames("cliff_walking", 1, False).spec
+    assert spec.discounts == (0.0, 1.0) and spec.observation == (32,) and not spec.two_player
+
+
+@pytest.mark.parametrize("name", ["tic_tac_toe", "nim", "dots_and_boxes", "oware"])
+def test_the_last_plane_or_number_is_the_seat_to_move(name):
+    games = board.BoardGames(name, 2, False)
+    for now in play(games, 30):
+        for slot, state in enumerate(games.states):
+            tensor = np.array(state.observation_tensor(max(state.current_player(), 0)), np.float32)
+            if not now.last[slot]:
+                assert (now.observation[slot][-1] == state.current_player()).all()
+                np.testing.assert_array_equal(now.observation[slot][:-1].ravel(), tensor)
+
+
+def test_a_state_looks_the_same_alone_as_in_a_batch():
+    games = board.BoardGames("othello", 3, False)
+    for now in play(games, 70):
+        for slot, state in enumerate(games.states):
+            np.testing.assert_array_equal(board.observation(state), now.observation[slot])
+            np.testing.assert_array_equal(board.legal(state), now.legal[slot])
+
+
+def test_training_can_begin_after_random_moves_and_evaluation_does_not():
+    games = board.BoardGames("tic_tac_toe", 200, True, random_plies=3)
+    games.reset(np.arange(200))
+    assert {state.move_number() for state in games.states} == {0, 1, 2, 3}
+    games = board.BoardGames("tic_tac_toe", 200, False, random_plies=3)
+    games.reset(np.arange(200))
+    assert {state.move_number() for state in games.states} == {0}
+
+
+def test_more_random_moves_than_a_game_has_still_leave_a_game_to_play():
+    games = board.BoardGames("tic_tac_toe", 100, True, random_plies=10**9)
+    now = games.reset(np.arange(100))
+    assert not now.last.any() and not any(state.is_terminal() for state in games.states)
+    assert max(state.move_number() for state in games.states) >= 6
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("kuhn_poker", "chance"),
+        ("matrix_rps", "at the same time"),
+        ("phantom_ttt", "do not see everything"),
+        ("chinese_checkers(players=3)", "3 players"),
+        ("morpion_solitaire", "no observation tensor"),
+        ("go(board_sise=9)", "Unknown parameter 'board_sise'"),
+        ("go(board_size=9", "Missing closing bracket"),
+        ("go(board_size=5,handicap=2)", "already filled"),
+    ],
+)
+def test_board_games_that_cannot_be_played_say_why(name, reason):
+    with pytest.raises(UnknownGame, match=reason):
+        board.BoardGames(name, 1, False)
+
+
+def test_every_board_game_that_is_listed_can_be_played():
+    listed = board.names()
+    assert {"tic_tac_toe", "connect_four", "go", "chess", "cliff_walking"} <= set(listed)
+    for name in listed:
+        for now in play(board.BoardGames(name, 1, True), 2):
+            assert now.legal.any()
