@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,19 @@ class Agent:
         """
         expected = (*self.spec.observation,)
         if observation.ndim != 1 + len(expected) or observation.shape[1:] != expected:
-            raise ValueError(f"observation: expected shape (B, {', '.join(map(str, expected))}), got {observation.shape}")
+            raise ValueError(
+                f"observation: expected shape (B, {', '.join(map(str, expected))}), got {observation.shape}"
+            )
         if legal is None:
             legal = np.ones((len(observation), self.spec.actions), bool)
         return self.player.act(Positions(np.ascontiguousarray(observation, self.spec.dtype), legal, None))
 
     def choose(self, state: Any) -> int:
         """Choose an action in a pyspiel state of the game that the agent learned."""
-        return int(self.act(board.observation(state)[None], board.legal(state)[None])[0])
+        return int(self.player.act(view([state]))[0])
+
+
+def view(states: Sequence[Any]) -> Positions:
+    """What a player sees of pyspiel states."""
+    observation = np.stack([board.observation(state) for state in states])
+    return Positions(observation, np.stack([board.legal(state) for state in states]), states)

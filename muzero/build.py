@@ -47,7 +47,9 @@ SCHEMA: Schema = {
 }
 PLAYERS = {"random": RandomPlayer, "minimax": MinimaxPlayer}
 # Inside the package in a wheel, beside it in a checkout.
-CONFIGS = next(path for path in (Path(__file__).parent / "configs", Path(__file__).parent.parent / "configs") if path.exists())
+CONFIGS = next(
+    path for path in (Path(__file__).parent / "configs", Path(__file__).parent.parent / "configs") if path.exists()
+)
 
 
 def configure(game: str, layers: list[Layer]) -> Config:

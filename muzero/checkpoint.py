@@ -66,7 +66,9 @@ def save(
     try:
         aside.mkdir()
         for name, group in arrays.items():
-            save_file({key: np.asarray(array, order="C") for key, array in group.items()}, aside / f"{name}.safetensors")
+            save_file(
+                {key: np.asarray(array, order="C") for key, array in group.items()}, aside / f"{name}.safetensors"
+            )
         (aside / "state.json").write_text(json.dumps(state))
         files = {path.name: {"bytes": path.stat().st_size, "sha256": digest(path)} for path in sorted(aside.iterdir())}
         (aside / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": files}, indent=1))

@@ -53,7 +53,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def duration(text: str) -> float:
-    """"90", "90s", "20m", "1.5h", "1h30m" -> seconds."""
+    """ "90", "90s", "20m", "1.5h", "1h30m" -> seconds."""
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
     found = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", text)
@@ -188,7 +188,9 @@ def learn(config: Config, folder: Path, resume: bool) -> int:
     results = training.evaluate(training.settings.evaluation_games)
     write_results(folder, results, training.spec.two_player)
     show_results(console, results, training.spec.two_player)
-    console.print(f"evaluate it: muzero-eval {folder} --against {opponents(training.spec)}", soft_wrap=True, highlight=False)
+    console.print(
+        f"evaluate it: muzero-eval {folder} --against {opponents(training.spec)}", soft_wrap=True, highlight=False
+    )
     return 0
 
 
@@ -254,16 +256,11 @@ def evaluate_command(arguments: Sequence[str] | None = None) -> int:
 
 def quality(agent: Any, oracle: Any, games: Any, console: Console) -> dict[str, int]:
     """How many positions of a small game the agent plays optimally."""
-    import numpy as np
+    from muzero.agent import view
+    from muzero.evaluate import move_quality
 
-    from muzero import evaluate
-    from muzero.games import board
-
-    def view(states: list[Any]) -> evaluate.Positions:
-        observation = np.stack([board.observation(state) for state in states])
-        return evaluate.Positions(observation, np.stack([board.legal(state) for state in states]), states)
-
-    right, count = evaluate.move_quality(agent.player, oracle, games.states[0].get_game().new_initial_state(), view)
+    start = games.states[0].get_game().new_initial_state()
+    right, count = move_quality(agent.player, oracle, start, view)
     console.print(f"optimal choice in {right:,} of {count:,} positions ({right / count:.2%})", highlight=False)
     return {"positions": count, "optimal": right}
 

@@ -72,7 +72,10 @@ class Games(ABC):
 
     @abstractmethod
     def reset(self, seeds: np.ndarray) -> Timestep:
-        """Begin B new games.  seeds: [B] int64; all randomness of a slot, later games included, follows from its seed."""
+        """Begin B new games.
+
+        seeds: [B] int64; all randomness of a slot, later games included, follows from its seed.
+        """
 
     @abstractmethod
     def step(self, actions: np.ndarray) -> Timestep:
@@ -90,7 +93,7 @@ class Games(ABC):
     def restore(self, state: dict[str, np.ndarray]) -> Timestep | None:
         """Bring back the games of `state` and show them again; None where that is impossible."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (most games hold nothing)
         """Release what the games hold."""
 
 
@@ -237,7 +240,9 @@ class Segment:
     discount: np.ndarray  # [T] float32
     policy: np.ndarray  # [T, A] float32
     value: np.ndarray  # [T] float32
-    random: np.ndarray  # [T] bool, the action was drawn at random, not planned: what followed is not what the policy is worth
+    random: (
+        np.ndarray
+    )  # [T] bool, the action was drawn at random, not planned: what followed is not what the policy is worth
     cut: bool
 
     def __len__(self) -> int:

@@ -3,17 +3,18 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 TRANSFORM_SLOPE = 0.001  # epsilon of the value transform
 
 
-def value_transform(x: np.ndarray) -> np.ndarray:
+def value_transform(x: NDArray | np.float64) -> NDArray | np.float64:
     """h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x (Pohlen et al. 2018; Schrittwieser et al. 2020, Appendix F)."""
     return np.sign(x) * (np.sqrt(np.abs(x) + 1) - 1) + TRANSFORM_SLOPE * x
 
 
-def inverse_value_transform(y: np.ndarray) -> np.ndarray:
+def inverse_value_transform(y: NDArray | np.float64) -> NDArray | np.float64:
     """The x for which ``value_transform(x) == y``."""
     root = np.sqrt(1 + 4 * TRANSFORM_SLOPE * (np.abs(y) + 1 + TRANSFORM_SLOPE))
     return np.sign(y) * (((root - 1) / (2 * TRANSFORM_SLOPE)) ** 2 - 1)

@@ -41,7 +41,9 @@ class Progress:
             self.shown = now
             text = self._line(training)
             if self.console.is_terminal:
-                self.console.print(text[: self.console.width - 1].ljust(self.console.width - 1), end="\r", highlight=False)
+                self.console.print(
+                    text[: self.console.width - 1].ljust(self.console.width - 1), end="\r", highlight=False
+                )
             else:
                 self.console.print(text, highlight=False, soft_wrap=True)
         if now - self.written >= FILE_SECONDS:

@@ -117,7 +117,7 @@ class SelfPlay:
         over = moved & (after.discount == 0)
         full = moved & (self.filled == self.segment_steps)
         for slot in np.flatnonzero(over | full | (last & now.truncated)):
-            harvest.segments.append(self._cut_out(slot, bool(last[slot])))
+            harvest.segments.append(self._cut_out(int(slot), bool(last[slot])))
         for slot in np.flatnonzero(moved & after.last):
             harvest.episodes.append(Episode(float(self.score[slot]), int(self.length[slot])))
         self._renew(after.first)
@@ -129,9 +129,7 @@ class SelfPlay:
             torch.from_numpy(array).to(self.device) for array in (self.action, now.observation, now.first)
         )
         self.memory = self.model.observe(self.memory, action, observation, first)
-        decision, self.carry = self.planner.plan(
-            self.model, self.memory, now.legal, self.carry, self.rng, explore=True
-        )
+        decision, self.carry = self.planner.plan(self.model, self.memory, now.legal, self.carry, self.rng, explore=True)
         return decision
 
     def _count(self, after, moved: np.ndarray) -> None:
@@ -169,7 +167,9 @@ class SelfPlay:
         """Go on where `state` was taken; with new games where the old ones cannot be brought back."""
         part = {
             prefix: {
-                name.removeprefix(f"{prefix}."): array for name, array in arrays.items() if name.startswith(f"{prefix}.")
+                name.removeprefix(f"{prefix}."): array
+                for name, array in arrays.items()
+                if name.startswith(f"{prefix}.")
             }
             for prefix in ("rows", "games", "memory")
         }

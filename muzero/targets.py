@@ -4,9 +4,7 @@ import torch
 from torch import Tensor
 
 
-def close_cuts(
-    reward: Tensor, discount: Tensor, value: Tensor, known: Tensor, random: Tensor
-) -> tuple[Tensor, Tensor]:
+def close_cuts(reward: Tensor, discount: Tensor, value: Tensor, known: Tensor, random: Tensor) -> tuple[Tensor, Tensor]:
     """Let a return end with the search's value where the rest of the game is not known, or not the policy's.
 
     A return that reaches the last known position, or an action that was drawn at random, must not go on: there its

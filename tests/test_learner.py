@@ -110,7 +110,7 @@ def test_returns_to_the_end_of_a_board_game_carry_alternating_signs():
 
 
 def test_the_target_model_is_asked_where_the_bootstrap_is_its_value():
-    model, objective = parts(bootstrap="target")
+    _, objective = parts(bootstrap="target")
     other, _ = parts()
     with torch.no_grad():
         other.value_head.bias[-1] = 100.0  # a model that finds everything worth 300

@@ -103,7 +103,12 @@ def test_evaluating_during_a_run_changes_nothing_that_is_learned(tmp_path):
 def command(*arguments, folder: Path, **settings):
     code = f"import sys; from muzero import cli; sys.argv[0] = 'muzero-{arguments[0]}'; cli.{arguments[0]}()"
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments[1:]], cwd=folder, capture_output=True, text=True, timeout=300, **settings
+        [sys.executable, "-c", code, *arguments[1:]],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **settings,
     )
 
 
@@ -168,7 +173,11 @@ def test_an_interrupted_run_saves_says_how_to_resume_and_exits_130(tmp_path):
     code = "import sys; from muzero import cli; cli.train()"
     words = ["--game", "gym/CartPole-v1", "--run", "cart", "--steps", "10000000", *sets("run.steps=10000000")]
     process = subprocess.Popen(
-        [sys.executable, "-u", "-c", code, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-u", "-c", code, *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     for line in process.stdout:
@@ -204,12 +213,19 @@ def test_a_mistake_on_the_command_line_is_explained_and_leaves_nothing(tmp_path,
 
 def test_all_mistakes_are_listed_at_once(tmp_path):
     result = command(
-        "train", "--game", "gym/CartPole-v1", "--set", "planner.simulation=4", "--set", "lerner.batch=2", folder=tmp_path
+        "train",
+        "--game",
+        "gym/CartPole-v1",
+        "--set",
+        "planner.simulation=4",
+        "--set",
+        "lerner.batch=2",
+        folder=tmp_path,
     )
     assert "simulations" in result.stderr and "[learner]" in result.stderr
 
 
-FAULTY = '''
+FAULTY = """
 import gymnasium, numpy as np
 
 class Faulty(gymnasium.Env):
@@ -225,7 +241,7 @@ class Faulty(gymnasium.Env):
         if Faulty.steps == 300:
             FAULT
         return np.zeros(2, np.float32), 0.0, Faulty.steps % 10 == 0, False, {}
-'''
+"""
 
 
 @pytest.mark.parametrize(

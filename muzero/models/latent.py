@@ -110,7 +110,10 @@ class VectorModel(LatentModel):
         super().__init__(spec, width, hidden, atoms, value_limit, reward_limit)
         inputs = int(torch.Size(spec.observation).numel())
         self.encoder = nn.Sequential(
-            nn.Flatten(), mlp(inputs, width, 1), nn.Linear(width, width), *(ResidualLinear(width) for _ in range(blocks))
+            nn.Flatten(),
+            mlp(inputs, width, 1),
+            nn.Linear(width, width),
+            *(ResidualLinear(width) for _ in range(blocks)),
         )
         self.action = nn.Embedding(spec.actions, width)
         self.enter = nn.Linear(width, width)

@@ -140,6 +140,6 @@ def flat(latent: Latent) -> Tensor:
 
 
 def over_positions(loss: Tensor, mask: Tensor) -> Tensor:
-    """[B]: the first position in full and the mean of the unrolled ones, so that the unroll's length does not matter."""
+    """[B]: the first position in full and the mean of the unrolled ones, however many they are."""
     loss = loss * mask
     return loss[:, 0] + loss[:, 1:].mean(1)

@@ -54,7 +54,7 @@ class GumbelPlanner:
 
 @dataclass(frozen=True, kw_only=True)
 class PuctPlanner:
-    """MuZero's search: Dirichlet noise at the root, moves in proportion to visits (Schrittwieser et al. 2020, App. B)."""
+    """MuZero's search: noise at the root, moves in proportion to visits (Schrittwieser et al. 2020, App. B)."""
 
     simulations: Simulations = 50
     c_init: Annotated[float, Range(0.0, 1000.0)] = 1.25
@@ -97,8 +97,8 @@ class PuctPlanner:
 def improved_value(result: search.Result) -> np.ndarray:
     """[B] float32, the value of following the improved policy, over the actions that were visited.
 
-    Sequential halving visits bad actions as often as good ones at first, so the mean over all simulations, `result.value`,
-    is far below what the policy is worth: with two actions, half of all visits go to the worse.
+    Sequential halving visits bad actions as often as good ones at first, so the mean over all simulations,
+    `result.value`, is far below what the policy is worth: with two actions, half of all visits go to the worse.
     """
     share = np.where(result.visits > 0, result.policy, 0) + np.float32(1e-12) * (result.visits > 0)
     return (share * result.q).sum(1) / share.sum(1)
