@@ -1,109 +1,18 @@
-// numpy in and out of the search.  The only file that includes pybind11, and the place of all argument checks: an array
-// is taken as it is or refused, never converted, and nothing is written before everything is checked.
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-
+// numpy in and out of the search.  With checks.h the only file that knows pybind11, and the place of all argument checks:
+// nothing is written before everything is checked.
 #include <atomic>
-#include <string>
+#include <cstring>
 
+#include "checks.h"
 #include "search.h"
 
-namespace py = pybind11;
 using namespace muzero;
 
 namespace {
 
 constexpr int64_t kMemoryLimit = int64_t{1} << 30;  // bytes of one search
 constexpr int64_t kMostSimulations = 1'000'000;
-constexpr double kLargest = 1e15;  // of a reward or value, so that no sum of them overflows
-constexpr double kAnyFloat = std::numeric_limits<float>::max();
 constexpr int64_t kWorthUnlocking = 512;  // edges of a batch below which handing over the lock costs more than the work
-
-std::string text(py::handle object) { return py::str(object).cast<std::string>(); }
-std::string represent(py::handle object) { return py::repr(object).cast<std::string>(); }
-
-// The shape that an array must have: [B] or [B, A]; -1 stands for any size from 1.
-struct Shape {
-  py::ssize_t batch, actions = 0;
-  int dimensions = 1;
-
-  explicit Shape(py::ssize_t batch) : batch(batch) {}
-  Shape(py::ssize_t batch, py::ssize_t actions) : batch(batch), actions(actions), dimensions(2) {}
-
-  bool fits(const py::array& array) const {
-    if (array.ndim() != dimensions) return false;
-    const auto agrees = [](py::ssize_t wanted, py::ssize_t got) { return wanted < 0 ? got >= 1 : got == wanted; };
-    return agrees(batch, array.shape(0)) && (dimensions == 1 || agrees(actions, array.shape(1)));
-  }
-  std::string describe() const {
-    const std::string first = batch < 0 ? "batch" : std::to_string(batch);
-    return dimensions == 1 ? "(" + first + ",)"
-                           : "(" + first + ", " + (actions < 0 ? "actions" : std::to_string(actions)) + ")";
-  }
-};
-
-// Say what is wrong with an array.  Apart from the check, which must be fast.
-template <class T>
-[[noreturn]] void refuse(py::handle given, const char* name, const Shape& shape) {
-  const std::string expected =
-      std::string(name) + ": expected " + text(py::dtype::of<T>()) + " of shape " + shape.describe();
-  if (!py::isinstance<py::array>(given)) throw py::type_error(expected + ", got " + text(py::type::of(given)));
-  const auto array = py::reinterpret_borrow<py::array>(given);
-  if (!py::isinstance<py::array_t<T>>(array) || !shape.fits(array))
-    throw py::value_error(expected + ", got " + text(array.dtype()) + " of shape " + text(array.attr("shape")));
-  throw py::value_error(expected + ", got one that is not C-contiguous and aligned; try numpy.ascontiguousarray");
-}
-
-// The data of an array of exactly this type and shape.
-template <class T>
-const T* data(py::handle given, const char* name, const Shape& shape) {
-  constexpr int wanted = int{py::array::c_style} | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_};
-  if (py::isinstance<py::array_t<T>>(given)) {
-    const auto array = py::reinterpret_borrow<py::array>(given);
-    if (shape.fits(array) && (array.flags() & wanted) == wanted) return static_cast<const T*>(array.data());
-  }
-  refuse<T>(given, name, shape);
-}
-
-// Refuse NaN and numbers beyond +-limit in `rows` rows of `columns` numbers.
-void check_numbers(const float* numbers, int64_t rows, int64_t columns, double limit, const char* name) {
-  const float most = static_cast<float>(limit);
-  int bad = 0;
-  for (int64_t i = 0; i < rows * columns; ++i) bad |= !(std::abs(numbers[i]) <= most);
-  if (!bad) return;
-  int64_t i = 0;
-  while (std::abs(numbers[i]) <= most) ++i;
-  const std::string range =
-      limit == kAnyFloat ? "a finite number"
-                         : "a number from " + represent(py::float_(-limit)) + " to " + represent(py::float_(limit));
-  throw py::value_error(std::string(name) + "[" + std::to_string(i / columns) + "] holds " +
-                        represent(py::float_(numbers[i])) + "; expected " + range);
-}
-
-int64_t integer(py::handle given, const char* name, int64_t low, int64_t high) {
-  const bool whole = PyIndex_Check(given.ptr()) && !PyBool_Check(given.ptr());
-  if (whole) {
-    const int64_t number = PyNumber_AsSsize_t(given.ptr(), nullptr);  // clips what does not fit
-    if (PyErr_Occurred()) throw py::error_already_set();
-    if (low <= number && number <= high) return number;
-  }
-  const std::string message = std::string(name) + ": expected an integer from " + std::to_string(low) + " to " +
-                              std::to_string(high) + ", got " + represent(given);
-  if (whole) throw py::value_error(message);
-  throw py::type_error(message);
-}
-
-double number(py::handle given, const char* name, double low, double high) {
-  const double value = PyFloat_AsDouble(given.ptr());
-  const std::string message = std::string(name) + ": expected a number from " + represent(py::float_(low)) + " to " +
-                              represent(py::float_(high)) + ", got " + represent(given);
-  if (PyErr_Occurred()) {
-    PyErr_Clear();
-    throw py::type_error(message);
-  }
-  if (!(low <= value && value <= high)) throw py::value_error(message);
-  return value;
-}
 
 Path path_of(const py::object& name) {
   const std::pair<const char*, Path> paths[] = {
@@ -189,7 +98,9 @@ class BoundSearch {
 
   py::tuple result() {
     const Turn turn(busy_);
-    if (selected_ || search.done() == 0) throw std::runtime_error("result: no simulation has been backed up, or not the last");
+    if (selected_ || search.done() == 0) 
+      throw std::runtime_error(selected_ ? "result: the last selection has not been backed up"
+                                         : "result: nothing has been searched yet");
     const Trees& trees = search.trees();
     const py::ssize_t batch = trees.batch, actions = trees.actions;
     py::array_t<int64_t> action(batch);
@@ -212,20 +123,34 @@ class BoundSearch {
     return result;
   }
 
-  // [B, N, A] of one field of all edges.
-  template <class T>
-  py::array_t<T> edges(T* Edges::*field, T absent) {
+  // [B, N, A] of the logits of all nodes, 0 where there is none.
+  py::array_t<float> logits() {
     const Turn turn(busy_);
     const Trees& trees = search.trees();
-    py::array_t<T> result({trees.batch, trees.nodes, trees.actions});
-    T* to = result.mutable_data();
+    py::array_t<float> result({trees.batch, trees.nodes, trees.actions});
+    float* to = result.mutable_data();
     for (int32_t row = 0; row < trees.batch; ++row)
       for (int32_t index = 0; index < trees.nodes; ++index, to += trees.actions) {
         if (made(row, index))
-          std::copy_n(trees.edges(trees.node(row, index)).*field, trees.actions, to);
+          std::copy_n(Trees::logits(trees.node(row, index)), trees.actions, to);
         else
-          std::fill_n(to, trees.actions, absent);
+          std::fill_n(to, trees.actions, 0.f);
       }
+    return result;
+  }
+
+  // [B, N, A] of the node that each edge leads to.
+  py::array_t<int32_t> children() {
+    const Turn turn(busy_);
+    const Trees& trees = search.trees();
+    py::array_t<int32_t> result({trees.batch, trees.nodes, trees.actions});
+    std::fill_n(result.mutable_data(), result.size(), kNone);
+    for (int32_t row = 0; row < trees.batch; ++row)
+      for (int32_t index = 1; index < trees.nodes; ++index)
+        if (made(row, index)) {
+          const Node& node = trees.node(row, index);
+          result.mutable_at(row, node.parent, node.action) = index;
+        }
     return result;
   }
 
@@ -282,9 +207,15 @@ class BoundSearch {
 
   py::tuple selection() {
     const Selection chosen = search.selection();
-    const py::ssize_t batch = search.trees().batch;
-    return py::make_tuple(py::array_t<int32_t>(batch, chosen.parent), py::array_t<int32_t>(batch, chosen.action),
-                          py::array_t<int32_t>(batch, chosen.node));
+    const size_t bytes = sizeof(int32_t) * static_cast<size_t>(search.trees().batch);
+    py::tuple result(3);
+    const int32_t* const from[] = {chosen.parent, chosen.action, chosen.node};
+    for (int i = 0; i < 3; ++i) {
+      py::array array = new_array<int32_t>(search.trees().batch);
+      std::memcpy(array.mutable_data(), from[i], bytes);
+      PyTuple_SET_ITEM(result.ptr(), i, array.release().ptr());
+    }
+    return result;
   }
 
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
@@ -307,7 +238,7 @@ Handle puct(const py::object& prior_logits, const py::object& value, const py::o
     if (!(high - low >= 1e-6f))
       throw py::value_error("normalize: expected (low, high) with low < high, at least 1e-6 apart, got " +
                             represent(normalize));
-    result->search.use_puct(Range{low, high}, init, base);
+    result->search.use_puct(Range(low, high), init, base);
   } else if (py::isinstance<py::str>(normalize) && text(normalize) == "siblings") {
     result->search.use_puct(Siblings{}, init, base);
   } else if (py::isinstance<py::str>(normalize) && text(normalize) == "tree") {
@@ -364,8 +295,8 @@ PYBIND11_MODULE(_tree, module) {
       .def("raw_value", [](BoundSearch& self) { return self.nodes<float>(&Node::raw_value, 0.f); })
       .def("reward", [](BoundSearch& self) { return self.nodes<float>(&Node::reward, 0.f); })
       .def("discount", [](BoundSearch& self) { return self.nodes<float>(&Node::discount, 0.f); })
-      .def("prior_logits", [](BoundSearch& self) { return self.edges<float>(&Edges::logits, 0.f); })
-      .def("children", [](BoundSearch& self) { return self.edges<int32_t>(&Edges::child, kNone); });
+      .def("prior_logits", &BoundSearch::logits)
+      .def("children", &BoundSearch::children);
   module.def("puct", &puct, py::arg("prior_logits"), py::arg("value"), py::arg("simulations"), py::arg("legal"),
              py::arg("c_init"), py::arg("c_base"), py::arg("normalize"), py::arg("max_depth"),
              py::arg("path") = py::none());

@@ -1,44 +1,51 @@
 // Selection rules: given a node, which action to follow, and what a finished search says about its root.  A rule is a
-// small value (see Steps in tree.h for what it offers), so a new search variant is a new struct here and a line in
+// small value (see Steps in steps.h for what it offers), so a new search variant is a new struct here and a line in
 // kernels.h; the tree does not change.  What a rule points to belongs to the caller.
 #pragma once
 
-#include "tree.h"
+#include "steps.h"
 
 namespace muzero {
 
-// Where an affine scale puts 0 and how much it stretches; what an edge without visits counts as.
+// How q is scaled: (q - low) * factor.  An edge without visits counts as low.
 struct Scale {
   float low, factor;
 };
+
+// The larger of two numbers, without a branch.
+MUZERO_INLINE float at_least(float x, float least) { return Vector<4>::max(Vector<4>::all(x), Vector<4>::all(least)).part[0][0]; }
 
 // Q relative to the node's own value and those of its children (the default in mctx).
 struct Siblings {
   static constexpr bool kLocal = true;
 
-  template <int W>
+  template <class View>
   MUZERO_INLINE Scale scale(const View& view) const {
-    using V = Vector<W>;
+    using V = typename View::V;
     const typename V::Floats value = V::all(view.node.value), never = V::all(-kInfinity);
     typename V::Floats least = value, most = value;
-    for (int32_t i = 0; i < view.padded; i += kLanes) {
-      const typename V::Floats q = V::load(view.edges.q + i);
+    view.for_each([&](const auto& lanes) MUZERO_LAMBDA {
+      const typename V::Floats q = lanes.q();
       least = V::min(V::choose(V::greater(q, never), q, value), least);
       most = V::max(q, most);
-    }
-    const float low = V::smallest(least), range = V::largest(most) - low;
-    return {low, 1.f / (range > 1e-8f ? range : 1e-8f)};
+    });
+    float low, high;
+    V::range(least, most, low, high);
+    return {low, 1.f / at_least(high - low, 1e-8f)};
   }
 };
 
 // Q relative to a known range.
 struct Range {
   static constexpr bool kLocal = true;
-  float low, high;
+  float low, factor;
 
-  template <int W>
+  Range(float low, float high) : low(low), factor(1.f / (high - low)) {}
+  Range() = default;
+
+  template <class View>
   MUZERO_INLINE Scale scale(const View&) const {
-    return {low, 1.f / (high - low)};
+    return {low, factor};
   }
 };
 
@@ -47,60 +54,56 @@ struct Range {
 struct WholeTree {
   static constexpr bool kLocal = false;
 
-  template <int W>
+  template <class View>
   MUZERO_INLINE Scale scale(const View& view) const {
     const float range = view.root.high - view.root.low;
-    return {range >= 0.f ? view.root.low : 0.f, 1.f / (range > 0.01f ? range : 0.01f)};
+    return {range >= 0.f ? view.root.low : 0.f, 1.f / at_least(range, 0.01f)};
   }
 };
 
 // pUCT with visit-dependent exploration (MuZero, Appendix B, eq. 2).
 template <class Normalize>
 struct Puct {
-  static constexpr bool kLocal = Normalize::kLocal;
+  static constexpr bool kLocal = Normalize::kLocal, kMass = false;
   Normalize normalize;
   const float* explore;  // [N + 1] by a node's visits n: sqrt(n) * (c_init + log((n + c_base + 1) / c_base))
 
-  // Divided here, once per visit, and not once per edge and descent.
-  MUZERO_INLINE float weight(float prior, int32_t visits) const { return prior / static_cast<float>(1 + visits); }
-
-  // -inf keeps illegal and padded actions out of every choice.
-  template <int W>
-  MUZERO_INLINE typename Vector<W>::Floats weigh(const typename Vector<W>::Floats& prior,
-                                                 const typename Vector<W>::Ints& legal) const {
-    return Vector<W>::choose(legal, prior, Vector<W>::all(-kInfinity));
-  }
-
-  template <int W>
-  MUZERO_INLINE int32_t choose(const View& view) const {
-    using V = Vector<W>;
-    const Scale scale = normalize.template scale<W>(view);
-    const typename V::Floats low = V::all(scale.low), factor = V::all(scale.factor), never = V::all(-kInfinity);
-    const typename V::Floats bonus = V::all(explore[view.node.visits]);
-    Best<W> best;
-    for (int32_t i = 0; i < view.padded; i += kLanes) {
-      const typename V::Floats q = V::load(view.edges.q + i);
-      const typename V::Floats known = V::choose(V::greater(q, never), q, low);
-      const typename V::Floats value = V::mul(V::sub(known, low), factor);
-      best.consider(V::add(value, V::mul(bonus, V::load(view.edges.weight + i))), i);
-    }
-    return best.index(view.actions);
-  }
-
+  static MUZERO_INLINE const float* keys(const Trees& trees, int32_t, Node& node) { return trees.logits(node); }
+  static MUZERO_INLINE void set_keys(const Trees&, int32_t, Node&) {}
   MUZERO_INLINE void simulated(int32_t) const {}
 
+  // Divided here, once per visit, and not once per edge and descent.
+  MUZERO_INLINE float weight(float prior, int32_t visits) const { return prior / static_cast<float>(1 + visits); }
+  MUZERO_INLINE void record(Chunk& chunk, const Edge& edge) const {
+    chunk.q[edge.lane] = edge.q;
+    chunk.weight[edge.lane] = edge.weight;
+  }
+
+  template <class View>
+  MUZERO_INLINE int32_t choose(const View& view) const {
+    using V = typename View::V;
+    const Scale scale = normalize.scale(view);
+    const float bonus = explore[view.node.visits];
+    return view.best(bonus * view.node.open_prior, [&](const auto& lanes) MUZERO_LAMBDA {
+      const typename V::Floats value = V::mul(V::sub(lanes.q(), V::all(scale.low)), V::all(scale.factor));
+      return V::add(value, V::mul(V::all(bonus), lanes.weight()));
+    });
+  }
+
   // The most visited action, and the share of visits.  policy: [A].
-  template <int W>
-  MUZERO_INLINE int32_t finish(const View& view, float* policy) const {
-    using V = Vector<W>;
-    Best<W> best;
-    for (int32_t i = 0; i < view.padded; i += kLanes) {
-      const typename V::Ints legal = V::greater(V::load(view.edges.logits + i), V::all(-kInfinity));
-      best.consider(V::choose(legal, V::load(view.edges.visits + i), V::all(-1.f)), i);
+  template <class View>
+  MUZERO_INLINE int32_t finish(const View& view, float* policy, float*) const {
+    const Node& root = view.node;
+    for (int32_t a = 0; a < view.trees.actions; ++a) policy[a] = 0.f;
+    int32_t action = kNone, most = 0;
+    for (int32_t i = 1; i < root.visits; ++i) {
+      const Node& child = view.trees.node(view.row, i);
+      if (child.visits == 0 || child.parent != 0) continue;
+      policy[child.action] = static_cast<float>(child.visits) / static_cast<float>(root.visits - 1);
+      if (child.visits > most || (child.visits == most && child.action < action))
+        most = child.visits, action = child.action;
     }
-    const float total = static_cast<float>(view.node.visits - 1);
-    for (int32_t a = 0; a < view.actions; ++a) policy[a] = view.edges.visits[a] / total;
-    return best.index(view.actions);
+    return action;
   }
 };
 
@@ -113,14 +116,14 @@ struct Halving {
   int32_t rounds;    // left in this phase, this one included
   int32_t per_size;  // rounds of a phase are per_size / size
 
-  MUZERO_INLINE static Halving begin(int32_t considered, int32_t simulations) {
+  static MUZERO_INLINE Halving begin(int32_t considered, int32_t simulations) {
     int32_t phases = 0;  // log2 of considered, rounded up
     while ((int64_t{1} << phases) < considered) ++phases;
     if (considered <= 1) return {0, 1, 0, simulations, simulations};
     const int32_t per_size = simulations / phases;
     return {0, considered, 0, rounds_of(per_size, considered), per_size};
   }
-  MUZERO_INLINE static int32_t rounds_of(int32_t per_size, int32_t size) {
+  static MUZERO_INLINE int32_t rounds_of(int32_t per_size, int32_t size) {
     return per_size > size ? per_size / size : 1;
   }
   MUZERO_INLINE void advance() {
@@ -136,134 +139,145 @@ struct Halving {
 // Gumbel MuZero with completed Q by a mixed value (Danihelka et al. 2022): sequential halving at the root, and below it
 // the action whose share of visits lags most behind the improved policy.
 struct Gumbel {
-  static constexpr bool kLocal = true;
+  static constexpr bool kLocal = true, kMass = true;
   float value_scale, visit_offset;
   bool rescale;
-  const float* noise;  // [B, A] padded
-  Halving* halving;    // [B]
+  float* root_keys;  // [B, A] padded: noise, and once the search has started noise + logits, -inf where illegal
+  Halving* halving;  // [B]
 
-  MUZERO_INLINE float weight(float prior, int32_t) const { return prior; }
-
-  // Never 0, so that the visited priors have a sum to divide by.
-  template <int W>
-  MUZERO_INLINE typename Vector<W>::Floats weigh(const typename Vector<W>::Floats& prior,
-                                                 const typename Vector<W>::Ints&) const {
-    return Vector<W>::max(prior, Vector<W>::all(std::numeric_limits<float>::min()));
+  MUZERO_INLINE const float* keys(const Trees& trees, int32_t row, Node& node) const {
+    return node.parent == kNone ? root_keys + static_cast<size_t>(row) * trees.padded : trees.logits(node);
   }
-
+  MUZERO_INLINE void set_keys(const Trees& trees, int32_t row, Node& root) const {
+    float* to = root_keys + static_cast<size_t>(row) * trees.padded;
+    const float* logits = trees.logits(root);
+    for (int32_t a = 0; a < trees.padded; ++a) {
+      const float key = to[a] + logits[a];
+      to[a] = logits[a] == -kInfinity ? -kInfinity : key > -1e30f ? key : -1e30f;
+    }
+  }
   MUZERO_INLINE void simulated(int32_t row) const { halving[row].advance(); }
 
-  template <int W>
+  // Never 0, so that the visited priors have a sum to divide by.
+  MUZERO_INLINE float weight(float prior, int32_t) const {
+    constexpr float kTiny = std::numeric_limits<float>::min();
+    return prior > kTiny ? prior : kTiny;
+  }
+  MUZERO_INLINE void record(Chunk& chunk, const Edge& edge) const {
+    chunk.q[edge.lane] = edge.q;
+    chunk.weight[edge.lane] = edge.weight;
+    chunk.visits[edge.lane] = edge.visits;
+    chunk.key[edge.lane] = edge.key;
+  }
+
+  template <class View>
   MUZERO_INLINE int32_t choose(const View& view) const {
-    const Completed<W> completed(*this, view);
-    if (view.is_root()) return at_root<W>(view, completed, static_cast<float>(halving[view.row].visits));
-    return below_root<W>(view, completed);
+    const Completed<View> completed(*this, view);
+    if (!view.is_root()) return below_root(view, completed);
+    const int32_t considered = halving[view.row].visits;
+    return considered == 0 ? kNone : at_root(view, completed, static_cast<float>(considered));
   }
 
   // The considered action of the highest score, and softmax(logits + sigma(completed q)).  policy: [A].
-  template <int W>
-  MUZERO_INLINE int32_t finish(const View& view, float* policy) const {
-    const Completed<W> completed(*this, view);
-    const float scale = 1.f / improve<W>(view, completed);
-    for (int32_t a = 0; a < view.actions; ++a) policy[a] = view.scratch[a] * scale;
-    return at_root<W>(view, completed, completed.most_visits);
+  template <class View>
+  MUZERO_INLINE int32_t finish(const View& view, float* policy, float* scratch) const {
+    using V = typename View::V;
+    const Trees& trees = view.trees;
+    const Completed<View> completed(*this, view);
+    for (int32_t a = 0; a < trees.padded; ++a) scratch[a] = trees.logits(view.node)[a] + completed.open;
+    for (int32_t i = 1; i < view.node.visits; ++i) {
+      const Node& child = trees.node(view.row, i);
+      if (child.visits == 0 || child.parent != 0) continue;
+      const float q = child.reward + child.discount * child.value;
+      scratch[child.action] = trees.logits(view.node)[child.action] + (q - completed.low) * completed.factor;
+    }
+    typename V::Floats most = V::all(-kInfinity), total = V::all(0.f);
+    for (int32_t i = 0; i < trees.padded; i += kLanes) most = V::max(V::load(scratch + i), most);
+    const typename V::Floats largest = V::all(V::largest(most));
+    for (int32_t i = 0; i < trees.padded; i += kLanes) {
+      const typename V::Floats power = V::exp(V::sub(V::load(scratch + i), largest));
+      V::store(scratch + i, power);
+      total = V::add(total, power);
+    }
+    const float scale = 1.f / V::sum(total);
+    for (int32_t a = 0; a < trees.actions; ++a) policy[a] = scratch[a] * scale;
+    const int32_t best = at_root(view, completed, completed.most_visits);
+    return trees.node(view.row, best).action;
   }
 
  private:
-  // sigma(q) of all actions, those without visits counted as the mixed value (eq. 33).
-  template <int W>
+  // sigma(q): (q - low) * factor, and for all edges without visits that of the mixed value (eq. 33).
+  template <class View>
   struct Completed {
-    using V = Vector<W>;
-    float mixed, low, factor, most_visits;
+    using V = typename View::V;
+    float low, factor, open, most_visits;
 
     MUZERO_INLINE Completed(const Gumbel& rule, const View& view) {
       const typename V::Floats never = V::all(-kInfinity), zero = V::all(0.f);
-      typename V::Floats weight = zero, weighted = zero, most = zero, count = zero;
+      typename V::Floats weight = zero, weighted = zero, most = zero;
       typename V::Floats least_q = V::all(kInfinity), most_q = never;
-      for (int32_t i = 0; i < view.padded; i += kLanes) {
-        const typename V::Floats q = V::load(view.edges.q + i), prior = V::load(view.edges.weight + i);
-        const typename V::Ints visited = V::greater(q, never);
-        weight = V::add(weight, V::choose(visited, prior, zero));
-        weighted = V::add(weighted, V::choose(visited, V::mul(prior, q), zero));
-        count = V::add(count, V::choose(visited, V::all(1.f), zero));
-        least_q = V::min(V::choose(visited, q, least_q), least_q);
+      view.for_each([&](const auto& lanes) MUZERO_LAMBDA {
+        const typename V::Floats q = lanes.q(), prior = lanes.weight();
+        const typename V::Ints used = V::greater(q, never);
+        weight = V::add(weight, V::choose(used, prior, zero));
+        weighted = V::add(weighted, V::choose(used, V::mul(prior, q), zero));
+        least_q = V::min(V::choose(used, q, least_q), least_q);
         most_q = V::max(q, most_q);
-        most = V::max(V::load(view.edges.visits + i), most);
-      }
+        most = V::max(lanes.visits(), most);
+      });
       const float total = static_cast<float>(view.node.visits - 1);
+      const float mixed = (view.node.raw_value + total * (V::sum(weighted) / V::sum(weight))) / (1.f + total);
       most_visits = V::largest(most);
-      mixed = view.node.raw_value;
-      if (most_visits > 0.f) mixed = (mixed + total * (V::sum(weighted) / V::sum(weight))) / (1.f + total);
       low = 0.f;
       factor = (rule.visit_offset + most_visits) * rule.value_scale;
-      if (!rule.rescale) return;
-      low = V::smallest(least_q);
-      float high = V::largest(most_q);
-      if (V::sum(count) < static_cast<float>(view.actions)) {
-        low = mixed < low ? mixed : low;
-        high = mixed > high ? mixed : high;
+      if (rule.rescale) {
+        float high;
+        V::range(least_q, most_q, low, high);
+        if (view.node.children < view.trees.actions) {
+          low = mixed < low ? mixed : low;
+          high = mixed > high ? mixed : high;
+        }
+        factor /= at_least(high - low, 1e-8f);
       }
-      const float range = high - low;
-      factor /= range > 1e-8f ? range : 1e-8f;
+      open = (mixed - low) * factor;
     }
-
-    MUZERO_INLINE typename V::Floats of(const View& view, int32_t i) const {
-      const typename V::Floats q = V::load(view.edges.q + i);
-      const typename V::Floats known = V::choose(V::greater(q, V::all(-kInfinity)), q, V::all(mixed));
-      return V::mul(V::sub(known, V::all(low)), V::all(factor));
+    MUZERO_INLINE typename V::Floats of(const typename V::Floats& q) const {
+      return V::mul(V::sub(q, V::all(low)), V::all(factor));
     }
   };
 
-  // exp(logits + sigma(q) - their largest) to view.scratch; returns the sum.
-  template <int W>
-  MUZERO_INLINE float improve(const View& view, const Completed<W>& completed) const {
-    using V = Vector<W>;
-    typename V::Floats most = V::all(-kInfinity), total = V::all(0.f);
-    for (int32_t i = 0; i < view.padded; i += kLanes) {
-      const typename V::Floats score = V::add(V::load(view.edges.logits + i), completed.of(view, i));
-      V::store(view.scratch + i, score);
-      most = V::max(score, most);
-    }
-    const typename V::Floats largest = V::all(V::largest(most));
-    for (int32_t i = 0; i < view.padded; i += kLanes) {
-      const typename V::Floats power = V::exp(V::sub(V::load(view.scratch + i), largest));
-      V::store(view.scratch + i, power);
-      total = V::add(total, power);
-    }
-    return V::sum(total);
-  }
-
   // Eq. 14: the improved policy less visits / (1 + total visits), both times the sum that normalises the policy.
-  template <int W>
-  MUZERO_INLINE int32_t below_root(const View& view, const Completed<W>& completed) const {
-    using V = Vector<W>;
-    const typename V::Floats share = V::all(improve<W>(view, completed) / static_cast<float>(view.node.visits));
-    Best<W> best;
-    for (int32_t i = 0; i < view.padded; i += kLanes) {
-      const typename V::Floats behind =
-          V::sub(V::load(view.scratch + i), V::mul(V::load(view.edges.visits + i), share));
-      const typename V::Ints real = V::less(V::lanes(i), V::all_int(view.actions));
-      best.consider(V::choose(real, behind, V::all(-kInfinity)), i);
-    }
-    return best.index(view.actions);
+  template <class View>
+  MUZERO_INLINE int32_t below_root(const View& view, const Completed<View>& completed) const {
+    using V = typename View::V;
+    const Node& node = view.node;
+    const float open = node.open_logit + completed.open;
+    typename V::Floats most = V::all(open), total = V::all(0.f);
+    const auto logits = [&](const auto& lanes) MUZERO_LAMBDA {  // -inf where unused: (-inf - low) * 0 must not become NaN
+      return V::choose(V::greater(lanes.q(), V::all(-kInfinity)), V::add(lanes.key(), completed.of(lanes.q())),
+                       V::all(-kInfinity));
+    };
+    view.for_each([&](const auto& lanes) MUZERO_LAMBDA { most = V::max(logits(lanes), most); });
+    const typename V::Floats largest = V::all(V::largest(most));
+    const auto power = [&](const auto& lanes) MUZERO_LAMBDA { return V::exp(V::sub(logits(lanes), largest)); };
+    view.for_each([&](const auto& lanes) MUZERO_LAMBDA { total = V::add(total, power(lanes)); });
+    const float open_power = exp_of_one(open - V::largest(most));
+    const float sum = V::sum(total) + open_power * node.open_mass;
+    const typename V::Floats share = V::all(sum / static_cast<float>(node.visits));
+    return view.best(node.open == kNone ? -kInfinity : open_power, [&](const auto& lanes) MUZERO_LAMBDA {
+      const typename V::Floats behind = V::sub(power(lanes), V::mul(lanes.visits(), share));
+      return V::choose(V::greater(lanes.q(), V::all(-kInfinity)), behind, V::all(-kInfinity));
+    });
   }
 
-  // The highest noise + logits + sigma(q) among the legal actions with `considered` visits.
-  template <int W>
-  MUZERO_INLINE int32_t at_root(const View& view, const Completed<W>& completed, float considered) const {
-    using V = Vector<W>;
-    const typename V::Floats never = V::all(-kInfinity);
-    const float* row_noise = noise + static_cast<size_t>(view.row) * view.padded;
-    Best<W> best;
-    for (int32_t i = 0; i < view.padded; i += kLanes) {
-      const typename V::Floats logits = V::load(view.edges.logits + i);
-      const typename V::Floats score =
-          V::add(V::add(V::load(row_noise + i), logits), completed.of(view, i));
-      const typename V::Ints open = V::both(V::greater(logits, never),
-                                            V::equal(V::load(view.edges.visits + i), V::all(considered)));
-      best.consider(V::choose(open, V::max(score, V::all(-1e9f)), never), i);
-    }
-    return best.index(view.actions);
+  // The highest noise + logits + sigma(q) among the actions with `considered` visits, which is more than none.
+  template <class View>
+  MUZERO_INLINE int32_t at_root(const View& view, const Completed<View>& completed, float considered) const {
+    using V = typename View::V;
+    return view.best(-kInfinity, [&](const auto& lanes) MUZERO_LAMBDA {
+      const typename V::Floats score = V::max(V::add(lanes.key(), completed.of(lanes.q())), V::all(-1e9f));
+      return V::choose(V::equal(lanes.visits(), V::all(considered)), score, V::all(-kInfinity));
+    });
   }
 };
 

@@ -21,13 +21,15 @@ struct Sizes {
 
 // Bytes that a search of this size takes; nothing if that does not fit into 63 bits.
 inline std::optional<int64_t> memory_bytes(const Sizes& sizes) {
-  int64_t bytes = 0, extra = 0;
+  const int64_t nodes = sizes.simulations + 1;
+  int64_t bytes = 0, rows = 0;
   if (sizes.actions > int64_t{1} << 40) return std::nullopt;
-  if (__builtin_mul_overflow(sizes.batch, sizes.simulations + 1, &bytes)) return std::nullopt;
-  if (__builtin_mul_overflow(bytes, Trees::block_bytes(sizes.actions), &bytes)) return std::nullopt;
-  if (__builtin_mul_overflow(sizes.batch + 1, 4 * Trees::pad(sizes.actions) + 64, &extra)) return std::nullopt;
-  if (__builtin_add_overflow(bytes, extra, &bytes)) return std::nullopt;
-  if (__builtin_add_overflow(bytes, 4 * (sizes.simulations + 2), &bytes)) return std::nullopt;
+  if (__builtin_mul_overflow(nodes, Trees::bytes_of_node(sizes.actions), &bytes)) return std::nullopt;
+  if (__builtin_add_overflow(bytes, Trees::bytes_of_chunks(nodes), &bytes)) return std::nullopt;
+  if (__builtin_mul_overflow(sizes.batch, bytes, &bytes)) return std::nullopt;
+  if (__builtin_mul_overflow(sizes.batch + 1, 4 * Trees::pad(sizes.actions) + 64, &rows)) return std::nullopt;
+  if (__builtin_add_overflow(bytes, rows, &bytes)) return std::nullopt;
+  if (__builtin_add_overflow(bytes, 4 * (nodes + 1), &bytes)) return std::nullopt;
   return bytes;
 }
 
@@ -75,14 +77,17 @@ class Search {
     trees_.actions = static_cast<int32_t>(sizes.actions);
     trees_.max_depth = static_cast<int32_t>(sizes.max_depth);
     trees_.padded = static_cast<int32_t>(Trees::pad(sizes.actions));
-    trees_.block = static_cast<size_t>(Trees::block_bytes(sizes.actions));
+    trees_.node_bytes = static_cast<size_t>(Trees::bytes_of_node(sizes.actions));
+    trees_.tree_bytes = trees_.nodes * trees_.node_bytes + Trees::bytes_of_chunks(trees_.nodes);
     const size_t batch = static_cast<size_t>(trees_.batch);
-    tree_lines_ = batch * trees_.nodes * (trees_.block / sizeof(Line));
+    tree_lines_ = batch * (trees_.tree_bytes / sizeof(Line));
     row_lines_ = static_cast<size_t>(trees_.padded) / kLanes;
-    // Trees, then a row of scratch, then a row of noise per tree.
+    // Trees, then a row of scratch, then a row of keys per tree.
     memory_ = std::make_unique_for_overwrite<Line[]>(tree_lines_ + row_lines_ * (batch + 1));
     trees_.memory = memory_[0].bytes;
     chosen_.resize(3 * batch);
+    chunks_.resize(batch);
+    trees_.chunks = chunks_.data();
   }
 
   template <class Normalize>
@@ -160,6 +165,7 @@ class Search {
   std::vector<float> explore_;    // [N + 1], pUCT only
   std::vector<Halving> halving_;  // [B], Gumbel only
   std::vector<int32_t> chosen_;   // [3, B]
+  std::vector<int32_t> chunks_;   // [B]
   std::variant<Bound<Puct<Siblings>>, Bound<Puct<Range>>, Bound<Puct<WholeTree>>, Bound<Gumbel>> bound_;
   int32_t done_ = 0;  // simulations backed up
 };

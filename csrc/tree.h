@@ -1,9 +1,11 @@
 // A batch of independent search trees in flat memory.
 //
 // Layout.  B trees of at most N nodes and exactly A actions, in one block of memory that the caller owns: tree after
-// tree, and in a tree node after node.  A node is a 64-byte Node followed by five arrays with a float or integer per
-// action, padded to a multiple of 16 and aligned, so what a descent reads of a node lies together.  Node 0 is the root;
-// simulation s adds node s + 1.  Memory is not cleared: what is read was written before.
+// tree, and in a tree node after node.  Node 0 is the root; simulation s adds node s + 1.  A node keeps the logits of
+// all its actions, but edges only for those that have been visited, in the order of their first visit: sixteen in the
+// node itself, more in chunks at the end of the tree.  Edges without visits need no memory because they differ by their
+// prior alone: whenever a rule goes to one of them, it is the likeliest that is left, the node's `open` action.  So a
+// descent costs what has been visited and not what could be.  Memory is not cleared: what is read was written before.
 // Sign.    A value is seen by the player to move at its node.  An edge whose discount is negative hands the turn over;
 // nothing else knows about players.
 // Scope.   No networks, no randomness, no clock, no allocation: same calls, same trees.  Tree b touches only its own
@@ -15,36 +17,55 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include "vector.h"
 
 namespace muzero {
 
-constexpr int32_t kNone = -1;
+constexpr int32_t kNone = -1;  // all bits set: x | -1 is kNone
 
-struct alignas(64) Node {
-  double value_sum;  // of the network's value and all returns backed up to here
-  int32_t parent;    // kNone at the root
-  int32_t action;    // the parent's action that leads here
-  int32_t visits;    // 0: simulation s went to a node that was there before, so this one was never made
-  int32_t best;      // the action that the rule follows from here (rules with kLocal only)
-  int32_t next;      // the child under `best`, or kNone
-  float value;       // value_sum / visits
-  float raw_value;   // the network's value
-  float reward;      // of the edge that leads here
-  float discount;
-  float prior;       // as `weight` of that edge was before its first visit
-  float low, high;   // in the root: range of all q ever seen in this tree (rules without kLocal only)
+// Sixteen visited edges of a node; lanes not used yet have q and weight -inf, and visits -1.
+struct alignas(64) Chunk {
+  float q[kLanes];       // reward + discount * mean value of the child
+  float weight[kLanes];  // the prior as the rule wants it
+  float visits[kLanes];  // whole numbers, in floats because rules compute with them (Gumbel only)
+  float key[kLanes];     // what orders the actions before the first visit: Rule::keys (Gumbel only)
+  int32_t child[kLanes];
+  int32_t action[kLanes];
 };
 
-// The edges of a node, [A] padded; an illegal or padded action has logits -inf.
-struct Edges {
-  float* logits;   // the network's, less the largest of them; -3.4e38 at the least for a legal action
-  float* weight;   // the prior as the rule wants it: see Rule::weight
-  float* q;        // reward + discount * mean value of the child; -inf before the first visit
-  float* visits;   // whole numbers, in floats because rules compute with them
-  int32_t* child;  // kNone before the first visit
+struct alignas(64) MoreChunks {
+  Chunk chunk;
+  int32_t next;  // index of the next of the same node, or kNone
+};
+
+struct alignas(64) Node {
+  // What every back-up through the node reads and writes.
+  double value_sum;    // of the network's value and all returns backed up to here
+  int32_t parent;      // kNone at the root
+  int32_t chunk;       // of the parent's edge that leads here: kNone if in the parent itself, else index of the chunk
+  int32_t lane;        // and its place in the chunk
+  int32_t visits;      // 0: simulation s went to a node that was there before, so this one was never made
+  int32_t next;        // the child that the rule follows from here, kNone for `open` (rules with kLocal only)
+  int32_t children;    // edges with visits
+  int32_t more;        // first chunk beyond the node's own, or kNone
+  float value;         // value_sum / visits
+  float reward;        // of the edge that leads here
+  float discount;
+  float prior;         // of the edge that leads here, softmax over the legal actions
+  float open_prior;    // of the open action; -inf if there is none
+  int32_t open;        // the first by Rule::keys of the legal actions without visits, kNone if there are none
+  float open_logit;    // of the open action; -inf if there is none
+  // The rest.
+  float raw_value;     // the network's value
+  float open_mass;     // sum of exp(logit - open_logit) over the legal actions without visits (Gumbel only)
+  float scale;         // exp(logit) * scale is the prior of an action
+  int32_t action;      // the parent's action that leads here
+  int32_t last;        // last chunk beyond the node's own, or kNone
+  float low, high;     // in the root: range of all q ever seen in this tree (rules without kLocal only)
+  alignas(64) Chunk edges;
+  // float logits[A], padded, follows: the network's, less the largest of them; -3.4e38 at the least for a legal action,
+  // -inf for an illegal or padded one.
 };
 
 // What the network said about B states, and about the steps that lead there.
@@ -77,209 +98,111 @@ struct Trees {
   int32_t batch, nodes, actions;
   int32_t max_depth;  // edges on the longest path
   int32_t padded;     // actions, rounded up to a multiple of kLanes
-  size_t block;       // bytes of a node with its edges
+  size_t node_bytes;  // of a node with its logits
+  size_t tree_bytes;  // of all nodes of a tree, and its chunks
+  int32_t* chunks;    // [B] how many chunks a tree has used
 
   static MUZERO_INLINE int64_t pad(int64_t actions) { return (actions + kLanes - 1) / kLanes * kLanes; }
-  static MUZERO_INLINE int64_t block_bytes(int64_t actions) {
-    return static_cast<int64_t>(sizeof(Node)) + 5 * 4 * pad(actions);
+  static MUZERO_INLINE int64_t bytes_of_node(int64_t actions) {
+    return static_cast<int64_t>(sizeof(Node)) + 4 * pad(actions);
+  }
+  // Each chunk beyond a node's own stands for sixteen nodes that were made before it was needed.
+  static MUZERO_INLINE int64_t bytes_of_chunks(int64_t nodes) {
+    return static_cast<int64_t>(sizeof(MoreChunks)) * (nodes / kLanes);
   }
 
   MUZERO_INLINE Node& node(int32_t row, int32_t index) const {
-    return *reinterpret_cast<Node*>(memory + (static_cast<size_t>(row) * nodes + index) * block);
+    return *reinterpret_cast<Node*>(memory + static_cast<size_t>(row) * tree_bytes +
+                                    static_cast<size_t>(index) * node_bytes);
   }
-  MUZERO_INLINE Edges edges(Node& node) const {
-    float* first = reinterpret_cast<float*>(&node + 1);
-    return {first, first + padded, first + 2 * padded, first + 3 * padded,
-            reinterpret_cast<int32_t*>(first + 4 * padded)};
+  MUZERO_INLINE MoreChunks& more(int32_t row, int32_t index) const {
+    return reinterpret_cast<MoreChunks*>(&node(row, nodes))[index];
   }
+  MUZERO_INLINE Chunk& chunk(int32_t row, Node& node, int32_t index) const {
+    return index == kNone ? node.edges : more(row, index).chunk;
+  }
+  static MUZERO_INLINE float* logits(Node& node) { return reinterpret_cast<float*>(&node + 1); }
 };
 
-// What a selection rule may read: one node, its edges, and which tree they are in.
+// The numbers of one edge; a place that no edge has (chunk < kNone) stands for nothing changed.
+struct Edge {
+  int32_t chunk, lane;
+  float q, weight, visits, key;
+};
+
+// A node as a selection rule sees it; it has an edge at least.  One edge can have changed since the chunks were written:
+// reading back what was just stored number by number would stall a vector load.  L is 4 if the node has no more edges than
+// that, as most have, and 16 otherwise; kMore says whether there are chunks beyond the node's own.
+template <int W, int L, bool kMore>
 struct View {
-  const Node& node;
-  Edges edges;
-  const Node& root;  // of the tree
-  int32_t row, actions, padded;
-  float* scratch;  // [A] padded, for the rule to use
+  using V = Vector<(W < L ? W : L), L>;
+  const Trees& trees;
+  int32_t row;
+  Node& node;
+  const Node& root;
+  Edge changed;
 
   MUZERO_INLINE bool is_root() const { return &node == &root; }
-};
 
-// The steps of a search.  A Rule has
-//   kLocal                     whether its choice depends on the node and its edges alone, so that it can be made when
-//                              they change, off the path of a descent that waits for memory
-//   weight(prior, visits)      what to keep of an edge's prior after so many visits
-//   weigh<W>(prior, legal)     the same for 16 edges without visits
-//   choose<W>(view)            the action to follow
-//   simulated(row)             called once per simulation, before the choices that follow it
-//   finish<W>(view, policy)    the action to play, and the policy [A], once the search is over
-template <int W, class Rule>
-struct Steps {
-  using V = Vector<W>;
+  // A chunk's edges, the changed one as it is now.
+  struct Lanes {
+    const Chunk& chunk;
+    typename V::Ints mask;
+    const Edge& changed;
 
-  // Make the roots.  value: [B]; logits: [B, A]; legal: [B, A], 0 or 1.
-  static void start(const Trees& trees, Rule& rule, const float* value, const float* logits, const uint8_t* legal,
-                    float* scratch) {
-    for (int32_t row = 0; row < trees.batch; ++row) {
-      Node& root = trees.node(row, 0);
-      root = {value[row], kNone, kNone, 1, 0, kNone, value[row], value[row], 0.f, 0.f, 0.f, kInfinity, -kInfinity};
-      const size_t first = static_cast<size_t>(row) * trees.actions;
-      Edges edges = trees.edges(root);
-      copy_logits(trees, edges, logits + first);
-      for (int32_t a = 0; a < trees.actions; ++a)
-        if (!legal[first + a]) edges.logits[a] = -kInfinity;
-      fresh_edges(trees, rule, edges);
-      follow(trees, rule, row, root, scratch);
+    MUZERO_INLINE typename V::Floats q() const { return patched(chunk.q, changed.q); }
+    MUZERO_INLINE typename V::Floats weight() const { return patched(chunk.weight, changed.weight); }
+    MUZERO_INLINE typename V::Floats visits() const { return patched(chunk.visits, changed.visits); }
+    MUZERO_INLINE typename V::Floats key() const { return patched(chunk.key, changed.key); }
+    MUZERO_INLINE typename V::Floats patched(const float* from, float number) const {
+      return V::choose(mask, V::all(number), V::load(from));
     }
+  };
+
+  // Calls function(lanes) for every chunk of the node.
+  template <class Function>
+  MUZERO_INLINE void for_each(Function function) const {
+    function(lanes(node.edges, kNone));
+    if constexpr (kMore)
+      for (int32_t i = node.more; i != kNone; i = trees.more(row, i).next) function(lanes(trees.more(row, i).chunk, i));
   }
 
-  // Back the evaluation of the selected edges up, if there is one, and select the next, if wanted.
-  static void advance(const Trees& trees, Rule& rule, const Evaluation* evaluation, bool select, int32_t simulation,
-                      const Selection& selection, float* scratch) {
-    for (int32_t row = 0; row < trees.batch; ++row) {
-      if (evaluation) {
-        Node& leaf = expand(trees, rule, *evaluation, simulation, selection, row, scratch);
-        rule.simulated(row);
-        back_up(trees, rule, row, leaf);
-        if constexpr (Rule::kLocal)
-          for (int32_t up = leaf.parent; up != kNone; up = trees.node(row, up).parent)
-            follow(trees, rule, row, trees.node(row, up), scratch);
-      }
-      if (select) descend(trees, rule, row, simulation + (evaluation ? 2 : 1), selection, scratch);
-    }
-  }
-
-  // Say what the roots are worth.
-  static void finish(const Trees& trees, const Rule& rule, const Outcome& outcome, float* scratch) {
-    for (int32_t row = 0; row < trees.batch; ++row) {
-      Node& root = trees.node(row, 0);
-      const View seen = view(trees, row, root, scratch);
-      const size_t first = static_cast<size_t>(row) * trees.actions;
-      outcome.action[row] = rule.template finish<W>(seen, outcome.policy + first);
-      outcome.value[row] = root.value;
-      for (int32_t a = 0; a < trees.actions; ++a) {
-        outcome.visits[first + a] = static_cast<int32_t>(seen.edges.visits[a]);
-        outcome.q[first + a] = seen.edges.visits[a] > 0 ? seen.edges.q[a] : 0.f;
-      }
-    }
+  // The child with the highest score, kNone for the open action.  score(lanes) -> Floats, -inf for unused lanes.
+  // Ties go to the lowest action.
+  template <class Score>
+  MUZERO_INLINE int32_t best(float open_score, Score score) const {
+    if constexpr (!kMore) return winner(open_score, score(lanes(node.edges, kNone)), node.edges.action, node.edges.child);
+    typename V::Floats scores = V::all(-kInfinity);
+    typename V::Ints action = V::all_int(trees.actions), child = V::all_int(kNone);
+    for_each([&](const Lanes& these) MUZERO_LAMBDA {
+      const typename V::Floats other = score(these);
+      const typename V::Ints other_action = V::load(these.chunk.action);
+      const typename V::Ints better =
+          V::either(V::greater(other, scores), V::both(V::equal(other, scores), V::less(other_action, action)));
+      scores = V::choose(better, other, scores);
+      action = V::choose(better, other_action, action);
+      child = V::choose(better, V::load(these.chunk.child), child);
+    });
+    return winner(open_score, scores, reinterpret_cast<const int32_t*>(&action),
+                  reinterpret_cast<const int32_t*>(&child));
   }
 
  private:
-  static MUZERO_INLINE View view(const Trees& trees, int32_t row, Node& node, float* scratch) {
-    return {node, trees.edges(node), trees.node(row, 0), row, trees.actions, trees.padded, scratch};
+  MUZERO_INLINE Lanes lanes(const Chunk& chunk, int32_t index) const {
+    const int32_t lane = !kMore || index == changed.chunk ? changed.lane : kNone;
+    return {chunk, V::equal(V::lanes(0), V::all_int(lane)), changed};
   }
 
-  // Keep the rule's choice at a node until the node changes.
-  static MUZERO_INLINE void follow(const Trees& trees, const Rule& rule, int32_t row, Node& node, float* scratch) {
-    if constexpr (Rule::kLocal) {
-      node.best = rule.template choose<W>(view(trees, row, node, scratch));
-      node.next = trees.edges(node).child[node.best];
-    }
-  }
-
-  static MUZERO_INLINE void copy_logits(const Trees& trees, const Edges& edges, const float* logits) {
-    std::memcpy(edges.logits, logits, sizeof(float) * static_cast<size_t>(trees.actions));
-    for (int32_t a = trees.actions; a < trees.padded; ++a) edges.logits[a] = -kInfinity;
-  }
-
-  // Turn the logits, -inf where illegal, into the edges of a node without children.
-  static MUZERO_INLINE void fresh_edges(const Trees& trees, const Rule& rule, const Edges& edges) {
-    typename V::Floats most = V::load(edges.logits);
-    for (int32_t i = kLanes; i < trees.padded; i += kLanes) most = V::max(most, V::load(edges.logits + i));
-    const typename V::Floats largest = V::all(V::largest(most));
-    const typename V::Floats never = V::all(-kInfinity), least = V::all(std::numeric_limits<float>::lowest());
-    typename V::Floats total = V::all(0.f);
-    for (int32_t i = 0; i < trees.padded; i += kLanes) {
-      const typename V::Floats logits = V::load(edges.logits + i);
-      const typename V::Floats less = V::max(V::sub(logits, largest), least);
-      const typename V::Floats kept = V::choose(V::greater(logits, never), less, never);
-      const typename V::Floats power = V::exp(kept);
-      V::store(edges.logits + i, kept);
-      V::store(edges.weight + i, power);
-      V::store(edges.q + i, never);
-      V::store(edges.visits + i, V::all(0.f));
-      V::store_int(edges.child + i, V::all_int(kNone));
-      total = V::add(total, power);
-    }
-    const typename V::Floats scale = V::all(1.f / V::sum(total));
-    for (int32_t i = 0; i < trees.padded; i += kLanes) {
-      const typename V::Ints legal = V::greater(V::load(edges.logits + i), never);
-      V::store(edges.weight + i, rule.template weigh<W>(V::mul(V::load(edges.weight + i), scale), legal));
-    }
-  }
-
-  // Hang the evaluated node on the selected edge; at max_depth it may be there already, and is evaluated again.
-  static MUZERO_INLINE Node& expand(const Trees& trees, const Rule& rule, const Evaluation& evaluation,
-                                    int32_t simulation, const Selection& selection, int32_t row, float* scratch) {
-    const int32_t index = selection.node[row], action = selection.action[row];
-    Node& node = trees.node(row, index);
-    const bool again = index != simulation + 1;
-    if (again) {
-      trees.node(row, simulation + 1).visits = 0;
-    } else {
-      const Edges above = trees.edges(trees.node(row, selection.parent[row]));
-      node.parent = selection.parent[row];
-      node.action = action;
-      node.prior = above.weight[action];
-      node.visits = 0;
-      node.next = kNone;
-      above.child[action] = index;
-    }
-    const float discount = evaluation.discount[row];
-    node.visits += 1;
-    node.raw_value = node.value = evaluation.value[row];
-    node.value_sum = static_cast<double>(node.value) * node.visits;
-    node.reward = evaluation.reward[row];
-    node.discount = discount < -1.f ? -1.f : discount > 1.f ? 1.f : discount;
-    copy_logits(trees, trees.edges(node), evaluation.logits + static_cast<size_t>(row) * trees.actions);
-    fresh_edges(trees, rule, trees.edges(node));
-    follow(trees, rule, row, node, scratch);
-    return node;
-  }
-
-  // Add the return of a leaf to all edges and nodes above it.
-  static MUZERO_INLINE void back_up(const Trees& trees, const Rule& rule, int32_t row, const Node& leaf) {
-    Node& root = trees.node(row, 0);
-    float result = leaf.raw_value;
-    for (const Node* child = &leaf; child->parent != kNone;) {
-      Node& parent = trees.node(row, child->parent);
-      const Edges edges = trees.edges(parent);
-      const int32_t action = child->action;
-      const float q = child->reward + child->discount * child->value;
-      edges.q[action] = q;
-      edges.visits[action] = static_cast<float>(child->visits);
-      edges.weight[action] = rule.weight(child->prior, child->visits);
-      result = child->reward + child->discount * result;
-      parent.visits += 1;
-      parent.value_sum += result;
-      parent.value = static_cast<float>(parent.value_sum / parent.visits);
-      if constexpr (!Rule::kLocal) {
-        root.low = q < root.low ? q : root.low;
-        root.high = q > root.high ? q : root.high;
-      }
-      child = &parent;
-    }
-  }
-
-  // Follow the rule from the root to an edge without a child, or to max_depth.  fresh: index of a node made there.
-  static MUZERO_INLINE void descend(const Trees& trees, const Rule& rule, int32_t row, int32_t fresh,
-                                    const Selection& selection, float* scratch) {
-    int32_t index = 0;
-    for (int32_t depth = 1;; ++depth) {
-      Node& node = trees.node(row, index);
-      int32_t action = node.best, next = node.next;
-      if constexpr (!Rule::kLocal) {
-        action = rule.template choose<W>(view(trees, row, node, scratch));
-        next = trees.edges(node).child[action];
-      }
-      if (next == kNone || depth == trees.max_depth) {
-        selection.parent[row] = index;
-        selection.action[row] = action;
-        selection.node[row] = next == kNone ? fresh : next;
-        return;
-      }
-      index = next;
-    }
+  MUZERO_INLINE int32_t winner(float open_score, const typename V::Floats& scores, const int32_t* action,
+                               const int32_t* child) const {
+    const float highest = V::largest(scores);
+    uint32_t bits = V::bits_where_equal(scores, V::all(highest));
+    int lane = __builtin_ctz(bits | 1u << 16) % kLanes;  // 16 only if a number is NaN: then any edge will do
+    for (bits &= bits - 1; __builtin_expect(bits != 0, 0); bits &= bits - 1)
+      if (action[__builtin_ctz(bits)] < action[lane]) lane = __builtin_ctz(bits);
+    // One or the other without a branch: half of such branches would be predicted wrongly, and late.
+    const bool first = open_score == highest && static_cast<uint32_t>(node.open) < static_cast<uint32_t>(action[lane]);
+    return child[lane] | -static_cast<int32_t>((open_score > highest) | first);
   }
 };
 

@@ -1,0 +1,121 @@
+// Argument checks and messages.  An array is taken as it is or refused, never converted.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <limits>
+#include <string>
+
+namespace muzero {
+
+namespace py = pybind11;
+
+constexpr double kLargest = 1e15;  // of a reward or value, so that no sum of them overflows
+constexpr double kAnyFloat = std::numeric_limits<float>::max();
+
+inline std::string text(py::handle object) { return py::str(object).cast<std::string>(); }
+inline std::string represent(py::handle object) { return py::repr(object).cast<std::string>(); }
+inline std::string shown(double number) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.9g", number);
+  return buffer;
+}
+
+// The shape that an array must have: [B] or [B, A]; -1 stands for any size from 1.
+struct Shape {
+  py::ssize_t batch, actions = 0;
+  int dimensions = 1;
+
+  explicit Shape(py::ssize_t batch) : batch(batch) {}
+  Shape(py::ssize_t batch, py::ssize_t actions) : batch(batch), actions(actions), dimensions(2) {}
+
+  bool fits(const py::array& array) const {
+    if (array.ndim() != dimensions) return false;
+    const auto agrees = [](py::ssize_t wanted, py::ssize_t got) { return wanted < 0 ? got >= 1 : got == wanted; };
+    return agrees(batch, array.shape(0)) && (dimensions == 1 || agrees(actions, array.shape(1)));
+  }
+  std::string describe() const {
+    const std::string first = batch < 0 ? "batch" : std::to_string(batch);
+    return dimensions == 1 ? "(" + first + ",)"
+                           : "(" + first + ", " + (actions < 0 ? "actions" : std::to_string(actions)) + ")";
+  }
+};
+
+// Say what is wrong with an array.  Apart from the check, which must be fast.
+template <class T>
+[[noreturn]] void refuse(py::handle given, const char* name, const Shape& shape) {
+  const std::string expected =
+      std::string(name) + ": expected " + text(py::dtype::of<T>()) + " of shape " + shape.describe();
+  if (!py::isinstance<py::array>(given)) throw py::type_error(expected + ", got " + text(py::type::of(given)));
+  const auto array = py::reinterpret_borrow<py::array>(given);
+  if (!py::isinstance<py::array_t<T>>(array) || !shape.fits(array))
+    throw py::value_error(expected + ", got " + text(array.dtype()) + " of shape " + text(array.attr("shape")));
+  throw py::value_error(expected + ", got one that is not C-contiguous and aligned; try numpy.ascontiguousarray");
+}
+
+// The data of an array of exactly this type and shape.
+template <class T>
+const T* data(py::handle given, const char* name, const Shape& shape) {
+  constexpr int wanted = int{py::array::c_style} | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_};
+  if (py::isinstance<py::array_t<T>>(given)) {
+    const auto array = py::reinterpret_borrow<py::array>(given);
+    if (shape.fits(array) && (array.flags() & wanted) == wanted) return static_cast<const T*>(array.data());
+  }
+  refuse<T>(given, name, shape);
+}
+
+// Refuse NaN and numbers beyond +-limit in `rows` rows of `columns` numbers.
+inline void check_numbers(const float* numbers, int64_t rows, int64_t columns, double limit, const char* name) {
+  const float most = static_cast<float>(limit);
+  int bad = 0;
+  for (int64_t i = 0; i < rows * columns; ++i) bad |= !(std::abs(numbers[i]) <= most);
+  if (!bad) return;
+  int64_t i = 0;
+  while (std::abs(numbers[i]) <= most) ++i;
+  const std::string range =
+      limit == kAnyFloat ? "a finite number" : "a number from " + shown(-limit) + " to " + shown(limit);
+  throw py::value_error(std::string(name) + "[" + std::to_string(i / columns) + "] holds " + shown(numbers[i]) +
+                        "; expected " + range);
+}
+
+inline int64_t integer(py::handle given, const char* name, int64_t low, int64_t high) {
+  const bool whole = PyIndex_Check(given.ptr()) && !PyBool_Check(given.ptr());
+  if (whole) {
+    const int64_t number = PyNumber_AsSsize_t(given.ptr(), nullptr);  // clips what does not fit
+    if (PyErr_Occurred()) throw py::error_already_set();
+    if (low <= number && number <= high) return number;
+  }
+  const std::string message = std::string(name) + ": expected an integer from " + std::to_string(low) + " to " +
+                              std::to_string(high) + ", got " + represent(given);
+  if (whole) throw py::value_error(message);
+  throw py::type_error(message);
+}
+
+inline double number(py::handle given, const char* name, double low, double high) {
+  const double value = PyFloat_AsDouble(given.ptr());
+  const std::string message = std::string(name) + ": expected a number from " + shown(low) + " to " +
+                              shown(high) + ", got " + represent(given);
+  if (PyErr_Occurred()) {
+    PyErr_Clear();
+    throw py::type_error(message);
+  }
+  if (!(low <= value && value <= high)) throw py::value_error(message);
+  return value;
+}
+
+// An array [size] that is not filled: what py::array_t makes in more steps, and this is on the way of each simulation.
+template <class T>
+py::array new_array(py::ssize_t size) {
+  const auto& numpy = py::detail::npy_api::get();
+  const Py_intptr_t shape = size;
+  PyObject* made = numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, py::dtype::of<T>().release().ptr(), 1, &shape,
+                                               nullptr, nullptr, 0, nullptr);
+  if (!made) throw py::error_already_set();
+  return py::reinterpret_steal<py::array>(made);
+}
+
+}  // namespace muzero
