@@ -304,7 +304,6 @@ class Window:
     discount: Tensor  # [B, W]
     value: Tensor  # [B, W + 1] the search's values
     policy: Tensor  # [B, O, A] the search's policies
-    legal: Tensor  # [B, O, A] bool
     random: Tensor  # [B, W] bool, the action was not planned
     known: Tensor  # [B, W + 1] bool; a transition k is known if position k + 1 is
     over: Tensor  # [B, W + 1] bool
@@ -322,7 +321,7 @@ class WindowSize(NamedTuple):
     """How much of a game an objective looks at."""
 
     steps: int  # W: real steps
-    observations: int  # O: positions of which the observation, policy and legal actions are needed
+    observations: int  # O: positions of which the observation and the policy are needed
 
 
 class Loss(NamedTuple):

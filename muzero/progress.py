@@ -78,6 +78,7 @@ class Progress:
     def _metrics(self, training: Training, now: float) -> dict[str, Any]:
         row: dict[str, Any] = {f"loss/{name}": float(tensor) for name, tensor in training.metrics.items()}
         row |= self._rates(training, now)
+        row |= {f"time/{name}": round(seconds, 2) for name, seconds in training.spent.items()}
         row |= {"replay_rows": len(training.replay), "skipped_updates": training.learner.skipped}
         if training.episodes:
             row["self_play_score"] = sum(training.episodes) / len(training.episodes)

@@ -175,7 +175,6 @@ class Replay:
             "discount": np.where(ended, 0, rows["discount"][ahead]),
             "value": np.where(over, 0, rows["value"][places]),
             "policy": rows["policy"][now],
-            "legal": rows["legal"][now],
             "random": rows["random"][ahead] & ~ended,
             "known": known,
             "over": over,

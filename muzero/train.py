@@ -6,6 +6,8 @@ import json
 import signal
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,7 @@ class Training:
         self.evaluated_at = 0
         self.stopping: int | None = None  # the signal that asks to stop
         self.metrics: dict[str, torch.Tensor] = {}
+        self.spent = dict.fromkeys(("play", "learn", "evaluate", "save"), 0.0)  # seconds of this session
 
     # --- the loop ------------------------------------------------------------------------------------------------
 
@@ -83,21 +86,35 @@ class Training:
 
     def _round(self, progress: Progress) -> None:
         settings = self.settings
-        self._learn()
+        with self._timed("learn"):
+            self._learn()
         if self.stopping is not None:
             return
-        if self.actor.version != self.learner.updates:
-            self.actor.load(self.learner.weights(), self.learner.updates)
-        harvest = self.actor.play(settings.play)
-        for segment in harvest.segments:
-            self.replay.add(segment)
-        self.episodes.extend(episode.score for episode in harvest.episodes)
+        with self._timed("play"):
+            self._play_on()
         progress.show(self)
         if settings.evaluate_every and self.replay.steps - self.evaluated_at >= settings.evaluate_every:
             self.evaluated_at = self.replay.steps
-            progress.evaluated(self, self.evaluate(settings.evaluation_games))
+            with self._timed("evaluate"):
+                progress.evaluated(self, self.evaluate(settings.evaluation_games))
         if self.replay.steps - self.saved_at >= settings.save_every:
-            self.save()
+            with self._timed("save"):
+                self.save()
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.spent[name] += time.perf_counter() - began
+
+    def _play_on(self) -> None:
+        """Publish the weights, play a few steps of every game, and store them."""
+        if self.actor.version != self.learner.updates:
+            self.actor.load(self.learner.weights(), self.learner.updates)
+        harvest = self.actor.play(self.settings.play)
+        for segment in harvest.segments:
+            self.replay.add(segment)
+        self.episodes.extend(episode.score for episode in harvest.episodes)
 
     def _learn(self) -> None:
         """Make the updates that are owed for the steps stored.

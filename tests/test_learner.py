@@ -32,7 +32,6 @@ def window(spec, batch=4, unroll=3, n=2, observations=None, seed=0):
         discount=torch.full((batch, steps), spec.discounts[-1] or spec.discounts[0]),
         value=torch.rand(batch, steps + 1, generator=rng),
         policy=torch.full((batch, observations, spec.actions), 1 / spec.actions),
-        legal=torch.ones(batch, observations, spec.actions, dtype=torch.bool),
         known=torch.ones(batch, steps + 1, dtype=torch.bool),
         over=torch.zeros(batch, steps + 1, dtype=torch.bool),
         random=torch.zeros(batch, steps, dtype=torch.bool),

@@ -134,15 +134,43 @@ def test_the_same_inputs_give_the_same_bytes_on_every_instruction_set(rule, acti
     assert all(each == results[0] for each in results)
 
 
+def visited_at_the_root(table):
+    return [int(action[0]) for parent, action, _ in table.calls if parent[0] == 0]
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_ties_go_to_the_lowest_index(rule):
-    table = random_table(0, batch=1, actions=20)
+    table = random_table(0, batch=1, actions=40)
     table.logits[:], table.value[:], table.reward[:], table.discount[:] = 0, 0, 0, 1
-    legal = np.ones((1, 20), bool)
+    legal = np.ones((1, 40), bool)
     legal[0, :3] = False
-    result = run(rule, table, 9, legal)
-    assert [int(action[0]) for parent, action, _ in table.calls if parent[0] == 0] == list(range(3, 12))
+    result = run(rule, table, 74, legal)
+    if rule == "gumbel":  # the first sixteen in turns, of those the first eight, and so on
+        order = [range(3, 19)] + 2 * [range(3, 11)] + 4 * [range(3, 7)] + 9 * [range(3, 5)] + [range(3, 11)]
+        assert visited_at_the_root(table)[:64] == [action for part in order for action in part][:64]
+    else:
+        assert visited_at_the_root(table) == 2 * list(range(3, 40))
     assert result.action.tolist() == [3]
+
+
+def test_an_action_without_visits_wins_a_tie_against_a_higher_index():
+    """Where the third simulation is at the root, all three actions score exactly 0."""
+    q = np.sqrt(np.float32(3)) / 4
+    table = reference.Table(
+        np.array([[-200, 0, 0]], np.float32), np.zeros(1, np.float32), np.array([-q]), np.ones(1, np.float32), [0]
+    )
+    search.puct(*table.root, table.expand, 3, c_init=1, c_base=1e12, normalize=(0, 1), max_depth=1)
+    assert visited_at_the_root(table) == [1, 2, 0]
+
+
+def test_noise_can_choose_an_action_whose_prior_is_zero():
+    table = random_table(0, batch=1, actions=3)
+    table.logits[:] = [0, -1e30, -200]
+    noise = np.array([[0, 0, 1e6]], np.float32)
+    result = search.gumbel(*table.root, table.expand, 8, noise=noise, considered=1)
+    assert result.visits.tolist() == [[0, 0, 8]] and result.action.tolist() == [2]
+    for array in (result.policy, result.value, result.q, result.tree.value):
+        assert np.isfinite(array).all()
 
 
 @pytest.mark.parametrize("rule", RULES)
