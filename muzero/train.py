@@ -58,7 +58,7 @@ class Training:
         try:
             while self.done() < 1 and self.stopping is None:
                 self._round(progress)
-            self._learn()
+            self._learn(progress)
         except EnvironmentFault:
             self.save(games=False)
             raise
@@ -87,7 +87,7 @@ class Training:
     def _round(self, progress: Progress) -> None:
         settings = self.settings
         with self._timed("learn"):
-            self._learn()
+            self._learn(progress)
         if self.stopping is not None:
             return
         with self._timed("play"):
@@ -116,7 +116,7 @@ class Training:
             self.replay.add(segment)
         self.episodes.extend(episode.score for episode in harvest.episodes)
 
-    def _learn(self) -> None:
+    def _learn(self, progress: Progress) -> None:
         """Make the updates that are owed for the steps stored.
 
         Stops between two updates if asked to: the rest is still owed after a resume, so nothing is different then.
@@ -126,6 +126,7 @@ class Training:
             rows, window = self.replay.sample(self.learner.batch, self.learner.objective.window)
             self.metrics, priority = self.learner.update(window, self.done())
             self.replay.update(rows, priority)
+            progress.show(self)
 
     # --- evaluation ----------------------------------------------------------------------------------------------
 

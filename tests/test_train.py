@@ -72,12 +72,12 @@ def test_a_run_that_was_stopped_and_resumed_equals_one_that_was_not(tmp_path, ga
     stopped = training(tmp_path / "stopped", game)
     steps, calls = stopped._learn, 0
 
-    def learn():
+    def learn(progress):
         nonlocal calls
         calls += 1
         if calls == stop_at:
             stopped.stopping = signal.SIGINT
-        steps()
+        steps(progress)
 
     stopped._learn = learn
     run(stopped)
