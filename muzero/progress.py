@@ -52,19 +52,21 @@ class Progress:
             self.before = (now, training.replay.steps, training.learner.updates)
 
     def _line(self, training: Training) -> str:
+        """What matters most comes first: a narrow terminal cuts off the end."""
         steps, done = training.replay.steps, training.done()
         rates = self._rates(training, time.monotonic())
-        parts = [f"{steps:,}/{training.settings.steps:,} steps", f"{training.learner.updates:,} updates"]
+        parts = [f"{steps:,}/{training.settings.steps:,} steps"]
+        if 0 < done < 1:
+            parts.append(f"{clock(training.seconds() * (1 / done - 1))} left")
+        if training.episodes:
+            parts.append(f"score {sum(training.episodes) / len(training.episodes):.2f}")
+        parts.append(f"{training.learner.updates:,} updates")
         parts.append(f"{rates['steps_per_second']:,.0f} steps/s {rates['updates_per_second']:,.0f} updates/s")
         if training.metrics:
             names = ("policy", "value", "reward")
-            parts.append("loss " + " ".join(f"{n} {float(training.metrics[n]):.3f}" for n in names))
+            parts.append("loss " + " ".join(f"{name} {float(training.metrics[name]):.2f}" for name in names))
         else:
-            parts.append(f"waiting for {training.settings.start:,} steps")
-        if training.episodes:
-            parts.append(f"self-play {sum(training.episodes) / len(training.episodes):.2f}")
-        if 0 < done < 1:
-            parts.append(f"{clock(training.seconds() * (1 / done - 1))} left")
+            parts.append(f"learning begins at {training.settings.start:,} steps")
         return "  ".join(parts)
 
     def _rates(self, training: Training, now: float) -> dict[str, float]:
