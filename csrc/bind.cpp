@@ -1,5 +1,5 @@
-// numpy in and out of the search.  With checks.h the only file that knows pybind11, and the place of all argument checks:
-// nothing is written before everything is checked.
+// numpy in and out of the search.  With checks.h the only file that knows pybind11, and the place of all argument
+// checks: nothing is written before everything is checked.
 #include <atomic>
 #include <cstring>
 
@@ -119,7 +119,8 @@ class BoundSearch {
     py::array_t<T> result({trees.batch, trees.nodes});
     T* to = result.mutable_data();
     for (int32_t row = 0; row < trees.batch; ++row)
-      for (int32_t index = 0; index < trees.nodes; ++index) *to++ = made(row, index) ? trees.node(row, index).*field : absent;
+      for (int32_t index = 0; index < trees.nodes; ++index)
+        *to++ = made(row, index) ? trees.node(row, index).*field : absent;
     return result;
   }
 

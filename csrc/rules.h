@@ -13,7 +13,10 @@ struct Scale {
 };
 
 // The larger of two numbers, without a branch.
-MUZERO_INLINE float at_least(float x, float least) { return Vector<4>::max(Vector<4>::all(x), Vector<4>::all(least)).part[0][0]; }
+MUZERO_INLINE float at_least(float x, float least) {
+  using One = Vector<4, 4>;
+  return One::max(One::all(x), One::all(least)).part[0][0];
+}
 
 // Q relative to the node's own value and those of its children (the default in mctx).
 struct Siblings {
@@ -75,8 +78,8 @@ struct Puct {
   // Divided here, once per visit, and not once per edge and descent.
   MUZERO_INLINE float weight(float prior, int32_t visits) const { return prior / static_cast<float>(1 + visits); }
   MUZERO_INLINE void record(Chunk& chunk, const Edge& edge) const {
-    chunk.q[edge.lane] = edge.q;
-    chunk.weight[edge.lane] = edge.weight;
+    chunk.q(edge.lane) = edge.q;
+    chunk.weight(edge.lane) = edge.weight;
   }
 
   template <class View>
@@ -164,10 +167,10 @@ struct Gumbel {
     return prior > kTiny ? prior : kTiny;
   }
   MUZERO_INLINE void record(Chunk& chunk, const Edge& edge) const {
-    chunk.q[edge.lane] = edge.q;
-    chunk.weight[edge.lane] = edge.weight;
-    chunk.visits[edge.lane] = edge.visits;
-    chunk.key[edge.lane] = edge.key;
+    chunk.q(edge.lane) = edge.q;
+    chunk.weight(edge.lane) = edge.weight;
+    chunk.visits(edge.lane) = edge.visits;
+    chunk.key(edge.lane) = edge.key;
   }
 
   template <class View>
@@ -253,7 +256,8 @@ struct Gumbel {
     const Node& node = view.node;
     const float open = node.open_logit + completed.open;
     typename V::Floats most = V::all(open), total = V::all(0.f);
-    const auto logits = [&](const auto& lanes) MUZERO_LAMBDA {  // -inf where unused: (-inf - low) * 0 must not become NaN
+    // -inf where unused: (-inf - low) * 0 must not become NaN.
+    const auto logits = [&](const auto& lanes) MUZERO_LAMBDA {
       return V::choose(V::greater(lanes.q(), V::all(-kInfinity)), V::add(lanes.key(), completed.of(lanes.q())),
                        V::all(-kInfinity));
     };

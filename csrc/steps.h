@@ -69,6 +69,7 @@ struct Steps {
         outcome.q[first + child.action] = child.reward + child.discount * child.value;
       }
       outcome.value[row] = root.value;
+      if (root.children <= 4) clear_rest(root.edges);
       outcome.action[row] =
           rule.finish(View<W, kLanes, true>{trees, row, root, root, nothing()}, outcome.policy + first, scratch);
     }
@@ -154,6 +155,11 @@ struct Steps {
     }
   }
 
+  // All but the first four lanes, which are all that is read of a node with four edges.
+  static MUZERO_INLINE void clear_rest(Chunk& chunk) {
+    for (int four = 1; four < 4; ++four) chunk.clear(four);
+  }
+
   // Give a node an edge to `child` by its open action.
   static MUZERO_INLINE void add_edge(const Trees& trees, const Rule& rule, int32_t row, Node& node, int32_t index,
                                      Node& child) {
@@ -168,14 +174,10 @@ struct Steps {
       trees.more(row, child.chunk).next = kNone;
     }
     Chunk& chunk = trees.chunk(row, node, child.chunk);
-    if (child.lane == 0) {
-      V::store(chunk.q, V::all(-kInfinity));
-      V::store(chunk.weight, V::all(-kInfinity));
-      V::store(chunk.visits, V::all(-1.f));
-      V::store(chunk.key, V::all(-kInfinity));
-    }
-    chunk.child[child.lane] = index;
-    chunk.action[child.lane] = child.action;
+    if (child.lane == 0) chunk.clear(0);
+    if (child.lane == (child.chunk == kNone ? 4 : 0)) clear_rest(chunk);
+    chunk.child(child.lane) = index;
+    chunk.action(child.lane) = child.action;
     node.children += 1;
     open_next(trees, rule, row, node, rule.keys(trees, row, node)[child.action], child.action);
   }
@@ -194,8 +196,7 @@ struct Steps {
     }
     const float discount = evaluation.discount[row];
     node.visits += 1;
-    node.raw_value = node.value = evaluation.value[row];
-    node.value_sum = static_cast<double>(node.value) * node.visits;
+    node.value_sum = node.raw_value = node.value = evaluation.value[row];
     node.reward = evaluation.reward[row];
     node.discount = discount < -1.f ? -1.f : discount > 1.f ? 1.f : discount;
     const size_t first = static_cast<size_t>(row) * trees.actions;

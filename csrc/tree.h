@@ -24,14 +24,36 @@ namespace muzero {
 
 constexpr int32_t kNone = -1;  // all bits set: x | -1 is kNone
 
-// Sixteen visited edges of a node; lanes not used yet have q and weight -inf, and visits -1.
+// Sixteen visited edges of a node, four by four, so that of a node with few edges few lines of memory are read.  Lanes
+// not used yet have q, weight and key -inf, visits -1, no child, and an action that loses every tie.
 struct alignas(64) Chunk {
-  float q[kLanes];       // reward + discount * mean value of the child
-  float weight[kLanes];  // the prior as the rule wants it
-  float visits[kLanes];  // whole numbers, in floats because rules compute with them (Gumbel only)
-  float key[kLanes];     // what orders the actions before the first visit: Rule::keys (Gumbel only)
-  int32_t child[kLanes];
-  int32_t action[kLanes];
+  struct {
+    float q[4];       // reward + discount * mean value of the child
+    float weight[4];  // the prior as the rule wants it
+    int32_t child[4];
+    int32_t action[4];
+  } edges[4];
+  struct {
+    float visits[4];  // whole numbers, in floats because rules compute with them
+    float key[4];     // what orders the actions before the first visit: Rule::keys
+  } more[4];          // for Gumbel only
+
+  MUZERO_INLINE float& q(int lane) { return edges[lane / 4].q[lane % 4]; }
+  MUZERO_INLINE float& weight(int lane) { return edges[lane / 4].weight[lane % 4]; }
+  MUZERO_INLINE int32_t& child(int lane) { return edges[lane / 4].child[lane % 4]; }
+  MUZERO_INLINE int32_t& action(int lane) { return edges[lane / 4].action[lane % 4]; }
+  MUZERO_INLINE float& visits(int lane) { return more[lane / 4].visits[lane % 4]; }
+  MUZERO_INLINE float& key(int lane) { return more[lane / 4].key[lane % 4]; }
+
+  // Four lanes without edges.
+  MUZERO_INLINE void clear(int four) {
+    for (int i = 0; i < 4; ++i) {
+      edges[four].q[i] = edges[four].weight[i] = more[four].key[i] = -kInfinity;
+      more[four].visits[i] = -1.f;
+      edges[four].child[i] = kNone;
+      edges[four].action[i] = std::numeric_limits<int32_t>::max();
+    }
+  }
 };
 
 struct alignas(64) MoreChunks {
@@ -130,9 +152,9 @@ struct Edge {
   float q, weight, visits, key;
 };
 
-// A node as a selection rule sees it; it has an edge at least.  One edge can have changed since the chunks were written:
-// reading back what was just stored number by number would stall a vector load.  L is 4 if the node has no more edges than
-// that, as most have, and 16 otherwise; kMore says whether there are chunks beyond the node's own.
+// A node as a selection rule sees it; it has an edge at least.  One edge can have changed since the chunks were
+// written: reading back what was just stored number by number would stall a vector load.  L is 4 if the node has no
+// more edges than that, as most have, and 16 otherwise; kMore says whether there are chunks beyond the node's own.
 template <int W, int L, bool kMore>
 struct View {
   using V = Vector<(W < L ? W : L), L>;
@@ -150,12 +172,21 @@ struct View {
     typename V::Ints mask;
     const Edge& changed;
 
-    MUZERO_INLINE typename V::Floats q() const { return patched(chunk.q, changed.q); }
-    MUZERO_INLINE typename V::Floats weight() const { return patched(chunk.weight, changed.weight); }
-    MUZERO_INLINE typename V::Floats visits() const { return patched(chunk.visits, changed.visits); }
-    MUZERO_INLINE typename V::Floats key() const { return patched(chunk.key, changed.key); }
-    MUZERO_INLINE typename V::Floats patched(const float* from, float number) const {
-      return V::choose(mask, V::all(number), V::load(from));
+    MUZERO_INLINE typename V::Floats q() const {
+      return patched(changed.q, [&](int i) MUZERO_LAMBDA { return chunk.edges[i].q; });
+    }
+    MUZERO_INLINE typename V::Floats weight() const {
+      return patched(changed.weight, [&](int i) MUZERO_LAMBDA { return chunk.edges[i].weight; });
+    }
+    MUZERO_INLINE typename V::Floats visits() const {
+      return patched(changed.visits, [&](int i) MUZERO_LAMBDA { return chunk.more[i].visits; });
+    }
+    MUZERO_INLINE typename V::Floats key() const {
+      return patched(changed.key, [&](int i) MUZERO_LAMBDA { return chunk.more[i].key; });
+    }
+    template <class Four>
+    MUZERO_INLINE typename V::Floats patched(float number, Four four) const {
+      return V::choose(mask, V::all(number), V::load_fours(four));
     }
   };
 
@@ -171,20 +202,26 @@ struct View {
   // Ties go to the lowest action.
   template <class Score>
   MUZERO_INLINE int32_t best(float open_score, Score score) const {
-    if constexpr (!kMore) return winner(open_score, score(lanes(node.edges, kNone)), node.edges.action, node.edges.child);
+    if constexpr (!kMore)
+      return winner(
+          open_score, score(lanes(node.edges, kNone)),
+          [&](int lane) MUZERO_LAMBDA { return node.edges.action(lane); },
+          [&](int lane) MUZERO_LAMBDA { return node.edges.child(lane); });
     typename V::Floats scores = V::all(-kInfinity);
     typename V::Ints action = V::all_int(trees.actions), child = V::all_int(kNone);
     for_each([&](const Lanes& these) MUZERO_LAMBDA {
       const typename V::Floats other = score(these);
-      const typename V::Ints other_action = V::load(these.chunk.action);
+      const auto& edges = these.chunk.edges;
+      const typename V::Ints other_action = V::load_fours([&](int i) MUZERO_LAMBDA { return edges[i].action; });
+      const typename V::Ints other_child = V::load_fours([&](int i) MUZERO_LAMBDA { return edges[i].child; });
       const typename V::Ints better =
           V::either(V::greater(other, scores), V::both(V::equal(other, scores), V::less(other_action, action)));
       scores = V::choose(better, other, scores);
       action = V::choose(better, other_action, action);
-      child = V::choose(better, V::load(these.chunk.child), child);
+      child = V::choose(better, other_child, child);
     });
-    return winner(open_score, scores, reinterpret_cast<const int32_t*>(&action),
-                  reinterpret_cast<const int32_t*>(&child));
+    return winner(open_score, scores, [&](int lane) MUZERO_LAMBDA { return V::lane(action, lane); },
+                  [&](int lane) MUZERO_LAMBDA { return V::lane(child, lane); });
   }
 
  private:
@@ -193,16 +230,16 @@ struct View {
     return {chunk, V::equal(V::lanes(0), V::all_int(lane)), changed};
   }
 
-  MUZERO_INLINE int32_t winner(float open_score, const typename V::Floats& scores, const int32_t* action,
-                               const int32_t* child) const {
+  template <class Action, class Child>
+  MUZERO_INLINE int32_t winner(float open_score, const typename V::Floats& scores, Action action, Child child) const {
     const float highest = V::largest(scores);
     uint32_t bits = V::bits_where_equal(scores, V::all(highest));
     int lane = __builtin_ctz(bits | 1u << 16) % kLanes;  // 16 only if a number is NaN: then any edge will do
     for (bits &= bits - 1; __builtin_expect(bits != 0, 0); bits &= bits - 1)
-      if (action[__builtin_ctz(bits)] < action[lane]) lane = __builtin_ctz(bits);
+      if (action(__builtin_ctz(bits)) < action(lane)) lane = __builtin_ctz(bits);
     // One or the other without a branch: half of such branches would be predicted wrongly, and late.
-    const bool first = open_score == highest && static_cast<uint32_t>(node.open) < static_cast<uint32_t>(action[lane]);
-    return child[lane] | -static_cast<int32_t>((open_score > highest) | first);
+    const bool first = open_score == highest && static_cast<uint32_t>(node.open) < static_cast<uint32_t>(action(lane));
+    return child(lane) | -static_cast<int32_t>((open_score > highest) | first);
   }
 };
 

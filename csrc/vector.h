@@ -1,14 +1,15 @@
 // Sixteen floats at a time, with the same result on every processor.
 //
 // Layout.  A logical vector has L lanes, 16 unless it is known that 4 will do; W says how many of them one register of
-// the instruction set holds (4: SSE2 and NEON, 8: AVX2, 16: AVX-512).  Sums and maxima over lanes are folded in one fixed order (lane i with
-// i + 8, then i + 4, i + 2, i + 1), and the compiler may not fuse a product with a sum (-ffp-contract=off), so W changes
-// the speed and never a bit.
+// the instruction set holds (4: SSE2 and NEON, 8: AVX2, 16: AVX-512).  Sums and maxima over lanes are folded in one
+// fixed order (lane i with i + 8, then i + 4, i + 2, i + 1), and the compiler may not fuse a product with a sum
+// (-ffp-contract=off), so W changes the speed and never a bit.
 // Scope.   Everything depends on W, so that code compiled for one instruction set is never linked into another's path.
 #pragma once
 
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 #if defined(__SSE2__)
 #include <immintrin.h>
@@ -67,9 +68,26 @@ struct Vector {
   static MUZERO_INLINE Floats load(const float* from) {  // aligned to 64 bytes
     return each<Floats>([=](int i) MUZERO_LAMBDA { return reinterpret_cast<const Float*>(from)[i]; });
   }
-  static MUZERO_INLINE Ints load(const int32_t* from) {  // aligned to 64 bytes
-    return each<Ints>([=](int i) MUZERO_LAMBDA { return reinterpret_cast<const Int*>(from)[i]; });
+  // Lanes 4 i to 4 i + 3 from four(i), a pointer to floats or integers aligned to 16 bytes.
+  template <class Four>
+  static MUZERO_INLINE auto load_fours(Four four) {
+    using Element = std::remove_cvref_t<decltype(*four(0))>;
+    using Result = std::conditional_t<std::is_same_v<Element, float>, Floats, Ints>;
+    using Small = std::conditional_t<std::is_same_v<Element, float>, Register<4>::Float, Register<4>::Int>;
+    const auto small = [&](int i) MUZERO_LAMBDA { return *reinterpret_cast<const Small*>(four(i)); };
+    return each<Result>([&](int i) MUZERO_LAMBDA {
+      if constexpr (W == 4) {
+        return small(i);
+      } else if constexpr (W == 8) {
+        return __builtin_shufflevector(small(2 * i), small(2 * i + 1), 0, 1, 2, 3, 4, 5, 6, 7);
+      } else {
+        const auto low = __builtin_shufflevector(small(0), small(1), 0, 1, 2, 3, 4, 5, 6, 7);
+        const auto high = __builtin_shufflevector(small(2), small(3), 0, 1, 2, 3, 4, 5, 6, 7);
+        return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+      }
+    });
   }
+  static MUZERO_INLINE int32_t lane(const Ints& x, int index) { return x.part[index / W][index % W]; }
   static MUZERO_INLINE Floats load_anywhere(const float* from) {
     Floats result;
     __builtin_memcpy(&result, from, sizeof result);

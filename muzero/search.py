@@ -22,8 +22,8 @@ Evaluation = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 Expand = Callable[[np.ndarray, np.ndarray, np.ndarray], Evaluation]
 """expand(parent, action, node), int32 [B] each: evaluate `action` from the state kept under `parent`, and keep the
 state that it leads to under `node`.  Node 0 is the root and simulation s makes node s + 1; only at max_depth is a node
-that is there already evaluated again, under its own index.  A discount lies from -1 to 1 and is 0 where the game ends;
-rounding beyond that, by 0.01 at most, is clipped."""
+that is there already evaluated again, under its own index.  The three arrays may be kept.  A discount lies from -1 to 1
+and is 0 where the game ends; rounding beyond that, by 0.01 at most, is clipped."""
 
 
 class Tree:

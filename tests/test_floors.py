@@ -81,11 +81,13 @@ def test_the_package_loads_nothing_that_could_run_code_from_a_file():
                     assert bare or word not in text, f"{path.name}:{node.lineno} uses {word}"
 
 
-def test_importing_the_package_imports_neither_ray_nor_an_environment():
+def test_importing_the_package_imports_neither_ray_nor_an_environment(tmp_path):
     import subprocess
     import sys
 
     code = "import sys, muzero.cli, muzero.build, muzero.train; print(sorted(sys.modules))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    loaded = result.stdout
     for package in ("'ray'", "'ale_py'", "'pyspiel'", "'minatar'", "'bitbully'"):
         assert package not in loaded
