@@ -19,7 +19,11 @@ READY = 16  # evaluations made beforehand, used in turns
 
 
 def evaluations(batch, actions, count):
-    """Plausible outputs of a network: small rewards, values and logits of unit variance."""
+    """Outputs of a network as it could be: small rewards, values and logits of unit variance.
+
+    Speed depends on how deep they make the trees: at 64x18x50 a simulation of pUCT passes 8 edges.  With rare rewards
+    of 1 it passes 11 and is a fifth slower, with rewards and values uniform in [0, 1] 17 and two fifths slower.
+    """
     rng = np.random.default_rng(0)
     return [
         (
