@@ -48,7 +48,8 @@ class Training:
         self.evaluated_at = 0
         self.stopping: int | None = None  # the signal that asks to stop
         self.metrics: dict[str, torch.Tensor] = {}
-        self.spent = dict.fromkeys(("play", "learn", "evaluate", "save"), 0.0)  # seconds of this session
+        # seconds of this session
+        self.spent: dict[str, float] = dict.fromkeys(("play", "learn", "evaluate", "save"), 0.0)
 
     # --- the loop ------------------------------------------------------------------------------------------------
 

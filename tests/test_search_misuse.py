@@ -152,8 +152,8 @@ print(search.puct(logits, rows, lambda *edges: answer, 20).visits.sum())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits and measures memory as Linux does")
-def test_a_search_that_gets_no_memory_says_so_and_the_process_goes_on():
-    done = subprocess.run([sys.executable, "-c", WITHOUT_MEMORY], capture_output=True, text=True)
+def test_a_search_that_gets_no_memory_says_so_and_the_process_goes_on(tmp_path):
+    done = subprocess.run([sys.executable, "-c", WITHOUT_MEMORY], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.split() == ["refused", "160"], done.stderr
 
 
