@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 
+from muzero.inference import observe_first
 from muzero.interfaces import Games, Planner, WorldModel
 
 
@@ -51,11 +52,8 @@ class PlanningPlayer:
 
     @torch.inference_mode()
     def act(self, positions: Positions) -> np.ndarray:
-        batch = len(positions.legal)
         observation = torch.from_numpy(positions.observation).to(self.device)
-        action = torch.zeros(batch, dtype=torch.int64, device=self.device)
-        first = torch.ones(batch, dtype=torch.bool, device=self.device)
-        root = self.model.observe(self.model.memory(batch), action, observation, first)
+        root = observe_first(self.model, observation)
         decision, _ = self.planner.plan(self.model, root, positions.legal, None, self.rng, explore=False)
         return decision.action
 

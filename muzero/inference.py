@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from muzero.interfaces import Latent, WorldModel
 
@@ -50,3 +51,10 @@ class Simulator:
 def to_numpy(tensor: torch.Tensor) -> np.ndarray:
     """A float32 array on the host."""
     return tensor.float().cpu().numpy()
+
+
+def observe_first(model: WorldModel, observation: Tensor) -> Latent:
+    """The latent of observations [B, ...] that stand alone, as at the beginning of a game."""
+    batch = len(observation)
+    action = torch.zeros(batch, dtype=torch.int64, device=observation.device)
+    return model.observe(model.memory(batch), action, observation, torch.ones_like(action, dtype=torch.bool))

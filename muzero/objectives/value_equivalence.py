@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from muzero.config import Range
+from muzero.inference import observe_first
 from muzero.interfaces import GameSpec, Latent, Loss, Objective, Window, WindowSize, WorldModel
 from muzero.layers import scale_gradient
 from muzero.targets import close_cuts, n_step_value
@@ -120,13 +121,6 @@ class ValueEquivalence(Objective):
         imagined = self.predictor(self.projector(flat(stack(latents[1:]))))
         distance = 1 - F.cosine_similarity(imagined, observed, dim=-1)
         return (distance.view(self.unroll, -1).t() * known).mean(1)
-
-
-def observe_first(model: WorldModel, observation: Tensor) -> Latent:
-    """The latent of observations [B, ...] that stand alone, as at the beginning of a game."""
-    batch = len(observation)
-    action = torch.zeros(batch, dtype=torch.int64, device=observation.device)
-    return model.observe(model.memory(batch), action, observation, torch.ones_like(action, dtype=torch.bool))
 
 
 def stack(latents: list[Latent]) -> Latent:
