@@ -51,7 +51,7 @@ def ours(rule, batch, actions, simulations, path):
             trees = _tree.puct(logits, value, simulations, None, 1.25, 19652.0, "tree", None, path)
         else:
             trees = _tree.gumbel(logits, value, simulations, None, noise, 16, 0.1, 50.0, True, None, path)
-        search._run(trees, expand, simulations)
+        search.policies._run(trees, expand, simulations)
 
     return once
 

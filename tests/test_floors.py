@@ -8,7 +8,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "muzero"
 FLOORS = [
     {"interfaces", "spelling", "parameters", "_tree", "_version"},
-    {"config", "layers", "targets", "search", "inference"},
+    {"config", "layers", "targets", "search.tree", "search.exploration", "inference"},
+    {"search.policies"},
+    {"search"},
     {"games.batched"},
     {"games.spaces"},
     {"games.*", "models.*", "planners.*", "objectives.*"},
@@ -52,7 +54,8 @@ def imports(path):
             inside = (node.module or "").removeprefix("muzero").lstrip(".")
             for alias in node.names:
                 full = f"{inside}.{alias.name}".lstrip(".")
-                is_module = (PACKAGE / full.replace(".", "/")).with_suffix(".py").exists() or full == "_tree"
+                place = PACKAGE / full.replace(".", "/")
+                is_module = place.with_suffix(".py").exists() or place.is_dir() or full == "_tree"
                 yield full if is_module else inside
         elif isinstance(node, ast.Import):
             yield from (a.name.removeprefix("muzero.") for a in node.names if a.name.startswith("muzero."))

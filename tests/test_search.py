@@ -93,7 +93,7 @@ def run(rule, table, simulations, legal=None, noise=None, max_depth=None, path=N
     else:
         normalize = (0.0, 3.0) if rule == "range" else rule
         trees = _tree.puct(logits, value, simulations, legal, 1.25, 19652.0, normalize, max_depth, path)
-    return search._run(trees, table.expand, simulations)
+    return search.policies._run(trees, table.expand, simulations)
 
 
 def random_table(seed, batch=5, actions=19):
@@ -289,7 +289,7 @@ def test_an_interrupt_in_expand_propagates_and_the_trees_are_freed():
         return table.expand(parent, action, node)
 
     with pytest.raises(KeyboardInterrupt):
-        search._run(trees, expand, 50)
+        search.policies._run(trees, expand, 50)
     del trees
     gc.collect()
     assert gone() is None
