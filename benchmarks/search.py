@@ -46,11 +46,11 @@ def ours(rule, batch, actions, simulations, path):
         turn = iter(ready * (simulations // READY + 1))
         expand = lambda parent, action, node: next(turn)  # noqa: E731
         if rule == "puct":
-            trees = _tree.puct(logits, value, simulations, None, 1.25, 19652.0, "siblings", None, path)
+            trees = _tree.puct(logits, value, simulations, None, 1.25, 19652.0, "siblings", None, path=path)
         elif rule == "puct-tree":
-            trees = _tree.puct(logits, value, simulations, None, 1.25, 19652.0, "tree", None, path)
+            trees = _tree.puct(logits, value, simulations, None, 1.25, 19652.0, "tree", None, path=path)
         else:
-            trees = _tree.gumbel(logits, value, simulations, None, noise, 16, 0.1, 50.0, True, None, path)
+            trees = _tree.gumbel(logits, value, simulations, None, noise, 16, 0.1, 50.0, True, None, path=path)
         search.policies._run(trees, expand, simulations)
 
     return once

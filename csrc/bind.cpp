@@ -2,6 +2,8 @@
 // checks: nothing is written before everything is checked.
 #include <atomic>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "checks.h"
 #include "search.h"
@@ -12,6 +14,8 @@ namespace {
 
 constexpr int64_t kMemoryLimit = int64_t{1} << 30;  // bytes of one search
 constexpr int64_t kMostSimulations = 1'000'000;
+constexpr int64_t kMostThreads = 256;
+constexpr int64_t kMostOutcomes = 1'000'000;
 constexpr int64_t kWorthUnlocking = 512;  // edges of a batch below which handing over the lock costs more than the work
 
 Path path_of(const py::object& name) {
@@ -25,52 +29,72 @@ Path path_of(const py::object& name) {
 
 // The roots of a search, checked.
 struct Roots {
-  const float* logits;  // [B, A]
-  const float* value;   // [B]
-  py::object legal;     // [B, A] bool
-  const uint8_t* mask;  // its data
+  const float* logits;   // [B, A]
+  const float* value;    // [B]
+  const uint8_t* legal;  // [B, A], 0 or 1
+  int64_t decisions;     // actions of the player; the others are outcomes of chance
   Sizes sizes;
 
   Roots(const py::object& prior_logits, const py::object& values, const py::object& simulations,
-        const py::object& legal_or_none, const py::object& max_depth) {
+        const py::object& legal_or_none, const py::object& max_depth, const py::object& threads, int64_t chance = 0) {
     logits = data<float>(prior_logits, "prior_logits", Shape(-1, -1));
     const auto array = py::reinterpret_borrow<py::array>(prior_logits);
-    sizes.batch = array.shape(0), sizes.actions = array.shape(1);
+    decisions = array.shape(1);
+    sizes.batch = array.shape(0), sizes.actions = decisions + chance;
     value = data<float>(values, "value", Shape(sizes.batch));
     sizes.simulations = integer(simulations, "simulations", 1, kMostSimulations);
     sizes.max_depth = max_depth.is_none() ? sizes.simulations : integer(max_depth, "max_depth", 1, kMostSimulations);
+    sizes.threads = integer(threads, "threads", 1, kMostThreads);
     const std::optional<int64_t> bytes = memory_bytes(sizes);
     if (!bytes || *bytes > kMemoryLimit)
       throw py::value_error("simulations: expected a search of at most " + std::to_string(kMemoryLimit) +
                             " bytes, got " + std::to_string(sizes.batch) + " trees of " +
                             std::to_string(sizes.simulations + 1) + " nodes with " + std::to_string(sizes.actions) +
                             " actions, which need " + (bytes ? std::to_string(*bytes) : "more than 2**63"));
-    check_numbers(logits, sizes.batch, sizes.actions, kAnyFloat, "prior_logits");
+    check_numbers(logits, sizes.batch, decisions, kAnyFloat, "prior_logits");
     check_numbers(value, sizes.batch, 1, kLargest, "value");
     check_legal(legal_or_none);
+    if (chance > 0) widen();
   }
 
  private:
   void check_legal(const py::object& given) {
-    legal = given;
     if (given.is_none()) {
-      auto all = py::array_t<bool>({sizes.batch, sizes.actions});
-      std::fill_n(all.mutable_data(), sizes.batch * sizes.actions, true);
-      legal = all;
+      own_legal_.assign(static_cast<size_t>(sizes.batch * decisions), 1);
+      legal = own_legal_.data();
+      return;
     }
-    mask = reinterpret_cast<const uint8_t*>(data<bool>(legal, "legal", Shape(sizes.batch, sizes.actions)));
+    legal = reinterpret_cast<const uint8_t*>(data<bool>(given, "legal", Shape(sizes.batch, decisions)));
     for (int64_t row = 0; row < sizes.batch; ++row)
-      if (std::none_of(mask + row * sizes.actions, mask + (row + 1) * sizes.actions, [](uint8_t x) { return x; }))
+      if (std::none_of(legal + row * decisions, legal + (row + 1) * decisions, [](uint8_t x) { return x; }))
         throw py::value_error("legal[" + std::to_string(row) + "] allows no action");
   }
+
+  // Give every row places for the outcomes of chance, none of which a root has.
+  void widen() {
+    const size_t size = static_cast<size_t>(sizes.batch * sizes.actions);
+    std::vector<uint8_t> wide_legal(size, 0);
+    own_logits_.assign(size, 0.f);
+    for (int64_t row = 0; row < sizes.batch; ++row) {
+      std::copy_n(logits + row * decisions, decisions, own_logits_.data() + row * sizes.actions);
+      std::copy_n(legal + row * decisions, decisions, wide_legal.data() + row * sizes.actions);
+    }
+    own_legal_ = std::move(wide_legal);
+    logits = own_logits_.data();
+    legal = own_legal_.data();
+  }
+
+  std::vector<float> own_logits_;
+  std::vector<uint8_t> own_legal_;
 };
 
 // A search with the order of its calls watched, and one user at a time.
 class BoundSearch {
  public:
-  BoundSearch(const Roots& roots, const py::object& path) : search(roots.sizes, path_of(path)) {}
+  BoundSearch(const Roots& roots, const py::object& path)
+      : search(roots.sizes, path_of(path)), decisions_(roots.decisions) {}
 
-  void start(const Roots& roots) { search.start(roots.value, roots.logits, roots.mask); }
+  void start(const Roots& roots) { search.start(roots.value, roots.logits, roots.legal); }
 
   py::tuple select() {
     const Turn turn(busy_);
@@ -108,7 +132,11 @@ class BoundSearch {
     py::array_t<int32_t> visits({batch, actions});
     search.finish({action.mutable_data(), policy.mutable_data(), value.mutable_data(), visits.mutable_data(),
                    q.mutable_data()});
-    return py::make_tuple(action, policy, value, visits, q);
+    if (decisions_ == actions) return py::make_tuple(action, policy, value, visits, q);
+    const auto without_chance = [&](const py::array& array) {
+      return py::object(array[py::make_tuple(py::ellipsis(), py::slice(0, decisions_, 1))].attr("copy")());
+    };
+    return py::make_tuple(action, without_chance(policy), value, without_chance(visits), without_chance(q));
   }
 
   // [B, N] of one field of all nodes, `absent` where there is none.
@@ -202,7 +230,12 @@ class BoundSearch {
     check_numbers(result.reward, batch, 1, kLargest, "expand: reward");
     check_numbers(result.discount, batch, 1, 1.01, "expand: discount");  // beyond 1 by rounding only; clipped to 1
     check_numbers(result.value, batch, 1, kLargest, "expand: value");
-    check_numbers(result.logits, batch, actions, kAnyFloat, "expand: prior_logits");
+    const auto own = [&](int64_t row) -> std::pair<int64_t, int64_t> {
+      if (decisions_ == actions) return {0, actions};
+      const bool decided = search.selection().action[row] < decisions_;
+      return decided ? std::pair(decisions_, actions) : std::pair(py::ssize_t{0}, decisions_);
+    };
+    check_logits(result.logits, batch, actions, own, "expand: prior_logits");
     return result;
   }
 
@@ -219,34 +252,52 @@ class BoundSearch {
     return result;
   }
 
+  py::ssize_t decisions_;  // actions of the player
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
   bool selected_ = false;  // the search waits for an evaluation
 };
 
 using Handle = std::unique_ptr<BoundSearch>;
 
-Handle puct(const py::object& prior_logits, const py::object& value, const py::object& simulations,
-            const py::object& legal, const py::object& c_init, const py::object& c_base, const py::object& normalize,
-            const py::object& max_depth, const py::object& path) {
-  const Roots roots(prior_logits, value, simulations, legal, max_depth);
-  const double init = number(c_init, "c_init", 0, 1e6), base = number(c_base, "c_base", 1, 1e12);
-  auto result = std::make_unique<BoundSearch>(roots, path);
-  const bool pair = PyTuple_Check(normalize.ptr()) && PyTuple_GET_SIZE(normalize.ptr()) == 2;
-  if (pair) {
+// Calls use(Normalize) with what `normalize` stands for.
+template <class Use>
+void with_normalize(const py::object& normalize, Use use) {
+  if (PyTuple_Check(normalize.ptr()) && PyTuple_GET_SIZE(normalize.ptr()) == 2) {
     const auto range = py::reinterpret_borrow<py::tuple>(normalize);
     const float low = static_cast<float>(number(range[0], "normalize[0]", -kLargest, kLargest));
     const float high = static_cast<float>(number(range[1], "normalize[1]", -kLargest, kLargest));
     if (!(high - low >= 1e-6f))
       throw py::value_error("normalize: expected (low, high) with low < high, at least 1e-6 apart, got " +
                             represent(normalize));
-    result->search.use_puct(Range(low, high), init, base);
-  } else if (py::isinstance<py::str>(normalize) && text(normalize) == "siblings") {
-    result->search.use_puct(Siblings{}, init, base);
-  } else if (py::isinstance<py::str>(normalize) && text(normalize) == "tree") {
-    result->search.use_puct(WholeTree{}, init, base);
-  } else {
-    throw py::value_error("normalize: expected 'siblings', 'tree' or (low, high), got " + represent(normalize));
+    return use(Range(low, high));
   }
+  const std::string name = py::isinstance<py::str>(normalize) ? text(normalize) : "";
+  if (name == "siblings") return use(Siblings{});
+  if (name == "tree") return use(WholeTree{});
+  throw py::value_error("normalize: expected 'siblings', 'tree' or (low, high), got " + represent(normalize));
+}
+
+Handle puct(const py::object& prior_logits, const py::object& value, const py::object& simulations,
+            const py::object& legal, const py::object& c_init, const py::object& c_base, const py::object& normalize,
+            const py::object& max_depth, const py::object& threads, const py::object& path) {
+  const Roots roots(prior_logits, value, simulations, legal, max_depth, threads);
+  const double init = number(c_init, "c_init", 0, 1e6), base = number(c_base, "c_base", 1, 1e12);
+  auto result = std::make_unique<BoundSearch>(roots, path);
+  with_normalize(normalize, [&](auto known) { result->search.use_puct(known, init, base); });
+  result->start(roots);
+  return result;
+}
+
+Handle stochastic(const py::object& prior_logits, const py::object& value, const py::object& simulations,
+                  const py::object& chance, const py::object& legal, const py::object& c_init,
+                  const py::object& c_base, const py::object& normalize, const py::object& max_depth,
+                  const py::object& threads, const py::object& path) {
+  const int64_t outcomes = integer(chance, "chance", 1, kMostOutcomes);
+  const Roots roots(prior_logits, value, simulations, legal, max_depth, threads, outcomes);
+  const double init = number(c_init, "c_init", 0, 1e6), base = number(c_base, "c_base", 1, 1e12);
+  auto result = std::make_unique<BoundSearch>(roots, path);
+  with_normalize(normalize,
+                 [&](auto known) { result->search.use_stochastic(known, init, base, roots.decisions); });
   result->start(roots);
   return result;
 }
@@ -254,8 +305,8 @@ Handle puct(const py::object& prior_logits, const py::object& value, const py::o
 Handle gumbel(const py::object& prior_logits, const py::object& value, const py::object& simulations,
               const py::object& legal, const py::object& noise, const py::object& considered,
               const py::object& value_scale, const py::object& visit_offset, const py::object& rescale,
-              const py::object& max_depth, const py::object& path) {
-  const Roots roots(prior_logits, value, simulations, legal, max_depth);
+              const py::object& max_depth, const py::object& threads, const py::object& path) {
+  const Roots roots(prior_logits, value, simulations, legal, max_depth, threads);
   const Sizes& sizes = roots.sizes;
   const float* noise_data = nullptr;
   if (!noise.is_none()) {
@@ -267,7 +318,7 @@ Handle gumbel(const py::object& prior_logits, const py::object& value, const py:
   const float offset = static_cast<float>(number(visit_offset, "visit_offset", 0, 1e6));
   if (!PyBool_Check(rescale.ptr())) throw py::type_error("rescale: expected a bool, got " + represent(rescale));
   auto result = std::make_unique<BoundSearch>(roots, path);
-  result->search.use_gumbel(most, scale, offset, rescale.ptr() == Py_True, noise_data, roots.mask);
+  result->search.use_gumbel(most, scale, offset, rescale.ptr() == Py_True, noise_data, roots.legal);
   result->start(roots);
   return result;
 }
@@ -300,9 +351,12 @@ PYBIND11_MODULE(_tree, module) {
       .def("children", &BoundSearch::children);
   module.def("puct", &puct, py::arg("prior_logits"), py::arg("value"), py::arg("simulations"), py::arg("legal"),
              py::arg("c_init"), py::arg("c_base"), py::arg("normalize"), py::arg("max_depth"),
-             py::arg("path") = py::none());
+             py::arg("threads") = 1, py::arg("path") = py::none());
+  module.def("stochastic", &stochastic, py::arg("prior_logits"), py::arg("value"), py::arg("simulations"),
+             py::arg("chance"), py::arg("legal"), py::arg("c_init"), py::arg("c_base"), py::arg("normalize"),
+             py::arg("max_depth"), py::arg("threads") = 1, py::arg("path") = py::none());
   module.def("gumbel", &gumbel, py::arg("prior_logits"), py::arg("value"), py::arg("simulations"), py::arg("legal"),
              py::arg("noise"), py::arg("considered"), py::arg("value_scale"), py::arg("visit_offset"),
-             py::arg("rescale"), py::arg("max_depth"), py::arg("path") = py::none());
+             py::arg("rescale"), py::arg("max_depth"), py::arg("threads") = 1, py::arg("path") = py::none());
   module.def("paths", &paths, "The instruction sets that this processor has, the narrowest first.");
 }

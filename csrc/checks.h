@@ -82,6 +82,30 @@ inline void check_numbers(const float* numbers, int64_t rows, int64_t columns, d
                         "; expected " + range);
 }
 
+// Refuse NaN and infinity, but for -inf, which says that there is no such action: one must be left of those that are
+// the row's own, from own(row).first up to own(row).second.
+template <class Own>
+void check_logits(const float* numbers, int64_t rows, int64_t columns, Own own, const char* name) {
+  constexpr float kMost = std::numeric_limits<float>::max();
+  int bad = 0;
+  for (int64_t i = 0; i < rows * columns; ++i) bad |= !(std::abs(numbers[i]) <= kMost);
+  if (!bad) return;
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* these = numbers + row * columns;
+    for (int64_t i = 0; i < columns; ++i)
+      if (!(these[i] <= kMost))
+        throw py::value_error(std::string(name) + "[" + std::to_string(row) + "] holds " + shown(these[i]) +
+                              "; expected a finite number, or -inf where there is no such action");
+    const auto [first, last] = own(row);
+    bool any = false;
+    for (int64_t i = first; i < last; ++i) any |= these[i] >= -kMost;
+    if (!any)
+      throw py::value_error(std::string(name) + "[" + std::to_string(row) + "] is -inf from " + std::to_string(first) +
+                            " to " + std::to_string(last - 1) + ", so there is no action; expected one at least, and " +
+                            "a discount of 0 where a game has ended");
+  }
+}
+
 inline int64_t integer(py::handle given, const char* name, int64_t low, int64_t high) {
   const bool whole = PyIndex_Check(given.ptr()) && !PyBool_Check(given.ptr());
   if (whole) {

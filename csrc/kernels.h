@@ -20,6 +20,9 @@ Kernels<Rule> kernels();
   apply(W, Puct<Siblings>);            \
   apply(W, Puct<Range>);               \
   apply(W, Puct<WholeTree>);           \
+  apply(W, Stochastic<Siblings>);      \
+  apply(W, Stochastic<Range>);         \
+  apply(W, Stochastic<WholeTree>);     \
   apply(W, Gumbel)
 
 #define MUZERO_DECLARE(W, Rule) extern template Kernels<Rule> kernels<W, Rule>()

@@ -67,7 +67,7 @@ struct WholeTree {
 // pUCT with visit-dependent exploration (MuZero, Appendix B, eq. 2).
 template <class Normalize>
 struct Puct {
-  static constexpr bool kLocal = Normalize::kLocal, kMass = false;
+  static constexpr bool kLocal = Normalize::kLocal, kMass = false, kChance = false;
   Normalize normalize;
   const float* explore;  // [N + 1] by a node's visits n: sqrt(n) * (c_init + log((n + c_base + 1) / c_base))
 
@@ -110,6 +110,22 @@ struct Puct {
   }
 };
 
+// pUCT where chance has a part (Antonoglou et al. 2022, Stochastic MuZero): a decision leads to an afterstate, and from
+// there an outcome leads on.  At an afterstate the outcome follows whose visits lag most behind its probability.
+template <class Normalize>
+struct Stochastic : Puct<Normalize> {
+  static constexpr bool kChance = true;
+  int32_t decisions;
+
+  MUZERO_INLINE bool afterstate(const Node& node) const { return node.action != kNone && node.action < decisions; }
+
+  template <class View>
+  MUZERO_INLINE int32_t choose(const View& view) const {
+    if (!afterstate(view.node)) return Puct<Normalize>::choose(view);
+    return view.best(view.node.open_prior, [](const auto& lanes) MUZERO_LAMBDA { return lanes.weight(); });
+  }
+};
+
 // Sequential halving: how many visits an action of the root must have to be considered by the next simulation.  In each
 // phase `size` actions are visited once per round, all of them equally often; then the better half goes on.
 struct Halving {
@@ -142,7 +158,7 @@ struct Halving {
 // Gumbel MuZero with completed Q by a mixed value (Danihelka et al. 2022): sequential halving at the root, and below it
 // the action whose share of visits lags most behind the improved policy.
 struct Gumbel {
-  static constexpr bool kLocal = true, kMass = true;
+  static constexpr bool kLocal = true, kMass = true, kChance = false;
   float value_scale, visit_offset;
   bool rescale;
   float* root_keys;  // [B, A] padded: noise, and once the search has started noise + logits, -inf where illegal

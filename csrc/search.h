@@ -12,11 +12,13 @@
 #include <vector>
 
 #include "kernels.h"
+#include "memory.h"
+#include "workers.h"
 
 namespace muzero {
 
 struct Sizes {
-  int64_t batch, actions, simulations, max_depth;
+  int64_t batch, actions, simulations, max_depth, threads;
 };
 
 // Bytes that a search of this size takes; nothing if that does not fit into 63 bits.
@@ -27,7 +29,8 @@ inline std::optional<int64_t> memory_bytes(const Sizes& sizes) {
   if (__builtin_mul_overflow(nodes, Trees::bytes_of_node(sizes.actions), &bytes)) return std::nullopt;
   if (__builtin_add_overflow(bytes, Trees::bytes_of_chunks(nodes), &bytes)) return std::nullopt;
   if (__builtin_mul_overflow(sizes.batch, bytes, &bytes)) return std::nullopt;
-  if (__builtin_mul_overflow(sizes.batch + 1, 4 * Trees::pad(sizes.actions) + 64, &rows)) return std::nullopt;
+  if (__builtin_mul_overflow(sizes.batch + sizes.threads, 4 * Trees::pad(sizes.actions) + 64, &rows))
+    return std::nullopt;
   if (__builtin_add_overflow(bytes, rows, &bytes)) return std::nullopt;
   if (__builtin_add_overflow(bytes, 4 * (nodes + 1), &bytes)) return std::nullopt;
   return bytes;
@@ -70,8 +73,9 @@ Kernels<Rule> kernels_for(Path path) {
 
 class Search {
  public:
-  // A search without a rule yet: use_puct or use_gumbel, then start.
-  Search(const Sizes& sizes, Path path) : path_(path) {
+  // A search without a rule yet: use_puct, use_stochastic or use_gumbel, then start.
+  Search(const Sizes& sizes, Path path)
+      : path_(path), workers_(static_cast<int32_t>(std::min(sizes.threads, sizes.batch))) {
     trees_.batch = static_cast<int32_t>(sizes.batch);
     trees_.nodes = static_cast<int32_t>(sizes.simulations) + 1;
     trees_.actions = static_cast<int32_t>(sizes.actions);
@@ -82,28 +86,32 @@ class Search {
     const size_t batch = static_cast<size_t>(trees_.batch);
     tree_lines_ = batch * (trees_.tree_bytes / sizeof(Line));
     row_lines_ = static_cast<size_t>(trees_.padded) / kLanes;
-    // Trees, then a row of scratch, then a row of keys per tree.
-    memory_ = std::make_unique_for_overwrite<Line[]>(tree_lines_ + row_lines_ * (batch + 1));
+    // Trees, then a row of scratch per worker, then a row of keys per tree.
+    lines_ = tree_lines_ + row_lines_ * (batch + static_cast<size_t>(workers_.count()));
+    memory_ = Spare::shared().take(lines_);
     trees_.memory = memory_[0].bytes;
     chosen_.resize(3 * batch);
     chunks_.resize(batch);
     trees_.chunks = chunks_.data();
   }
+  ~Search() { Spare::shared().put(std::move(memory_), lines_); }
+  Search(const Search&) = delete;
+  Search& operator=(const Search&) = delete;
 
   template <class Normalize>
   void use_puct(Normalize normalize, double c_init, double c_base) {
-    explore_.resize(static_cast<size_t>(trees_.nodes) + 1);
-    for (size_t n = 0; n < explore_.size(); ++n) {
-      const double visits = static_cast<double>(n);
-      explore_[n] = static_cast<float>(std::sqrt(visits) * (c_init + logarithm((visits + c_base + 1) / c_base)));
-    }
-    use(Puct<Normalize>{normalize, explore_.data()});
+    use(puct(normalize, c_init, c_base));
+  }
+  // Actions from `decisions` on are outcomes of chance.
+  template <class Normalize>
+  void use_stochastic(Normalize normalize, double c_init, double c_base, int64_t decisions) {
+    use(Stochastic<Normalize>{puct(normalize, c_init, c_base), static_cast<int32_t>(decisions)});
   }
 
   // noise: [B, A], or null for none; legal: [B, A], 0 or 1.
   void use_gumbel(int64_t considered, float value_scale, float visit_offset, bool rescale, const float* noise,
                   const uint8_t* legal) {
-    float* padded = row(1);
+    float* padded = row(static_cast<size_t>(workers_.count()));
     std::fill_n(padded, static_cast<size_t>(trees_.batch) * trees_.padded, 0.f);
     for (size_t b = 0; b < static_cast<size_t>(trees_.batch); ++b) {
       const size_t actions = static_cast<size_t>(trees_.actions);
@@ -116,7 +124,9 @@ class Search {
 
   // value: [B]; logits, legal: [B, A].
   void start(const float* value, const float* logits, const uint8_t* legal) {
-    visit([&](auto& rule, auto& steps) { steps.start(trees_, rule, value, logits, legal, row(0)); });
+    for_rows([&](auto& rule, auto& steps, Rows rows, float* scratch) {
+      steps.start(trees_, rule, rows, value, logits, legal, scratch);
+    });
   }
   // Choose an edge in each tree; see selection().
   void select() { advance(nullptr, true); }
@@ -126,7 +136,9 @@ class Search {
     done_ += 1;
   }
   void finish(const Outcome& outcome) {
-    visit([&](auto& rule, auto& steps) { steps.finish(trees_, rule, outcome, row(0)); });
+    for_rows([&](auto& rule, auto& steps, Rows rows, float* scratch) {
+      steps.finish(trees_, rule, rows, outcome, scratch);
+    });
   }
 
   const Trees& trees() const { return trees_; }
@@ -137,36 +149,56 @@ class Search {
   }
 
  private:
-  struct alignas(64) Line {
-    std::byte bytes[64];
-  };
   template <class Rule>
   using Bound = std::pair<Rule, Kernels<Rule>>;
 
+  template <class Normalize>
+  Puct<Normalize> puct(Normalize normalize, double c_init, double c_base) {
+    explore_.resize(static_cast<size_t>(trees_.nodes) + 1);
+    for (size_t n = 0; n < explore_.size(); ++n) {
+      const double visits = static_cast<double>(n);
+      explore_[n] = static_cast<float>(std::sqrt(visits) * (c_init + logarithm((visits + c_base + 1) / c_base)));
+    }
+    return {normalize, explore_.data()};
+  }
   template <class Rule>
   void use(const Rule& rule) {
     bound_ = Bound<Rule>{rule, kernels_for<Rule>(path_)};
   }
+  // Calls function(rule, steps, rows, scratch) so that all rows have their turn, each worker's side by side.
   template <class Function>
-  void visit(Function function) {
-    std::visit([&](auto& bound) { function(bound.first, bound.second); }, bound_);
+  void for_rows(Function function) {
+    std::visit(
+        [&](auto& bound) {
+          const int64_t batch = trees_.batch, count = workers_.count();
+          const auto part = [&](int32_t worker) {
+            const Rows rows = {static_cast<int32_t>(batch * worker / count),
+                               static_cast<int32_t>(batch * (worker + 1) / count)};
+            function(bound.first, bound.second, rows, row(static_cast<size_t>(worker)));
+          };
+          count == 1 ? part(0) : workers_.run(part);
+        },
+        bound_);
   }
   void advance(const Evaluation* evaluation, bool select) {
-    visit([&](auto& rule, auto& steps) {
-      steps.advance(trees_, rule, evaluation, select, done_, selection(), row(0));
+    for_rows([&](auto& rule, auto& steps, Rows rows, float* scratch) {
+      steps.advance(trees_, rule, rows, evaluation, select, done_, selection(), scratch);
     });
   }
   float* row(size_t index) { return reinterpret_cast<float*>(memory_[tree_lines_ + index * row_lines_].bytes); }
 
   Path path_;
+  Workers workers_;
   Trees trees_{};
-  size_t tree_lines_ = 0, row_lines_ = 0;
+  size_t tree_lines_ = 0, row_lines_ = 0, lines_ = 0;
   std::unique_ptr<Line[]> memory_;
   std::vector<float> explore_;    // [N + 1], pUCT only
   std::vector<Halving> halving_;  // [B], Gumbel only
   std::vector<int32_t> chosen_;   // [3, B]
   std::vector<int32_t> chunks_;   // [B]
-  std::variant<Bound<Puct<Siblings>>, Bound<Puct<Range>>, Bound<Puct<WholeTree>>, Bound<Gumbel>> bound_;
+  std::variant<Bound<Puct<Siblings>>, Bound<Puct<Range>>, Bound<Puct<WholeTree>>, Bound<Stochastic<Siblings>>,
+               Bound<Stochastic<Range>>, Bound<Stochastic<WholeTree>>, Bound<Gumbel>>
+      bound_;
   int32_t done_ = 0;  // simulations backed up
 };
 

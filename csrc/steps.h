@@ -9,6 +9,8 @@ namespace muzero {
 //   kLocal                 whether its choice depends on the node and its edges alone, so that it can be made when they
 //                          change, off the path of a descent that waits for memory
 //   kMass                  whether it reads Node::open_mass
+//   kChance                whether there are afterstates, whose edges are outcomes of chance: afterstate(node) says
+//                          which nodes they are, and actions below `decisions` are decisions, the others outcomes
 //   keys(trees, row, node) [A] padded: actions without visits are taken from the highest key down; -inf: never
 //   weight(prior, visits)  what to keep of an edge's prior after so many visits
 //   record(chunk, edge)    write what the rule reads of an edge
@@ -20,9 +22,9 @@ struct Steps {
   using V = Vector<W>;
 
   // Make the roots.  value: [B]; logits: [B, A]; legal: [B, A], 0 or 1; scratch: [A] padded.
-  static void start(const Trees& trees, Rule& rule, const float* value, const float* logits, const uint8_t* legal,
-                    float* scratch) {
-    for (int32_t row = 0; row < trees.batch; ++row) {
+  static void start(const Trees& trees, Rule& rule, Rows rows, const float* value, const float* logits,
+                    const uint8_t* legal, float* scratch) {
+    for (int32_t row = rows.first; row < rows.last; ++row) {
       Node& root = trees.node(row, 0);
       root.parent = root.chunk = root.lane = root.action = kNone;
       root.visits = 1;
@@ -33,7 +35,7 @@ struct Steps {
       const size_t first = static_cast<size_t>(row) * trees.actions;
       for (int32_t a = 0; a < trees.padded; ++a)
         scratch[a] = a < trees.actions && legal[first + a] ? logits[first + a] : -kInfinity;
-      fresh_edges(trees, root, scratch);
+      fresh_edges(trees, root, scratch, 0, trees.actions);
       if (rule.keys(trees, row, root) != trees.logits(root)) {
         rule.set_keys(trees, row, root);
         open_next(trees, rule, row, root, kInfinity, kNone);
@@ -43,10 +45,10 @@ struct Steps {
   }
 
   // Back the evaluation of the selected edges up, if there is one, and select the next, if wanted.
-  static void advance(const Trees& trees, Rule& rule, const Evaluation* evaluation, bool select, int32_t simulation,
-                      const Selection& selection, float* scratch) {
+  static void advance(const Trees& trees, Rule& rule, Rows rows, const Evaluation* evaluation, bool select,
+                      int32_t simulation, const Selection& selection, float* scratch) {
     const int32_t fresh = simulation + (evaluation ? 2 : 1);
-    for (int32_t row = 0; row < trees.batch; ++row) {
+    for (int32_t row = rows.first; row < rows.last; ++row) {
       if (evaluation) {
         Node& leaf = expand(trees, rule, *evaluation, simulation, selection, row, scratch);
         rule.simulated(row);
@@ -57,8 +59,8 @@ struct Steps {
   }
 
   // Say what the roots are worth.  scratch: [A] padded.
-  static void finish(const Trees& trees, const Rule& rule, const Outcome& outcome, float* scratch) {
-    for (int32_t row = 0; row < trees.batch; ++row) {
+  static void finish(const Trees& trees, const Rule& rule, Rows rows, const Outcome& outcome, float* scratch) {
+    for (int32_t row = rows.first; row < rows.last; ++row) {
       Node& root = trees.node(row, 0);
       const size_t first = static_cast<size_t>(row) * trees.actions;
       for (int32_t a = 0; a < trees.actions; ++a) outcome.visits[first + a] = 0, outcome.q[first + a] = 0.f;
@@ -90,15 +92,17 @@ struct Steps {
     return rule.choose(View<W, kLanes, true>{trees, row, node, root, changed});
   }
 
-  // Make a node without children from its logits, -inf where illegal; all padded ones may be read.
-  static MUZERO_INLINE void fresh_edges(const Trees& trees, Node& node, const float* from) {
+  // Make a node without children from its logits, -inf where illegal; all padded ones may be read.  Only the actions
+  // from `first` up to `last` are its own.
+  static MUZERO_INLINE void fresh_edges(const Trees& trees, Node& node, const float* from, int32_t first,
+                                        int32_t last) {
     float* logits = trees.logits(node);
     const typename V::Floats never = V::all(-kInfinity);
     Largest<W> best;
     for (int32_t i = 0; i < trees.padded; i += kLanes) {
       typename V::Floats these = V::load_anywhere(from + i);
-      if (i + kLanes > trees.actions)
-        these = V::choose(V::less(V::lanes(i), V::all_int(trees.actions)), these, never);
+      if (i < first) these = V::choose(V::less(V::lanes(i), V::all_int(first)), never, these);
+      if (i + kLanes > last) these = V::choose(V::less(V::lanes(i), V::all_int(last)), these, never);
       V::store(logits + i, these);
       best.consider(these, i);
     }
@@ -199,13 +203,21 @@ struct Steps {
     node.value_sum = node.raw_value = node.value = evaluation.value[row];
     node.reward = evaluation.reward[row];
     node.discount = discount < -1.f ? -1.f : discount > 1.f ? 1.f : discount;
+    int32_t own = 0, own_end = trees.actions;
+    if constexpr (Rule::kChance) {
+      // Nothing is earned and no time passes until chance has spoken.
+      if (rule.afterstate(node))
+        node.reward = 0.f, node.discount = 1.f, own = rule.decisions;
+      else
+        own_end = rule.decisions;
+    }
     const size_t first = static_cast<size_t>(row) * trees.actions;
     const float* logits = evaluation.logits + first;
     if (first + trees.padded > static_cast<size_t>(trees.batch) * trees.actions) {  // do not read beyond the array
       for (int32_t a = 0; a < trees.actions; ++a) scratch[a] = logits[a];
       logits = scratch;
     }
-    fresh_edges(trees, node, logits);
+    fresh_edges(trees, node, logits, own, own_end);
     return node;
   }
 

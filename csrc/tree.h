@@ -105,6 +105,11 @@ struct Selection {
   int32_t* node;    // [B]
 };
 
+// The trees first .. last - 1.
+struct Rows {
+  int32_t first, last;
+};
+
 // What a search found at the roots.
 struct Outcome {
   int64_t* action;  // [B]

@@ -32,6 +32,20 @@ def puct(
     c_base: float,
     normalize: str | tuple[float, float],
     max_depth: int | None,
+    threads: int = 1,
+    path: str | None = None,
+) -> Search: ...
+def stochastic(
+    prior_logits: np.ndarray,
+    value: np.ndarray,
+    simulations: int,
+    chance: int,
+    legal: np.ndarray | None,
+    c_init: float,
+    c_base: float,
+    normalize: str | tuple[float, float],
+    max_depth: int | None,
+    threads: int = 1,
     path: str | None = None,
 ) -> Search: ...
 def gumbel(
@@ -45,6 +59,7 @@ def gumbel(
     visit_offset: float,
     rescale: bool,
     max_depth: int | None,
+    threads: int = 1,
     path: str | None = None,
 ) -> Search: ...
 def paths() -> list[str]: ...

@@ -24,6 +24,11 @@ class Table:
         self.states = {(b, 0): root for b, root in enumerate(self.roots)}
         self.calls = []
 
+    @property
+    def actions(self):
+        """Those of the player and the outcomes of chance."""
+        return self.logits.shape[1]
+
     @classmethod
     def random(cls, rng, batch, actions, rows=31, drift=0, discounts=(0.997, -1.0, 0.0), sharpness=1.0):
         """A table of random numbers."""
@@ -72,6 +77,7 @@ class Node:
     visits: int = 1
     reward: float = 0.0
     discount: float = 0.0
+    action: int = -1
     children: dict = field(default_factory=dict)
 
     def edges(self):
@@ -98,7 +104,17 @@ def softmax(logits):
     return power / power.sum()
 
 
-class Puct:
+class Rule:
+    """Without chance, all actions are a node's own, and a step is what the model says."""
+
+    def own(self, action, logits):
+        return logits
+
+    def step(self, action, reward, discount):
+        return reward, discount
+
+
+class Puct(Rule):
     def __init__(self, c_init=1.25, c_base=19652.0, normalize="siblings"):
         self.c_init, self.c_base, self.normalize = c_init, c_base, normalize
 
@@ -120,7 +136,29 @@ class Puct:
         return int(np.argmax(np.where(search.legal, visits, -1))), visits / visits.sum()
 
 
-class Gumbel:
+class Stochastic(Puct):
+    """The first `decisions` actions are the player's; each leads to a node where chance has the others."""
+
+    def __init__(self, decisions, **options):
+        super().__init__(**options)
+        self.decisions = decisions
+
+    def own(self, action, logits):
+        """The logits of a node to which `action` leads: those of the outcomes after a decision, and so on."""
+        chance = 0 <= action < self.decisions
+        return np.where((np.arange(len(logits)) >= self.decisions) == chance, logits, -np.inf)
+
+    def step(self, action, reward, discount):
+        return (0.0, 1.0) if action < self.decisions else (reward, discount)
+
+    def scores(self, search, node):
+        if node is search.root or node.action >= self.decisions:
+            return super().scores(search, node)
+        visits, _ = node.edges()
+        return softmax(node.logits) / (1 + visits), 1.0
+
+
+class Gumbel(Rule):
     def __init__(self, simulations, noise, considered=16, value_scale=0.1, visit_offset=50.0, rescale=True):
         self.simulations, self.noise, self.considered = simulations, noise, considered
         self.value_scale, self.visit_offset, self.rescale = value_scale, visit_offset, rescale
@@ -176,12 +214,12 @@ class Gumbel:
 class Search:
     """One tree."""
 
-    def __init__(self, table, row, legal):
+    def __init__(self, table, row, rule, legal):
         state = table.roots[row]
         entry = table.row(state)
-        logits = np.where(legal, table.logits[entry].astype(float), -np.inf)
+        logits = rule.own(-1, np.where(legal, table.logits[entry].astype(float), -np.inf))
         value = float(table.value[entry])
-        self.table, self.legal = table, legal
+        self.table, self.rule, self.legal = table, rule, legal
         self.root = Node(state, logits, value, value)
         self.low, self.high, self.margin = math.inf, -math.inf, math.inf
 
@@ -192,11 +230,11 @@ class Search:
             self.margin = min(self.margin, behind.min() / max(1.0, stretch))
         return int(np.argmax(scores))
 
-    def simulate(self, rule, simulation, max_depth):
+    def simulate(self, simulation, max_depth):
         path, node = [], self.root
         while True:
-            scores, stretch = rule.scores(self, node)
-            action = self.choose(np.where(self.legal, scores, -np.inf) if node is self.root else scores, stretch)
+            scores, stretch = self.rule.scores(self, node)
+            action = self.choose(np.where(node.logits > -np.inf, scores, -np.inf), stretch)
             path.append((node, action))
             if action not in node.children or len(path) == max_depth:
                 break
@@ -216,16 +254,17 @@ class Search:
         row = self.table.row(state, simulation + 1)
         visits = node.children[action].visits + 1 if action in node.children else 1
         value, reward, discount = (float(x[row]) for x in (self.table.value, self.table.reward, self.table.discount))
-        leaf = Node(state, self.table.logits[row].astype(float), value, value, visits, reward, discount)
+        logits = self.rule.own(action, self.table.logits[row].astype(float))
+        leaf = Node(state, logits, value, value, visits, *self.rule.step(action, reward, discount), action)
         node.children[action] = leaf
         return leaf
 
 
 def search(table, row, rule, simulations, legal, max_depth=None):
     """Search tree `row` of a table.  legal: [A] bool."""
-    tree = Search(table, row, legal)
+    tree = Search(table, row, rule, legal)
     for simulation in range(simulations):
-        tree.simulate(rule, simulation, max_depth)
+        tree.simulate(simulation, max_depth)
     action, policy = rule.finish(tree)
     visits, q = tree.root.edges()
     return Found(action, policy, tree.root.value, visits, q, tree.margin)

@@ -57,11 +57,12 @@ def assert_equals_reference(result, table, legal, sizes, rule_of_row):
         for row in range(len(legal))
     ]
     assume(min(each.margin for each in found) > CLEAR)
-    np.testing.assert_array_equal(result.visits, [each.visits for each in found])
+    decisions = result.visits.shape[1]
+    np.testing.assert_array_equal(result.visits, [each.visits[:decisions] for each in found])
     np.testing.assert_array_equal(result.action, [each.action for each in found])
-    np.testing.assert_allclose(result.policy, [each.policy for each in found], atol=2e-4)
+    np.testing.assert_allclose(result.policy, [each.policy[:decisions] for each in found], atol=2e-4)
     np.testing.assert_allclose(result.value, [each.value for each in found], atol=1e-5, rtol=1e-5)
-    np.testing.assert_allclose(result.q, [each.q for each in found], atol=1e-5, rtol=1e-5)
+    np.testing.assert_allclose(result.q, [each.q[:decisions] for each in found], atol=1e-5, rtol=1e-5)
 
 
 @settings(max_examples=200, deadline=None)
@@ -82,17 +83,51 @@ def test_gumbel_equals_the_slow_reference(problem, options):
     assert_equals_reference(result, table, legal, sizes, rule)
 
 
+@settings(max_examples=200, deadline=None)
+@given(problems(), st.integers(1, 20), puct_settings)
+def test_a_search_with_chance_equals_the_slow_reference(problem, chance, options):
+    table, legal, sizes, rng = problem
+    outcomes = rng.normal(0, 1, (len(table.value), chance)).astype(np.float32)
+    logits, value = table.root
+    table.logits = np.concatenate([table.logits, outcomes], axis=1)
+    result = search.stochastic(logits, value, table.expand, chance=chance, legal=legal, **sizes, **options)
+    rule = lambda row: reference.Stochastic(legal.shape[1], **options)  # noqa: E731
+    assert_equals_reference(result, table, np.pad(legal, ((0, 0), (0, chance))), sizes, rule)
+
+
+@settings(max_examples=100, deadline=None)
+@given(problems(), puct_settings)
+def test_an_action_whose_logit_is_minus_infinity_does_not_exist(problem, options):
+    table, legal, sizes, rng = problem
+    remove_actions(table, rng)
+    logits, value = table.root
+    legal = legal & (logits > -np.inf)
+    assume(legal.any(axis=1).all())
+    result = search.puct(np.where(legal, logits, 0), value, table.expand, legal=legal, **sizes, **options)
+    assert_equals_reference(result, table, legal, sizes, lambda row: reference.Puct(**options))
+
+
+def remove_actions(table, rng):
+    """About half of the actions of each row are gone; one is left at least."""
+    gone = rng.random(table.logits.shape) < 0.5
+    gone[np.arange(len(gone)), rng.integers(0, table.actions, len(gone))] = False
+    table.logits = np.where(gone, np.float32(-np.inf), table.logits)
+
+
 RULES = ["gumbel", "siblings", "tree", "range"]
 
 
 def run(rule, table, simulations, legal=None, noise=None, max_depth=None, path=None):
     """A search on one instruction set; noise is used by Gumbel only."""
     logits, value = table.root
-    if rule == "gumbel":
-        trees = _tree.gumbel(logits, value, simulations, legal, noise, 16, 0.1, 50.0, True, max_depth, path)
+    if rule == "stochastic":  # the last action of the table is the one outcome of chance
+        roots, allowed = np.ascontiguousarray(logits[:, :-1]), None if legal is None else legal[:, :-1].copy()
+        trees = _tree.stochastic(roots, value, simulations, 1, allowed, 1.25, 19652.0, "siblings", max_depth, path=path)
+    elif rule == "gumbel":
+        trees = _tree.gumbel(logits, value, simulations, legal, noise, 16, 0.1, 50.0, True, max_depth, path=path)
     else:
         normalize = (0.0, 3.0) if rule == "range" else rule
-        trees = _tree.puct(logits, value, simulations, legal, 1.25, 19652.0, normalize, max_depth, path)
+        trees = _tree.puct(logits, value, simulations, legal, 1.25, 19652.0, normalize, max_depth, path=path)
     return search.policies._run(trees, table.expand, simulations)
 
 
@@ -107,7 +142,7 @@ def bytes_of(result):
     return [array.tobytes() for array in [*arrays, tree.prior_logits, tree.children]]
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", [*RULES, "stochastic"])
 def test_a_row_of_a_batch_equals_a_batch_of_one_in_every_byte(rule):
     rng = np.random.default_rng(3)
     legal = rng.random((5, 19)) < 0.6
@@ -123,8 +158,8 @@ def test_a_row_of_a_batch_equals_a_batch_of_one_in_every_byte(rule):
             assert getattr(alone.tree, name).tobytes() == getattr(together.tree, name)[one].tobytes()
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("actions", [1, 3, 16, 17, 40])
+@pytest.mark.parametrize("rule", [*RULES, "stochastic"])
+@pytest.mark.parametrize("actions", [2, 3, 16, 17, 40])
 def test_the_same_inputs_give_the_same_bytes_on_every_instruction_set(rule, actions):
     noise = np.random.default_rng(5).gumbel(size=(5, actions)).astype(np.float32)
     results = [

@@ -93,6 +93,8 @@ def test_numbers_that_are_not_finite_are_refused_with_their_row(bad):
     assert both(prior_logits=logits) == f"prior_logits[2] holds {float(bad)}; expected a finite number"
     assert both(value=value).startswith(f"value[1] holds {float(bad)}; expected a number from -1e+15 to 1e+15")
     for place, name in enumerate(["reward", "discount", "value", "prior_logits"]):
+        if name == "prior_logits" and bad == -np.inf:
+            continue  # there is no such action
         parts = evaluation()
         parts[place][2] = bad
         assert both(expand=lambda *edges, parts=parts: parts).startswith(f"expand: {name}[2] holds {float(bad)}")
@@ -195,3 +197,38 @@ def test_any_array_is_taken_or_refused_by_name(data):
         assert str(error).startswith("expand: ")
     else:
         assert np.isfinite(result.value).all() and (result.visits.sum(axis=1) == 3).all()
+
+
+def test_an_evaluation_without_any_action_is_refused_with_its_row():
+    def no_action(*edges):
+        reward, discount, value, logits = evaluation()
+        logits[1] = -np.inf
+        return reward, discount, value, logits
+
+    assert both(expand=no_action).startswith("expand: prior_logits[1] is -inf from 0 to 4, so there is no action")
+
+
+@pytest.mark.parametrize(("gone", "refused"), [(slice(0, 5), False), (slice(5, 8), True)])
+def test_an_afterstate_needs_an_outcome_and_no_decision(gone, refused):
+    def expand(parent, action, node):
+        logits = np.zeros((3, 8), np.float32)
+        logits[2, gone] = -np.inf
+        return *evaluation()[:3], logits
+
+    logits, value = roots()
+    if not refused:
+        search.stochastic(logits, value, expand, 1, 3)
+        return
+    with pytest.raises(ValueError, match=r"prior_logits\[2\] is -inf from 5 to 7, so there is no action"):
+        search.stochastic(logits, value, expand, 1, 3)
+
+
+@pytest.mark.parametrize("chance", [0, -1, 2.0, None, True, "3", 2**70])
+def test_chance_must_be_a_positive_integer(chance):
+    with pytest.raises((TypeError, ValueError), match="chance: expected an integer from 1 to"):
+        search.stochastic(*roots(), lambda *edges: evaluation(), 4, chance)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 257, 1.5, None, True])
+def test_threads_must_be_a_positive_integer(threads):
+    assert both(threads=threads).startswith("threads: expected an integer from 1 to 256, got ")

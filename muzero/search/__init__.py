@@ -8,7 +8,7 @@ Sizes in shapes: B searches side by side, A actions, N = simulations + 1 nodes o
 """
 
 from muzero.search.exploration import dirichlet
-from muzero.search.policies import Evaluation, Expand, Result, gumbel, puct
+from muzero.search.policies import Evaluation, Expand, Result, gumbel, puct, stochastic
 from muzero.search.tree import Tree
 
-__all__ = ["Evaluation", "Expand", "Result", "Tree", "dirichlet", "gumbel", "puct"]
+__all__ = ["Evaluation", "Expand", "Result", "Tree", "dirichlet", "gumbel", "puct", "stochastic"]

@@ -16,7 +16,8 @@ Expand = Callable[[np.ndarray, np.ndarray, np.ndarray], Evaluation]
 """expand(parent, action, node), int32 [B] each: evaluate `action` from the state kept under `parent`, and keep the
 state that it leads to under `node`.  Node 0 is the root and simulation s makes node s + 1; only at max_depth is a node
 that is there already evaluated again, under its own index.  The three arrays may be kept.  A discount lies from -1 to 1
-and is 0 where the game ends; rounding beyond that, by 0.01 at most, is clipped."""
+and is 0 where the game ends; rounding beyond that, by 0.01 at most, is clipped.  A logit of -inf says that there is no
+such action: it is never visited."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def gumbel(
     visit_offset: float = 50.0,
     rescale: bool = True,
     max_depth: int | None = None,
+    threads: int = 1,
 ) -> Result:
     """Search by sequential halving at the root and policy improvement below (Danihelka et al. 2022, Gumbel MuZero).
 
@@ -62,13 +64,24 @@ def gumbel(
         visit_offset: see sigma.
         rescale: scale q to [0, 1] over all actions before sigma.
         max_depth: edges on the longest path; as many as simulations if None.
+        threads: share the rows of a batch; the result is the same for any number.
 
     Raises:
         ValueError: an argument, or what expand returned, has a wrong type, shape or content; the message names it.
         TypeError: an argument is no array, or no number.
     """
     trees = _tree.gumbel(
-        prior_logits, value, simulations, legal, noise, considered, value_scale, visit_offset, rescale, max_depth
+        prior_logits,
+        value,
+        simulations,
+        legal,
+        noise,
+        considered,
+        value_scale,
+        visit_offset,
+        rescale,
+        max_depth,
+        threads,
     )
     return _run(trees, expand, simulations)
 
@@ -83,6 +96,7 @@ def puct(
     c_base: float = 19652.0,
     normalize: Literal["siblings", "tree"] | tuple[float, float] = "siblings",
     max_depth: int | None = None,
+    threads: int = 1,
 ) -> Result:
     """Search by pUCT with visit-dependent exploration (Schrittwieser et al. 2020, MuZero, Appendix B).
 
@@ -102,12 +116,60 @@ def puct(
             seen in the tree so far, taken as 0.01 at least; an edge without visits counts as the least of them.
             (low, high): by a known range, not clipped; an edge without visits counts as low.
         max_depth: edges on the longest path; as many as simulations if None.
+        threads: share the rows of a batch; the result is the same for any number.
 
     Raises:
         ValueError: an argument, or what expand returned, has a wrong type, shape or content; the message names it.
         TypeError: an argument is no array, or no number.
     """
-    trees = _tree.puct(prior_logits, value, simulations, legal, c_init, c_base, normalize, max_depth)
+    trees = _tree.puct(prior_logits, value, simulations, legal, c_init, c_base, normalize, max_depth, threads)
+    return _run(trees, expand, simulations)
+
+
+def stochastic(
+    prior_logits: np.ndarray,
+    value: np.ndarray,
+    expand: Expand,
+    simulations: int,
+    chance: int,
+    legal: np.ndarray | None = None,
+    c_init: float = 1.25,
+    c_base: float = 19652.0,
+    normalize: Literal["siblings", "tree"] | tuple[float, float] = "siblings",
+    max_depth: int | None = None,
+    threads: int = 1,
+) -> Result:
+    """Search where chance has a part, by pUCT at decisions (Antonoglou et al. 2022, Stochastic MuZero).
+
+    A decision, one of the actions 0 to A - 1, leads to an afterstate; there chance has C outcomes, the actions A to
+    A + C - 1, and one of them leads to the next state.  At an afterstate the outcome with the largest probability /
+    (1 + visits) is followed.  `expand` returns prior_logits [B, A + C]: of a state the first A are read, of an
+    afterstate the last C, the logits of the outcomes.  Reward and discount of the step to an afterstate are taken as 0
+    and 1, whatever was returned.  Each of the two steps takes a simulation and counts towards max_depth.
+
+    Args:
+        prior_logits: [B, A] float32 of the roots, which are states.
+        value: [B] float32, the network's values of the roots.
+        expand: evaluates one edge of each tree, see `Expand`; called exactly `simulations` times.
+        simulations: 1 to 1,000,000; all memory of the search may take 1 GiB.
+        chance: C, the number of outcomes.
+        legal: [B, A] bool, the actions allowed at the roots; all if None.
+        c_init: as in `puct`.
+        c_base: as in `puct`.
+        normalize: as in `puct`.
+        max_depth: edges on the longest path; as many as simulations if None.
+        threads: share the rows of a batch; the result is the same for any number.
+
+    Returns:
+        What was found about the A actions of the roots; in the tree, actions from A on are outcomes.
+
+    Raises:
+        ValueError: an argument, or what expand returned, has a wrong type, shape or content; the message names it.
+        TypeError: an argument is no array, or no number.
+    """
+    trees = _tree.stochastic(
+        prior_logits, value, simulations, chance, legal, c_init, c_base, normalize, max_depth, threads
+    )
     return _run(trees, expand, simulations)
 
 

@@ -1,0 +1,66 @@
+// Memory of searches, kept from one to the next: a block that grew cold or went back to the system costs more to get
+// again than a small search takes.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace muzero {
+
+struct alignas(64) Line {
+  std::byte bytes[64];
+};
+
+// Blocks of finished searches, shared by all threads.
+class Spare {
+ public:
+  // A block of so many lines, not cleared; throws std::bad_alloc.
+  std::unique_ptr<Line[]> take(size_t lines) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      for (auto block = blocks_.begin(); block != blocks_.end(); ++block) {
+        if (block->lines != lines) continue;
+        std::unique_ptr<Line[]> found = std::move(block->memory);
+        blocks_.erase(block);
+        return found;
+      }
+    }
+    return std::make_unique_for_overwrite<Line[]>(lines);
+  }
+
+  // Keep a block, and let the oldest go where there are too many.
+  void put(std::unique_ptr<Line[]> memory, size_t lines) noexcept {
+    if (!memory || lines > kMostLines) return;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    size_t kept = lines;
+    for (const Block& block : blocks_) kept += block.lines;
+    while (blocks_.size() == kMost || kept > kMostLines) {
+      kept -= blocks_.front().lines;
+      blocks_.erase(blocks_.begin());
+    }
+    blocks_.push_back({std::move(memory), lines});
+  }
+
+  static Spare& shared() {
+    static Spare* const spare = new Spare;  // never destroyed: searches may outlive static objects
+    return *spare;
+  }
+
+ private:
+  struct Block {
+    std::unique_ptr<Line[]> memory;
+    size_t lines;
+  };
+  static constexpr size_t kMost = 4;                                     // blocks
+  static constexpr size_t kMostLines = (size_t{128} << 20) / sizeof(Line);  // of all blocks together
+
+  Spare() { blocks_.reserve(kMost); }
+
+  std::mutex mutex_;
+  std::vector<Block> blocks_;  // the oldest first
+};
+
+}  // namespace muzero

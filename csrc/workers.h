@@ -1,0 +1,64 @@
+// Threads that share the rows of a batch, call after call.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <thread>
+#include <vector>
+
+namespace muzero {
+
+// The caller is worker 0; the others are threads that wait from one call to the next.  One user at a time.
+class Workers {
+ public:
+  explicit Workers(int32_t count) {
+    try {
+      for (int32_t worker = 1; worker < count; ++worker) threads_.emplace_back([this, worker] { serve(worker); });
+    } catch (...) {
+      stop();
+      throw;
+    }
+  }
+  ~Workers() { stop(); }
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  int32_t count() const { return static_cast<int32_t>(threads_.size()) + 1; }
+
+  // Calls task(worker) once for every worker, and returns when all have; it must not throw.
+  void run(const std::function<void(int32_t)>& task) {
+    task_ = &task;
+    left_.store(count() - 1, std::memory_order_relaxed);
+    call();
+    task(0);
+    for (int32_t left; (left = left_.load(std::memory_order_acquire)) > 0;) left_.wait(left, std::memory_order_acquire);
+  }
+
+ private:
+  void call() {
+    calls_.fetch_add(1, std::memory_order_release);
+    calls_.notify_all();
+  }
+  void serve(int32_t worker) {
+    for (uint32_t seen = 0;;) {
+      calls_.wait(seen, std::memory_order_acquire);
+      seen = calls_.load(std::memory_order_acquire);
+      if (!task_) return;
+      (*task_)(worker);
+      if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) left_.notify_one();
+    }
+  }
+  void stop() {
+    task_ = nullptr;
+    call();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  std::vector<std::thread> threads_;
+  const std::function<void(int32_t)>* task_ = nullptr;  // null: go home
+  std::atomic<uint32_t> calls_{0};
+  std::atomic<int32_t> left_{0};  // workers that have not finished the call
+};
+
+}  // namespace muzero
