@@ -67,9 +67,10 @@ def theirs(rule, batch, actions, simulations):
     def recurrent(params, key, action, embedding):
         turn = embedding[0] % READY
         reward, discount, value, logits = (array[turn] for array in ready)
-        return mctx.RecurrentFnOutput(reward, discount, logits, value), embedding + 1
+        output = mctx.RecurrentFnOutput(reward=reward, discount=discount, prior_logits=logits, value=value)
+        return output, embedding + 1
 
-    root = mctx.RootFnOutput(ready[3][0], ready[2][0], jnp.zeros(batch, jnp.int32))
+    root = mctx.RootFnOutput(prior_logits=ready[3][0], value=ready[2][0], embedding=jnp.zeros(batch, jnp.int32))
     policy = mctx.muzero_policy if rule == "puct" else mctx.gumbel_muzero_policy
     extra = {"dirichlet_fraction": 0.0} if rule == "puct" else {}
     compiled = jax.jit(lambda key: policy((), key, root, recurrent, simulations, **extra).action)
