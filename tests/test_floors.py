@@ -8,8 +8,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "muzero"
 FLOORS = [
     {"interfaces", "spelling", "parameters", "_tree", "_version"},
-    {"config", "layers", "targets", "search.tree", "search.exploration", "inference"},
-    {"search.policies"},
+    {"config", "layers", "targets", "search.tree", "search.checks", "inference"},
+    {"search.policies", "search.exploration"},
+    {"search.sampled"},
     {"search"},
     {"games.batched"},
     {"games.spaces"},

@@ -9,7 +9,7 @@ from chain import DISCOUNT, ChainModel
 from nim import NimModel
 
 from muzero.planners.reactive import ReactivePlanner
-from muzero.planners.tree import GumbelPlanner, PuctPlanner, sample_visits
+from muzero.planners.tree import GumbelPlanner, PuctPlanner
 
 STONES = [1, 2, 4, 5, 7, 8]  # not a multiple of 3: the player to move can win
 BEST = [s % 3 - 1 for s in STONES]  # leave a multiple of 3
@@ -84,12 +84,3 @@ def test_illegal_actions_are_never_chosen_nor_taught(planner):
 def test_exploring_without_search_samples_the_policy():
     actions = np.concatenate([plan(ReactivePlanner(), STONES, True, seed).action for seed in range(200)])
     assert actions.mean() == pytest.approx(0.5, abs=0.05)
-
-
-def test_actions_are_sampled_in_proportion_to_visits():
-    visits = np.tile(np.array([[0, 1, 3, 0]], np.int32), (20_000, 1))
-    rng = np.random.default_rng(0)
-    share = np.bincount(sample_visits(visits, 1.0, rng), minlength=4) / len(visits)
-    assert share == pytest.approx([0, 0.25, 0.75, 0], abs=0.02)
-    squared = np.bincount(sample_visits(visits, 0.5, rng), minlength=4) / len(visits)
-    assert squared == pytest.approx([0, 0.1, 0.9, 0], abs=0.02)

@@ -88,9 +88,7 @@ class PuctPlanner:
             c_base=self.c_base,
             normalize=self.normalize,
         )
-        action = result.action
-        if explore and self.temperature:
-            action = sample_visits(result.visits, self.temperature, rng)
+        action = search.sample_action(result.visits, self.temperature, rng) if explore else result.action
         return Decision(action, result.policy, result.value), None
 
 
@@ -102,11 +100,3 @@ def improved_value(result: search.Result) -> np.ndarray:
     """
     share = np.where(result.visits > 0, result.policy, 0) + np.float32(1e-12) * (result.visits > 0)
     return (share * result.q).sum(1) / share.sum(1)
-
-
-def sample_visits(visits: np.ndarray, temperature: float, rng: np.random.Generator) -> np.ndarray:
-    """Actions [B] int64 drawn in proportion to visits [B, A] to the power 1 / temperature."""
-    share = (visits / visits.max(1, keepdims=True)) ** (1 / temperature)
-    total = share.cumsum(1)
-    drawn = rng.random((len(visits), 1)) * total[:, -1:]
-    return (total > drawn).argmax(1)

@@ -7,8 +7,8 @@ an edge with a negative discount hands it to the opponent, and a value is seen b
 Sizes in shapes: B searches side by side, A actions, N = simulations + 1 nodes of a tree.
 """
 
-from muzero.search.exploration import dirichlet
+from muzero.search.exploration import dirichlet, sample_action
 from muzero.search.policies import Evaluation, Expand, Result, gumbel, puct, stochastic
 from muzero.search.tree import Tree
 
-__all__ = ["Evaluation", "Expand", "Result", "Tree", "dirichlet", "gumbel", "puct", "stochastic"]
+__all__ = ["Evaluation", "Expand", "Result", "Tree", "dirichlet", "gumbel", "puct", "sample_action", "stochastic"]

@@ -1,6 +1,8 @@
-"""Randomness of a search, made by the caller and handed in as data."""
+"""Randomness of a search, made by the caller and handed in as data, and of the choice that follows it."""
 
 import numpy as np
+
+from muzero.search.checks import check_array, check_generator, check_number, check_rows
 
 
 def dirichlet(
@@ -17,8 +19,15 @@ def dirichlet(
 
     Returns:
         [B, A] float32, logits of (1 - fraction) * softmax over the legal actions + fraction * Dirichlet(alpha).
+
+    Raises:
+        ValueError: an argument has a wrong type, shape or content; the message names it.
+        TypeError: an argument is no array, no number, or no source of noise.
     """
-    allowed = _check_mixing(prior_logits, legal, fraction, alpha)
+    fraction = check_number(fraction, "fraction", "a number from 0 to 1", lambda x: 0 <= x <= 1)
+    alpha = check_number(alpha, "alpha", "a number above 0", lambda x: 0 < x < np.inf)
+    prior_logits, allowed = check_prior(prior_logits, legal)
+    check_generator(rng)
     logits = np.where(allowed, prior_logits.astype(np.float64), -np.inf)
     prior = np.exp(logits - logits.max(axis=1, keepdims=True))
     prior /= prior.sum(axis=1, keepdims=True)
@@ -30,24 +39,57 @@ def dirichlet(
     return np.log(np.maximum(mixed, np.finfo(np.float32).tiny)).astype(np.float32)
 
 
-def _check_mixing(prior_logits: np.ndarray, legal: np.ndarray | None, fraction: float, alpha: float) -> np.ndarray:
-    if not 0 <= fraction <= 1:
-        raise ValueError(f"fraction: expected a number from 0 to 1, got {fraction!r}")
-    if not 0 < alpha < np.inf:
-        raise ValueError(f"alpha: expected a number above 0, got {alpha!r}")
-    if prior_logits.ndim != 2 or prior_logits.dtype != np.float32:
-        raise ValueError(
-            f"prior_logits: expected float32 of shape (batch, actions), got {prior_logits.dtype} of shape "
-            f"{prior_logits.shape}"
-        )
-    allowed = np.ones(prior_logits.shape, bool) if legal is None else legal
-    if allowed.shape != prior_logits.shape or allowed.dtype != bool:
-        raise ValueError(
-            f"legal: expected bool of shape {prior_logits.shape}, got {allowed.dtype} of shape {allowed.shape}"
-        )
-    if not allowed.any(axis=1).all():
-        raise ValueError(f"legal[{int(np.argmin(allowed.any(axis=1)))}] allows no action")
-    finite = np.isfinite(prior_logits).all(axis=1)
-    if not finite.all():
-        raise ValueError(f"prior_logits[{int(np.argmin(finite))}] holds a number that is not finite")
-    return allowed
+def sample_action(visits: np.ndarray, temperature: float, rng: np.random.Generator) -> np.ndarray:
+    """Actions to play, drawn in proportion to visits ** (1 / temperature) (Schrittwieser et al. 2020, App. D).
+
+    Args:
+        visits: [B, A] integers of the roots, as in `Result.visits`; at least one visit in each row.
+        temperature: 0 or more; 0 chooses the most visited action, the lowest index among equals.
+        rng: source of the draws.
+
+    Returns:
+        [B] int64, always actions that were visited.
+
+    Raises:
+        ValueError: an argument has a wrong type, shape or content; the message names it.
+        TypeError: an argument is no array, no number, or no source of draws.
+    """
+    visits = check_array(visits, "visits", "iu", "integers")
+    check_rows(visits >= 0, "visits", "holds a negative number; expected 0 or more")
+    check_rows(np.asarray(visits.any(axis=1)), "visits", "holds no visits; expected one at least")
+    temperature = check_number(temperature, "temperature", "a finite number, 0 or more", lambda x: 0 <= x < np.inf)
+    check_generator(rng)
+    if temperature == 0:
+        return visits.argmax(axis=1)
+    # By logarithms, since a power of 1 / temperature soon overflows; what underflows has no chance anyway.
+    with np.errstate(divide="ignore", over="ignore"):
+        weights = np.exp(np.log(visits / visits.max(axis=1, keepdims=True)) / temperature)
+    return draw(weights, 1, rng)[:, 0]
+
+
+def draw(weights: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """[B, samples] int64 indices, drawn with replacement in proportion to weights [B, A] float64.
+
+    Takes exactly B * samples numbers from `rng`, so what is drawn in a row does not depend on the other rows' weights.
+    """
+    total = weights.cumsum(axis=1)
+    actions = total.shape[1]
+    # Less than the last total even when rounded, so an index without weight is never drawn.
+    place = rng.random((len(weights), samples)) * total[:, -1:]
+    index = np.zeros(place.shape, np.int64)  # so many totals are known not to exceed the place
+    for bit in reversed(range(actions.bit_length())):
+        further = index + (1 << bit)
+        last = np.take_along_axis(total, np.minimum(further, actions) - 1, axis=1)
+        index = np.where((further <= actions) & (last <= place), further, index)
+    return index
+
+
+def check_prior(prior_logits: np.ndarray, legal: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Logits [B, A] and mask [B, A], all actions if None; refused if no search would take them."""
+    prior_logits = check_array(prior_logits, "prior_logits", "f", "float32")
+    check_rows(np.isfinite(prior_logits), "prior_logits", "holds a number that is not finite")
+    if legal is None:
+        return prior_logits, np.ones(prior_logits.shape, bool)
+    legal = check_array(legal, "legal", "b", "bool", prior_logits.shape)
+    check_rows(np.asarray(legal.any(axis=1)), "legal", "allows no action")
+    return prior_logits, legal

@@ -1,0 +1,47 @@
+"""Checks of arguments: an error names the argument, what was expected and what was given."""
+
+import numbers
+from collections.abc import Callable
+
+import numpy as np
+
+
+def check_array(
+    given: np.ndarray, name: str, kinds: str, expected: str, shape: tuple[int, ...] | None = None
+) -> np.ndarray:
+    """The plain array; refused if not of this shape (two dimensions and not empty, if None) and one of these kinds."""
+    if not isinstance(given, np.ndarray):
+        raise TypeError(f"{name}: expected {expected} of shape {shape or '(batch, actions)'}, got {type(given)}")
+    fits = given.shape == shape if shape else given.ndim == 2 and given.size > 0
+    if not fits or given.dtype.kind not in kinds or (expected == "float32" and given.dtype != np.float32):
+        raise ValueError(
+            f"{name}: expected {expected} of shape {shape or '(batch, actions)'}, got {given.dtype} of shape "
+            f"{given.shape}"
+        )
+    return np.asarray(given)
+
+
+def check_rows(good: np.ndarray, name: str, complaint: str) -> None:
+    """Refuse an array if one of its rows is not good, by [B] or [B, A] bool."""
+    rows = good.reshape(len(good), -1).all(axis=1)
+    if not rows.all():
+        raise ValueError(f"{name}[{int(rows.argmin())}] {complaint}")
+
+
+def check_number(given: float, name: str, expected: str, valid: Callable[[float], bool]) -> float:
+    """The number as a float; refused if it is none, or not valid."""
+    if not isinstance(given, numbers.Real):
+        raise TypeError(f"{name}: expected {expected}, got {given!r}")
+    try:
+        number = float(given)
+    except OverflowError:
+        number = np.inf
+    if not valid(number):
+        raise ValueError(f"{name}: expected {expected}, got {given!r}")
+    return number
+
+
+def check_generator(given: np.random.Generator) -> None:
+    """Refuse what is no source of randomness."""
+    if not isinstance(given, np.random.Generator):
+        raise TypeError(f"rng: expected a numpy.random.Generator, got {given!r}; try numpy.random.default_rng(seed)")
