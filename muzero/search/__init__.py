@@ -9,6 +9,19 @@ Sizes in shapes: B searches side by side, A actions, N = simulations + 1 nodes o
 
 from muzero.search.exploration import dirichlet, sample_action
 from muzero.search.policies import Evaluation, Expand, Result, gumbel, puct, stochastic
+from muzero.search.sampled import Sampled, sampled_prior
 from muzero.search.tree import Tree
 
-__all__ = ["Evaluation", "Expand", "Result", "Tree", "dirichlet", "gumbel", "puct", "sample_action", "stochastic"]
+__all__ = [
+    "Evaluation",
+    "Expand",
+    "Result",
+    "Sampled",
+    "Tree",
+    "dirichlet",
+    "gumbel",
+    "puct",
+    "sample_action",
+    "sampled_prior",
+    "stochastic",
+]

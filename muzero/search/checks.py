@@ -41,6 +41,16 @@ def check_number(given: float, name: str, expected: str, valid: Callable[[float]
     return number
 
 
+def check_integer(given: int, name: str, low: int, high: int) -> int:
+    """The number as an int; refused if it is none, or out of range."""
+    expected = f"an integer from {low} to {high}"
+    if not isinstance(given, numbers.Integral) or isinstance(given, bool):
+        raise TypeError(f"{name}: expected {expected}, got {given!r}")
+    if not low <= given <= high:
+        raise ValueError(f"{name}: expected {expected}, got {given!r}")
+    return int(given)
+
+
 def check_generator(given: np.random.Generator) -> None:
     """Refuse what is no source of randomness."""
     if not isinstance(given, np.random.Generator):
