@@ -18,7 +18,8 @@ FLOORS = [
     {"selfplay", "replay", "learner", "checkpoint", "evaluate", "settings"},
     {"build", "progress"},
     {"train", "agent"},
-    {"cli"},
+    {"cli.common"},
+    {"cli.*"},
 ]
 # Within a floor, these may be used by their neighbours.
 SHARED = {("config", "parameters"), ("config", "spelling"), ("parameters", "spelling")}

@@ -1,0 +1,131 @@
+"""muzero-train."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from muzero.cli.common import Parser, duration, show_results
+from muzero.config import Config, ConfigError, Layer, merge, parse_settings, read_layer
+
+# What may differ when a run is resumed: none of it changes what was learned so far.
+CHANGEABLE = (
+    "run.steps",
+    "run.seconds",
+    "run.device",
+    "run.threads",
+    "run.save_every",
+    "run.evaluate_every",
+    "run.evaluation_games",
+)
+
+
+def train_command(arguments: Sequence[str] | None = None) -> int:
+    """muzero-train."""
+    parser = Parser(prog="muzero-train", description="Learn to play a game by planning in a learned model of it.")
+    parser.add_argument("--game", help="what to learn: board/tic_tac_toe, gym/CartPole-v1, atari/pong, ...")
+    parser.add_argument("--steps", type=int, help="environment steps of the whole run")
+    parser.add_argument("--time", type=duration, help="end after this long: 90s, 20m, 1h30m")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--run", type=Path, help="the run's folder (default runs/<game>/<time>-s<seed>)")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--config", type=Path, action="append", default=[], help="a TOML file of settings")
+    parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="one setting")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run")
+    options = parser.parse_args(arguments)
+    if options.resume is None and options.game is None:
+        parser.error("say what to learn: --game board/tic_tac_toe (muzero-games lists what can be played)")
+    config, folder = resumed(options) if options.resume else begun(options)
+    return learn(config, folder, bool(options.resume))
+
+
+def command_line(options: argparse.Namespace) -> list[Layer]:
+    """The layers that the options of muzero-train make."""
+    flags = {"steps": options.steps, "seconds": options.time, "seed": options.seed, "device": options.device}
+    layers = [read_layer(path) for path in options.config]
+    layers.append(parse_settings(options.set))
+    named = {"seconds": "--time"}
+    layers += [
+        Layer(named.get(key, f"--{key}"), {"run": {key: value}}) for key, value in flags.items() if value is not None
+    ]
+    return layers
+
+
+def begun(options: argparse.Namespace) -> tuple[Config, Path]:
+    """Configuration and folder of a new run."""
+    from muzero import build
+
+    config = build.configure(options.game, command_line(options))
+    seed = config.table("run")["seed"]
+    name = re.sub(r"[^A-Za-z0-9._/-]", "_", options.game).replace("..", "_")
+    folder = options.run or Path("runs") / name / f"{time.strftime('%Y%m%d-%H%M%S')}-s{seed}"
+    if (folder / "config.toml").exists():
+        raise ConfigError([f"{folder} holds a run already; go on with it: muzero-train --resume {folder}"])
+    return config, folder
+
+
+def resumed(options: argparse.Namespace) -> tuple[Config, Path]:
+    """Configuration and folder of a run that goes on."""
+    from muzero import build
+
+    folder = options.resume
+    if not (folder / "config.toml").is_file():
+        raise ConfigError([f"--resume {folder}: that is no run, it has no config.toml"])
+    base = read_layer(folder / "config.toml")
+    before = merge([base], build.SCHEMA)
+    game = before.table("run")["game"]
+    if options.game not in (None, game):
+        raise ConfigError([f"--resume {folder} is a run of {game}, not of {options.game}"])
+    config = merge([base, *command_line(options)], build.SCHEMA)
+    changed = config.difference(before, CHANGEABLE)
+    if changed:
+        raise ConfigError([*changed, f"a resumed run can change only {', '.join(CHANGEABLE)}"])
+    return config, folder
+
+
+def learn(config: Config, folder: Path, resume: bool) -> int:
+    """Train, evaluate, and say where everything is."""
+    from muzero import checkpoint
+    from muzero.progress import Progress
+    from muzero.train import Training, write_results
+
+    console = Console()
+    training = Training(config, folder)
+    if resume:
+        found, problems = checkpoint.latest(folder / "checkpoints")
+        for problem in problems:
+            console.print(f"warning: {problem}; going back to {found.path.name}", style="yellow")
+        training.restore(found)
+        console.print(f"resuming {folder} at {training.replay.steps:,} steps", highlight=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.toml").write_text(config.to_toml())
+    weights = sum(parameter.numel() for parameter in training.learner.model.parameters())
+    console.print(f"{training.spec.name}: {weights:,} weights on {training.device}, run in {folder}", highlight=False)
+    progress = Progress(folder, console)
+    try:
+        stopped = training.run(progress)
+    finally:
+        progress.close(training)
+    if stopped is not None:
+        console.print(f"saved; go on with: muzero-train --resume {folder}", soft_wrap=True, highlight=False)
+        return 128 + stopped
+    results = training.evaluate(training.settings.evaluation_games)
+    write_results(folder, results, training.spec.two_player)
+    show_results(console, results, training.spec.two_player)
+    console.print(
+        f"evaluate it: muzero-eval {folder} --against {opponents(training.spec)}", soft_wrap=True, highlight=False
+    )
+    return 0
+
+
+def opponents(spec: Any) -> str:
+    """Something to evaluate a game against."""
+    if not spec.two_player:
+        return "none"
+    return "minimax" if spec.max_steps and spec.max_steps <= 9 else "random"
