@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from muzero import build, checkpoint
 from muzero.checkpoint import CheckpointError
-from muzero.config import Config, merge, read_layer
+from muzero.config import Config, ConfigError, merge, read_layer
 from muzero.evaluate import PlanningPlayer, Positions
 from muzero.games import board
+from muzero.inference import observe_first
 from muzero.interfaces import GameSpec
+from muzero.planners.tree import TreePlanner
+from muzero.search import Result
 
 
 class Agent:
@@ -56,6 +60,24 @@ class Agent:
         Returns:
             [B] int64.
         """
+        return self.player.act(self._positions(observation, legal))
+
+    @torch.inference_mode()
+    def search(self, observation: np.ndarray, legal: np.ndarray | None = None) -> Result:
+        """The searches by which `act` chooses, to be read: what is visited, the trees.  Arguments as of `act`.
+
+        Raises:
+            ConfigError: if the run's planner searches no tree.
+        """
+        planner = self.player.planner
+        if not isinstance(planner, TreePlanner):
+            kind = self.config.kind("planner")
+            raise ConfigError([f"[planner] kind = {kind!r} has no tree: it acts without search"])
+        positions = self._positions(observation, legal)
+        root = observe_first(self.player.model, torch.from_numpy(positions.observation).to(self.player.device))
+        return planner.search(self.player.model, root, positions.legal, None)
+
+    def _positions(self, observation: np.ndarray, legal: np.ndarray | None) -> Positions:
         expected = (*self.spec.observation,)
         if observation.ndim != 1 + len(expected) or observation.shape[1:] != expected:
             raise ValueError(
@@ -63,7 +85,7 @@ class Agent:
             )
         if legal is None:
             legal = np.ones((len(observation), self.spec.actions), bool)
-        return self.player.act(Positions(np.ascontiguousarray(observation, self.spec.dtype), legal, None))
+        return Positions(np.ascontiguousarray(observation, self.spec.dtype), legal, None)
 
     def choose(self, state: Any) -> int:
         """Choose an action in a pyspiel state of the game that the agent learned."""

@@ -1,5 +1,6 @@
 """Planners that search a tree: pUCT as in MuZero, Gumbel as in Gumbel MuZero."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -10,12 +11,21 @@ from muzero import search
 from muzero.config import Range
 from muzero.inference import Simulator
 from muzero.interfaces import Decision, Latent, WorldModel
+from muzero.search import Result
 
 Simulations = Annotated[int, Range(1, 10_000)]
 
 
+class TreePlanner(ABC):
+    """A planner whose search can be read."""
+
+    @abstractmethod
+    def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
+        """The search that `plan` decides by, tree included; rng: what exploring draws from, None for not exploring."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class GumbelPlanner:
+class GumbelPlanner(TreePlanner):
     """Sequential halving over sampled actions; a policy improvement at any number of simulations (Danihelka 2022)."""
 
     simulations: Simulations = 16
@@ -34,10 +44,15 @@ class GumbelPlanner:
         rng: np.random.Generator,
         explore: bool,
     ) -> tuple[Decision, Any]:
+        result = self.search(model, root, legal, rng if explore else None)
+        return Decision(result.action, result.policy, improved_value(result)), None
+
+    @torch.inference_mode()
+    def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
         simulator = Simulator(model, root, self.simulations)
         logits, value = simulator.root()
-        noise = rng.gumbel(size=logits.shape).astype(np.float32) if explore else None
-        result = search.gumbel(
+        noise = rng.gumbel(size=logits.shape).astype(np.float32) if rng is not None else None
+        return search.gumbel(
             logits,
             value,
             simulator.expand,
@@ -49,11 +64,10 @@ class GumbelPlanner:
             visit_offset=self.visit_offset,
             rescale=self.rescale,
         )
-        return Decision(result.action, result.policy, improved_value(result)), None
 
 
 @dataclass(frozen=True, kw_only=True)
-class PuctPlanner:
+class PuctPlanner(TreePlanner):
     """MuZero's search: noise at the root, moves in proportion to visits (Schrittwieser et al. 2020, App. B)."""
 
     simulations: Simulations = 50
@@ -74,11 +88,17 @@ class PuctPlanner:
         rng: np.random.Generator,
         explore: bool,
     ) -> tuple[Decision, Any]:
+        result = self.search(model, root, legal, rng if explore else None)
+        action = search.sample_action(result.visits, self.temperature, rng) if explore else result.action
+        return Decision(action, result.policy, result.value), None
+
+    @torch.inference_mode()
+    def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
         simulator = Simulator(model, root, self.simulations)
         logits, value = simulator.root()
-        if explore:
+        if rng is not None:
             logits = search.dirichlet(logits, legal, self.dirichlet_fraction, self.dirichlet_alpha, rng)
-        result = search.puct(
+        return search.puct(
             logits,
             value,
             simulator.expand,
@@ -88,11 +108,9 @@ class PuctPlanner:
             c_base=self.c_base,
             normalize=self.normalize,
         )
-        action = search.sample_action(result.visits, self.temperature, rng) if explore else result.action
-        return Decision(action, result.policy, result.value), None
 
 
-def improved_value(result: search.Result) -> np.ndarray:
+def improved_value(result: Result) -> np.ndarray:
     """[B] float32, the value of following the improved policy, over the actions that were visited.
 
     Sequential halving visits bad actions as often as good ones at first, so the mean over all simulations,
