@@ -8,7 +8,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "muzero"
 FLOORS = [
     {"interfaces", "spelling", "parameters", "_tree", "_version"},
-    {"config", "layers", "targets", "search.tree", "search.checks", "inference"},
+    {"config", "layers", "targets", "search.checks", "search.graph", "search.page", "inference"},
+    {"search.tree"},
     {"search.policies", "search.exploration"},
     {"search.sampled"},
     {"search"},

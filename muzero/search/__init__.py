@@ -10,11 +10,13 @@ Sizes in shapes: B searches side by side, A actions, N = simulations + 1 nodes o
 from muzero.search.exploration import dirichlet, sample_action
 from muzero.search.policies import Evaluation, Expand, Result, gumbel, puct, stochastic
 from muzero.search.sampled import Sampled, sampled_prior
-from muzero.search.tree import Tree
+from muzero.search.tree import ActionName, Node, Tree
 
 __all__ = [
+    "ActionName",
     "Evaluation",
     "Expand",
+    "Node",
     "Result",
     "Sampled",
     "Tree",

@@ -1,10 +1,46 @@
-"""The trees of a finished search, to be read."""
+"""The trees of a finished search, to be read: arrays over all nodes, one node at a time, or drawn."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 
 from muzero import _tree
+from muzero.search import graph, page
+
+ActionName = Callable[[int, int], str]
+"""action_name(node, action): what to call an action of a node, or an outcome where the node is one of chance."""
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node and the edge that leads to it.
+
+    A value is seen by the player to move at the node; q, and so the reward, by the player to move at its parent.
+    """
+
+    index: int
+    parent: int  # -1 at the root
+    action: int  # the parent's action that leads here, -1 at the root
+    depth: int  # edges from the root
+    visits: int  # 0: never made, and all the rest means nothing
+    value: float  # mean of the network's value and all returns backed up
+    raw_value: float  # the network's value
+    prior: float  # probability of the action before the search; 1 at the root
+    reward: float
+    discount: float
+    q: float  # reward + discount * value; at the root its value
+    turn: int  # 1: the root's player is to move, -1: the opponent, 0: the game ended on the way
+    children: tuple[int, ...]  # the most visited first, ties by the lowest action
+
+    @property
+    def over(self) -> bool:
+        """Whether the game ends with the edge that leads here, at least probably: a learned discount is a mean."""
+        return self.parent >= 0 and abs(self.discount) < 0.5
 
 
 class Tree:
@@ -57,3 +93,121 @@ class Tree:
     def children(self) -> np.ndarray:
         """[B, N, A] int32, the node that each action leads to, -1 where none was made."""
         return self._search.children()
+
+    @cached_property
+    def _place(self) -> tuple[np.ndarray, np.ndarray]:
+        """depth [B, N] int32 and turn [B, N] int8 of all nodes, see `Node`."""
+        batch, count = self.parent.shape
+        depth, turn = np.zeros((batch, count), np.int32), np.ones((batch, count), np.int8)
+        rows, sign = np.arange(batch), np.sign(self.discount).astype(np.int8)
+        for index in range(1, count):  # a parent comes before its children
+            above = self.parent[:, index]
+            depth[:, index] = depth[rows, above] + 1
+            turn[:, index] = turn[rows, above] * sign[:, index]
+        return depth, turn
+
+    def prior(self, row: int, index: int) -> np.ndarray:
+        """[A] float64, probabilities of a node's actions before the search; 0 where not legal at the root."""
+        weights = np.exp(self.prior_logits[row, index], dtype=np.float64)
+        return weights / weights.sum()
+
+    def node(self, row: int, index: int) -> Node:
+        """One node of a tree.
+
+        Raises:
+            IndexError: if there is no such row or index.
+        """
+        batch, count = self.parent.shape
+        if not (0 <= row < batch and 0 <= index < count):
+            raise IndexError(f"row {row}, node {index}: this search has rows 0 to {batch - 1}, nodes 0 to {count - 1}")
+        at, parent, action = (row, index), int(self.parent[row, index]), int(self.action[row, index])
+        made = self.children[at][self.children[at] >= 0]
+        return Node(
+            index=index,
+            parent=parent,
+            action=action,
+            depth=int(self._place[0][at]),
+            visits=int(self.visits[at]),
+            value=float(self.value[at]),
+            raw_value=float(self.raw_value[at]),
+            prior=float(self.prior(row, parent)[action]) if parent >= 0 else 1.0,
+            reward=float(self.reward[at]),
+            discount=float(self.discount[at]),
+            q=float(self.reward[at] + self.discount[at] * self.value[at] if parent >= 0 else self.value[at]),
+            turn=int(self._place[1][at]),
+            children=tuple(made[np.argsort(-self.visits[row, made], kind="stable")].tolist()),
+        )
+
+    def principal_variation(self, row: int = 0, action: int | None = None) -> list[Node]:
+        """The nodes below the root on the line of most visits, as far as the game goes.
+
+        action: the first, such as the one that the search chose; the most visited if None.
+
+        Raises:
+            ValueError: if the search never visited that action.
+        """
+        following = self.node(row, 0).children
+        if action is not None:
+            first = int(self.children[row, 0, action])
+            if first < 0:
+                raise ValueError(f"action {action} was never visited in row {row}")
+            following = (first,)
+        line: list[Node] = []
+        while following and not (line and line[-1].over):
+            line.append(self.node(row, following[0]))
+            following = line[-1].children
+        return line
+
+    def excerpt(
+        self, row: int = 0, action: int | None = None, least_visits: int = 1, most_nodes: int | None = None
+    ) -> tuple[list[int], list[int]]:
+        """The part of a tree that is worth a look; never a node without those above it.
+
+        Returns:
+            indices of the nodes with the most visits and of the principal variation, in the order they were made;
+            indices of the principal variation, in its order.
+        """
+        visits = self.visits[row]
+        # Every node has fewer visits than its parent, so the most visited ones hang together.
+        order = np.argsort(-visits, kind="stable")[:most_nodes]
+        line = [node.index for node in self.principal_variation(row, action)]
+        return sorted({0, *line, *order[visits[order] >= max(1, least_visits)].tolist()}), line
+
+    def to_dot(
+        self,
+        row: int = 0,
+        action_name: ActionName | None = None,
+        action: int | None = None,
+        least_visits: int = 1,
+        most_nodes: int = 100,
+    ) -> str:
+        """The tree as text for Graphviz: `dot -Tsvg` draws it.
+
+        Args:
+            row: which of the searches.
+            action_name: what to call actions; their numbers if None.
+            action: where the principal variation begins, see there.
+            least_visits: nodes with fewer are left out.
+            most_nodes: only so many of the most visited are drawn; the principal variation always.
+        """
+        return graph.to_dot(self, row, action_name or _number, action, least_visits, most_nodes)
+
+    def to_html(
+        self,
+        row: int = 0,
+        action_name: ActionName | None = None,
+        action: int | None = None,
+        least_visits: int = 1,
+        most_nodes: int = 5000,
+        title: str = "Search tree",
+        facts: Mapping[str, str] = NOTHING,
+    ) -> str:
+        """The tree as one HTML page that a person can open and unfold; it needs neither scripts nor a network.
+
+        Arguments as of `to_dot`; title and facts (name: text) say at the top what was searched.
+        """
+        return page.to_html(self, row, action_name or _number, action, least_visits, most_nodes, title, facts)
+
+
+def _number(node: int, action: int) -> str:
+    return str(action)

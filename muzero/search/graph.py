@@ -1,0 +1,49 @@
+"""A tree as text for Graphviz."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from muzero.search.tree import ActionName, Node, Tree
+
+STYLE = """\
+  graph [rankdir=LR, fontname="sans-serif", ranksep=1.2, nodesep=0.15];
+  node [shape=box, style="rounded,filled", fillcolor="#f4f6f8", color="#8a94a0", fontname="sans-serif", fontsize=11];
+  edge [color="#8a94a0", fontname="sans-serif", fontsize=10, arrowsize=0.6];"""
+
+
+def to_dot(tree: Tree, row: int, name: ActionName, action: int | None, least_visits: int, most_nodes: int) -> str:
+    """See `Tree.to_dot`."""
+    shown, line = tree.excerpt(row, action, least_visits, most_nodes)
+    made = int((tree.visits[row] > 0).sum())
+    caption = f"{len(shown):,} of {made:,} nodes; a value is seen by the player to move at its node, q by the mover"
+    parts = ["digraph tree {", STYLE, f"  label={quoted(caption)};"]
+    simulations = max(1, int(tree.visits[row, 0]) - 1)
+    for index in shown:
+        node = tree.node(row, index)
+        parts.append(f"  n{index} [{_look(node, index == 0 or index in line)}];")
+        if node.parent >= 0:
+            label = f"{name(node.parent, node.action)}\nprior {node.prior:.1%}\nq {node.q:+.3f}"
+            width = 0.5 + 5 * node.visits / simulations
+            bold = ', color="#b45309"' if index in line else ""
+            parts.append(f"  n{node.parent} -> n{index} [label={quoted(label)}, penwidth={width:.2f}{bold}];")
+    return "\n".join([*parts, "}"]) + "\n"
+
+
+def _look(node: Node, on_line: bool) -> str:
+    visits = f"{node.visits:,} visit{'s' * (node.visits != 1)}"
+    label = f"{visits}\nvalue {node.value:+.3f}"
+    if node.reward:
+        label += f"\nreward {node.reward:+.3f}"
+    if node.over:
+        label += "\ngame over"
+    marks = ', color="#b45309", fillcolor="#fff3e0", penwidth=2' if on_line else ""
+    return f"label={quoted(label)}{marks}" + (", peripheries=2" if node.over else "")
+
+
+def quoted(text: str) -> str:
+    """A string of the DOT language that is drawn as it stands: no escapes, no entities."""
+    for character, spelt in (("\\", "\\\\"), ('"', '\\"'), ("&", "&amp;"), ("\n", "\\n")):
+        text = text.replace(character, spelt)
+    return f'"{text}"'
