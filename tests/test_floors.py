@@ -19,7 +19,7 @@ FLOORS = [
     {"selfplay", "replay", "learner", "checkpoint", "evaluate", "settings"},
     {"build", "progress"},
     {"train", "agent"},
-    {"cli.common"},
+    {"cli.common", "cli.position"},
     {"cli.*"},
 ]
 # Within a floor, these may be used by their neighbours.

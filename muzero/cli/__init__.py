@@ -1,10 +1,12 @@
-"""The commands: muzero-train, muzero-eval, muzero-games."""
+"""The commands: muzero-train, muzero-eval, muzero-games, muzero-tree."""
 
 from muzero.cli.common import guarded
 from muzero.cli.evaluation import evaluate_command
 from muzero.cli.listing import games_command
+from muzero.cli.reading import tree_command
 from muzero.cli.training import train_command
 
 train = guarded(train_command)
 evaluate = guarded(evaluate_command)
 games = guarded(games_command)
+tree = guarded(tree_command)

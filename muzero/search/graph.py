@@ -24,7 +24,7 @@ def to_dot(tree: Tree, row: int, name: ActionName, action: int | None, least_vis
         node = tree.node(row, index)
         parts.append(f"  n{index} [{_look(node, index == 0 or index in line)}];")
         if node.parent >= 0:
-            label = f"{name(node.parent, node.action)}\nprior {node.prior:.1%}\nq {node.q:+.3f}"
+            label = f"{name(node.parent, node.action)}\nprior {node.prior:.1%}\nq {node.q:+z.3f}"
             width = 0.5 + 5 * node.visits / simulations
             bold = ', color="#b45309"' if index in line else ""
             parts.append(f"  n{node.parent} -> n{index} [label={quoted(label)}, penwidth={width:.2f}{bold}];")
@@ -33,9 +33,9 @@ def to_dot(tree: Tree, row: int, name: ActionName, action: int | None, least_vis
 
 def _look(node: Node, on_line: bool) -> str:
     visits = f"{node.visits:,} visit{'s' * (node.visits != 1)}"
-    label = f"{visits}\nvalue {node.value:+.3f}"
+    label = f"{visits}\nvalue {node.value:+z.3f}"
     if node.reward:
-        label += f"\nreward {node.reward:+.3f}"
+        label += f"\nreward {node.reward:+z.3f}"
     if node.over:
         label += "\ngame over"
     marks = ', color="#b45309", fillcolor="#fff3e0", penwidth=2' if on_line else ""

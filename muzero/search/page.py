@@ -142,8 +142,8 @@ class _Page:
                 f"<p><strong>{self.made - len(self.shown):,} of {self.made:,} nodes are left out</strong>, those with "
                 f"the fewest visits and those below {DEEPEST} moves; every node shown has at least {least:,}.</p>\n"
             )
-        return f"""<p>Value at the top: <strong>{root.raw_value:+.3f}</strong> by the network,
-<strong>{root.value:+.3f}</strong> by the mean of {root.visits - 1:,} simulations.</p>
+        return f"""<p>Value at the top: <strong>{root.raw_value:+z.3f}</strong> by the network,
+<strong>{root.value:+z.3f}</strong> by the mean of {root.visits - 1:,} simulations.</p>
 <p>Principal variation: {variation or "none"}</p>
 {left_out}<p class="note">Click a row to unfold it. A value is seen by the player to move at its node; q and reward by
 the player who takes the action.{signs} The principal variation, the line of most visits, is highlighted and
@@ -188,7 +188,7 @@ open.</p>"""
         share = node.visits / max(1, int(self.tree.visits[self.row, node.parent]) - 1)
         return (
             f"{first}{_bar('visits', share)}{_number(node.q)}{values}{_bar('prior', node.prior)}"
-            f"{_number(node.reward)}<span>{node.discount:+.2f}</span>"
+            f"{_number(node.reward)}<span>{node.discount:+z.2f}</span>"
         )
 
     def rest(self, node: Node) -> str:
@@ -215,7 +215,7 @@ def _sign(turn: int) -> str:
 
 
 def _number(value: float) -> str:
-    text = f"{value:+.3f}"
+    text = f"{value:+z.3f}"
     kind = " class=good" if value >= 0.0005 else " class=bad" if value <= -0.0005 else ""
     return f"<span{kind}>{text}</span>"
 
