@@ -86,7 +86,7 @@ def action_name(state: Any, action: int) -> str:
 
 
 class TreeNames:
-    """Names of the actions in a tree.  A model may imagine moves that the rules forbid: these have numbers only."""
+    """Names of the actions in a tree.  A model may imagine what the rules forbid: from there on they are numbers."""
 
     def __init__(self, tree: Tree, state: Any, row: int = 0) -> None:
         """state: the pyspiel state at the root, None for other games."""
@@ -97,10 +97,12 @@ class TreeNames:
         state = self._state(node)
         if state is None:
             return str(action)
-        return action_name(state, action) if action in state.legal_actions() else f"{action} (not legal)"
+        if action in state.legal_actions():
+            return action_name(state, action)
+        return f"{action} ({'after the end' if state.is_terminal() else 'not legal'})"
 
     def _state(self, node: int) -> Any:
-        """The pyspiel state at a node; None where the rules do not lead there, or have ended the game before."""
+        """The pyspiel state at a node; None where the rules do not lead there."""
         path = []
         while node not in self._states:
             path.append(node)
@@ -108,9 +110,7 @@ class TreeNames:
         state = self._states[node]
         for index in reversed(path):
             action = int(self._action[index])
-            known = state is not None and action in state.legal_actions()
-            state = state.child(action) if known else None
-            if state is not None and state.is_terminal():
-                state = None
+            if state is not None:
+                state = state.child(action) if action in state.legal_actions() else None
             self._states[index] = state
         return state

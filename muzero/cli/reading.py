@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -119,10 +120,8 @@ def actions(result: Result, names: TreeNames) -> Table:
         table.add_column(column, justify="left" if column == "action" else "right")
     tree, visits, policy = result.tree, result.visits[0], result.policy[0]
     prior = tree.prior(0, 0)
-    legal = [
-        int(action) for action in (-prior).argsort(kind="stable") if tree.prior_logits[0, 0, action] > -float("inf")
-    ]
-    legal.sort(key=lambda action: -visits[action])
+    legal = np.flatnonzero(np.isfinite(tree.prior_logits[0, 0])).tolist()
+    legal.sort(key=lambda action: (-visits[action], -prior[action]))
     for action in legal[:ROWS]:
         q = f"{result.q[0, action]:+z.3f}" if visits[action] else ""
         cells = (str(action), f"{visits[action]:,}", f"{prior[action]:.1%}", q, f"{policy[action]:.1%}")
