@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from muzero import _tree
-from muzero.search.tree import Tree
+from muzero.search.tree import Node, Tree
 
 Evaluation = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """reward [B], discount [B], value [B] and prior_logits [B, A] of a batch of edges, all float32."""
@@ -30,6 +30,10 @@ class Result:
     visits: np.ndarray  # [B, A] int32, of the root's edges; a row adds up to the simulations
     q: np.ndarray  # [B, A] float32, reward + discount * mean value of the child; 0 without visits
     tree: Tree
+
+    def principal_variation(self, row: int = 0) -> list[Node]:
+        """What the search expects to be played: the chosen action, and then always the most visited one."""
+        return self.tree.principal_variation(row, int(self.action[row]))
 
 
 def gumbel(
