@@ -117,16 +117,19 @@ def remove_actions(table, rng):
 RULES = ["gumbel", "siblings", "tree", "range"]
 
 
+WITH_CHANCE = ["chance siblings", "chance tree", "chance range"]
+
+
 def run(rule, table, simulations, legal=None, noise=None, max_depth=None, path=None):
     """A search on one instruction set; noise is used by Gumbel only."""
     logits, value = table.root
-    if rule == "stochastic":  # the last action of the table is the one outcome of chance
+    normalize = (0.0, 3.0) if rule.endswith("range") else rule.split()[-1]
+    if rule in WITH_CHANCE:  # the last action of the table is the one outcome of chance
         roots, allowed = np.ascontiguousarray(logits[:, :-1]), None if legal is None else legal[:, :-1].copy()
-        trees = _tree.stochastic(roots, value, simulations, 1, allowed, 1.25, 19652.0, "siblings", max_depth, path=path)
+        trees = _tree.stochastic(roots, value, simulations, 1, allowed, 1.25, 19652.0, normalize, max_depth, path=path)
     elif rule == "gumbel":
         trees = _tree.gumbel(logits, value, simulations, legal, noise, 16, 0.1, 50.0, True, max_depth, path=path)
     else:
-        normalize = (0.0, 3.0) if rule == "range" else rule
         trees = _tree.puct(logits, value, simulations, legal, 1.25, 19652.0, normalize, max_depth, path=path)
     return search.policies._run(trees, table.expand, simulations)
 
@@ -142,7 +145,7 @@ def bytes_of(result):
     return [array.tobytes() for array in [*arrays, tree.prior_logits, tree.children]]
 
 
-@pytest.mark.parametrize("rule", [*RULES, "stochastic"])
+@pytest.mark.parametrize("rule", RULES + WITH_CHANCE)
 def test_a_row_of_a_batch_equals_a_batch_of_one_in_every_byte(rule):
     rng = np.random.default_rng(3)
     legal = rng.random((5, 19)) < 0.6
@@ -158,7 +161,7 @@ def test_a_row_of_a_batch_equals_a_batch_of_one_in_every_byte(rule):
             assert getattr(alone.tree, name).tobytes() == getattr(together.tree, name)[one].tobytes()
 
 
-@pytest.mark.parametrize("rule", [*RULES, "stochastic"])
+@pytest.mark.parametrize("rule", RULES + WITH_CHANCE)
 @pytest.mark.parametrize("actions", [2, 3, 16, 17, 40])
 def test_the_same_inputs_give_the_same_bytes_on_every_instruction_set(rule, actions):
     noise = np.random.default_rng(5).gumbel(size=(5, actions)).astype(np.float32)
