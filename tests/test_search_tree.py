@@ -95,6 +95,16 @@ def test_the_principal_variation_begins_with_the_action_asked_for_and_goes_on_wi
         nim(4, legal=np.array([[True, False]])).tree.principal_variation(action=1)
 
 
+def test_a_discount_near_nothing_ends_the_game_whatever_its_sign():
+    def expand(parent, action, node):
+        one = np.ones(1, np.float32)
+        return 0 * one, np.where(parent == 1, 0.02, -0.97).astype(np.float32), 0 * one, np.zeros((1, 1), np.float32)
+
+    tree = search.puct(np.zeros((1, 1), np.float32), np.zeros(1, np.float32), expand, 4).tree
+    assert [tree.node(0, index).turn for index in range(5)] == [1, -1, 0, 0, 0]
+    assert [node.over for node in tree.principal_variation()] == [False, True]
+
+
 def test_of_equally_visited_actions_the_principal_variation_takes_the_lowest():
     result = nim(4, simulations=16, rule=search.gumbel, visit_offset=0.0, value_scale=0.0)
     assert result.visits[0, 0] == result.visits[0, 1]

@@ -85,11 +85,11 @@ def checkpoint_of(run: Path, step: str | None) -> Path:
 
 
 def describe(agent: Agent, position: Position, result: Result, names: TreeNames) -> dict[str, str]:
-    """What was searched and what came out, as name: text."""
+    """What was searched and what was chosen, as name: text; the policy is the improved one."""
     from muzero.planners.tree import improved_value
 
     settings = ", ".join(f"{key} = {value}" for key, value in vars(agent.player.planner).items())
-    root, policy = result.tree.node(0, 0), result.policy[0]
+    policy = result.policy[0]
     best = [int(action) for action in (-policy).argsort(kind="stable")[:POLICY] if policy[action] >= 0.001]
     return {
         "game": f"{agent.spec.name}, after {' '.join(position.played) or 'no moves'}",
@@ -97,9 +97,8 @@ def describe(agent: Agent, position: Position, result: Result, names: TreeNames)
         "checkpoint": f"step {agent.step:,}",
         "planner": f"{agent.config.kind('planner')}: {settings}",
         "action": names(0, int(result.action[0])),
-        "policy": ", ".join(f"{names(0, action)} {policy[action]:.1%}" for action in best) + ", after the search",
-        "value": f"{root.raw_value:+z.3f} by the network, {root.value:+z.3f} by the mean of the simulations, "
-        f"{improved_value(result)[0]:+z.3f} by the policy after the search",
+        "policy": ", ".join(f"{names(0, action)} {policy[action]:.1%}" for action in best)
+        + f", worth {improved_value(result)[0]:+z.3f}",
     }
 
 
@@ -108,7 +107,9 @@ def show(console: Console, facts: dict[str, str], result: Result, names: TreeNam
     table = Table.grid(padding=(0, 2))
     for key, text in facts.items():
         table.add_row(Text(key, style="dim"), Text(text))
-    line = result.tree.principal_variation(0, int(result.action[0]))
+    root, line = result.tree.node(0, 0), result.tree.principal_variation(0, int(result.action[0]))
+    values = f"{root.raw_value:+z.3f} by the network, {root.value:+z.3f} by the mean of the simulations"
+    table.add_row(Text("value", style="dim"), Text(values))
     table.add_row(Text("line", style="dim"), Text(" ".join(names(node.parent, node.action) for node in line)))
     console.print(table, actions(result, names), branches(result, {node.index for node in line}, names, depth))
 

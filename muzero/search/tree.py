@@ -13,6 +13,7 @@ from muzero.search import graph, page
 ActionName = Callable[[int, int], str]
 """action_name(node, action): what to call an action of a node, or an outcome where the node is one of chance."""
 
+ENDS_BELOW = 0.5  # a learned discount is a mean: nearer to 0 than this, the game has probably ended
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -39,8 +40,8 @@ class Node:
 
     @property
     def over(self) -> bool:
-        """Whether the game ends with the edge that leads here, at least probably: a learned discount is a mean."""
-        return self.parent >= 0 and abs(self.discount) < 0.5
+        """Whether the game ends with the edge that leads here, at least probably."""
+        return self.parent >= 0 and abs(self.discount) < ENDS_BELOW
 
 
 class Tree:
@@ -99,7 +100,8 @@ class Tree:
         """depth [B, N] int32 and turn [B, N] int8 of all nodes, see `Node`."""
         batch, count = self.parent.shape
         depth, turn = np.zeros((batch, count), np.int32), np.ones((batch, count), np.int8)
-        rows, sign = np.arange(batch), np.sign(self.discount).astype(np.int8)
+        rows = np.arange(batch)
+        sign = np.where(np.abs(self.discount) < ENDS_BELOW, 0, np.sign(self.discount)).astype(np.int8)
         for index in range(1, count):  # a parent comes before its children
             above = self.parent[:, index]
             depth[:, index] = depth[rows, above] + 1
