@@ -60,18 +60,17 @@ def configure(game: str, layers: list[Layer]) -> Config:
     """
     kind, _ = split(game)
     shipped = [CONFIGS / f"{FAMILIES[kind]}.toml", CONFIGS / f"{game}.toml"]
-    layers = [
-        Layer("--game", {"game": {"kind": kind}, "run": {"game": game}}),
-        *(read_layer(path) for path in shipped if path.is_file()),
-        *layers,
-    ]
-    only_game = [Layer(layer.source, {"game": layer.tables.get("game", {})}) for layer in layers]
+    family, *others = [read_layer(path) if path.is_file() else Layer(str(path), {}) for path in shipped]
+    before = [Layer("--game", {"game": {"kind": kind}, "run": {"game": game}}), family]
+    after = [*others, *layers]
+    only_game = [Layer(layer.source, {"game": layer.tables.get("game", {})}) for layer in before + after]
     try:
         spec = _games(merge(only_game, {"game": GAMES}), game, 1, True).spec
     except ConfigError:
-        return merge(layers, SCHEMA)  # says what is wrong with [game], and with the rest
+        return merge(before + after, SCHEMA)  # says what is wrong with [game], and with the rest
     shape = Layer("the observation's shape", {"model": {"kind": "spatial" if len(spec.observation) == 3 else "vector"}})
-    return merge([shape, *layers], SCHEMA)
+    # After the family's layer: what it says of planes is dropped where there are none.
+    return merge([*before, shape, *after], SCHEMA)
 
 
 def split(game: str) -> tuple[str, str]:

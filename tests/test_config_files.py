@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_schema import SCHEMA, problems
 
+from muzero import build
 from muzero.config import ConfigError, merge, read_layer
 
 
@@ -81,3 +82,8 @@ def test_any_bytes_are_a_layer_or_an_error(tmp_path_factory, content):
         merge([read_layer(path)], SCHEMA)
     except ConfigError as error:
         assert error.problems
+
+
+@pytest.mark.parametrize(("game", "kind"), [("board/nim", "vector"), ("board/connect_four", "spatial")])
+def test_the_model_follows_the_shape_of_the_observation(game, kind):
+    assert build.configure(game, []).kind("model") == kind
