@@ -61,11 +61,12 @@ class Sampled:
         self._temperature = check_number(
             temperature, "temperature", "a finite number above 0", lambda x: 0 < x < np.inf
         )
+        fraction = check_number(fraction, "fraction", "a number from 0 to 1", lambda x: 0 <= x <= 1)
         check_generator(rng)
         self._expand, self._rng, self._size = expand, rng, prior_logits.shape[1]
         policy = _log_softmax(np.where(legal, prior_logits.astype(np.float64), -np.inf))
         sampling = self._tempered(policy)
-        if fraction != 0:
+        if fraction > 0:
             logits = np.maximum(sampling, FLOAT32.min).astype(np.float32)
             sampling = _log_softmax(np.where(legal, dirichlet(logits, legal, fraction, alpha, rng), -np.inf))
         self.actions, logits = self._draw(policy, sampling)
