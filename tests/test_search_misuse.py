@@ -49,7 +49,7 @@ def wrong_evaluations(good):
         (reward, discount, value),
         [*good],
         (reward[:2], discount, value, logits),
-        (reward, discount + np.float32(2), value, logits),
+        (reward, np.full_like(discount, -1.5), value, logits),
         (reward, discount, value.astype(np.float64), logits),
         (reward, discount, np.full_like(value, np.inf), logits),
         (reward, discount, value, logits[:, ::-1]),
