@@ -22,7 +22,7 @@ Path path_of(const py::object& name) {
   const std::pair<const char*, Path> paths[] = {
       {"avx512", Path::kAvx512}, {"avx2", Path::kAvx2}, {"baseline", Path::kBaseline}};
   for (const auto& [known, path] : paths)
-    if (supported(path) && (name.is_none() || text(name) == known)) return path;
+    if (supported(path) && (name.is_none() || is_word(name, known))) return path;
   throw py::value_error("path: expected 'baseline', 'avx2' or 'avx512', where the processor has it, got " +
                         represent(name));
 }
@@ -37,14 +37,15 @@ struct Roots {
 
   Roots(const py::object& prior_logits, const py::object& values, const py::object& simulations,
         const py::object& legal_or_none, const py::object& max_depth, const py::object& threads, int64_t chance = 0) {
+    // Numbers first: to read one can run Python, which could take an array's memory away.
+    sizes.simulations = integer(simulations, "simulations", 1, kMostSimulations);
+    sizes.max_depth = max_depth.is_none() ? sizes.simulations : integer(max_depth, "max_depth", 1, kMostSimulations);
+    sizes.threads = integer(threads, "threads", 1, kMostThreads);
     logits = data<float>(prior_logits, "prior_logits", Shape(-1, -1));
     const auto array = py::reinterpret_borrow<py::array>(prior_logits);
     decisions = array.shape(1);
     sizes.batch = array.shape(0), sizes.actions = decisions + chance;
     value = data<float>(values, "value", Shape(sizes.batch));
-    sizes.simulations = integer(simulations, "simulations", 1, kMostSimulations);
-    sizes.max_depth = max_depth.is_none() ? sizes.simulations : integer(max_depth, "max_depth", 1, kMostSimulations);
-    sizes.threads = integer(threads, "threads", 1, kMostThreads);
     const std::optional<int64_t> bytes = memory_bytes(sizes);
     if (!bytes || *bytes > kMemoryLimit)
       throw py::value_error("simulations: expected a search of at most " + std::to_string(kMemoryLimit) +
@@ -259,31 +260,30 @@ class BoundSearch {
 
 using Handle = std::unique_ptr<BoundSearch>;
 
-// Calls use(Normalize) with what `normalize` stands for.
-template <class Use>
-void with_normalize(const py::object& normalize, Use use) {
-  if (PyTuple_Check(normalize.ptr()) && PyTuple_GET_SIZE(normalize.ptr()) == 2) {
-    const auto range = py::reinterpret_borrow<py::tuple>(normalize);
-    const float low = static_cast<float>(number(range[0], "normalize[0]", -kLargest, kLargest));
-    const float high = static_cast<float>(number(range[1], "normalize[1]", -kLargest, kLargest));
-    if (!(high - low >= 1e-6f))
-      throw py::value_error("normalize: expected (low, high) with low < high, at least 1e-6 apart, got " +
-                            represent(normalize));
-    return use(Range(low, high));
-  }
-  const std::string name = py::isinstance<py::str>(normalize) ? text(normalize) : "";
-  if (name == "siblings") return use(Siblings{});
-  if (name == "tree") return use(WholeTree{});
-  throw py::value_error("normalize: expected 'siblings', 'tree' or (low, high), got " + represent(normalize));
+using Normalize = std::variant<Siblings, WholeTree, Range>;
+
+Normalize normalize_of(const py::object& given) {
+  if (is_word(given, "siblings")) return Siblings{};
+  if (is_word(given, "tree")) return WholeTree{};
+  if (!PyTuple_Check(given.ptr()) || PyTuple_GET_SIZE(given.ptr()) != 2)
+    throw py::value_error("normalize: expected 'siblings', 'tree' or (low, high), got " + represent(given));
+  const auto range = py::reinterpret_borrow<py::tuple>(given);
+  const float low = static_cast<float>(number(range[0], "normalize[0]", -kLargest, kLargest));
+  const float high = static_cast<float>(number(range[1], "normalize[1]", -kLargest, kLargest));
+  if (!(high - low >= 1e-6f))
+    throw py::value_error("normalize: expected (low, high) with low < high, at least 1e-6 apart, got " +
+                          represent(given));
+  return Range(low, high);
 }
 
 Handle puct(const py::object& prior_logits, const py::object& value, const py::object& simulations,
             const py::object& legal, const py::object& c_init, const py::object& c_base, const py::object& normalize,
             const py::object& max_depth, const py::object& threads, const py::object& path) {
-  const Roots roots(prior_logits, value, simulations, legal, max_depth, threads);
   const double init = number(c_init, "c_init", 0, 1e6), base = number(c_base, "c_base", 1, 1e12);
+  const Normalize scale = normalize_of(normalize);
+  const Roots roots(prior_logits, value, simulations, legal, max_depth, threads);
   auto result = std::make_unique<BoundSearch>(roots, path);
-  with_normalize(normalize, [&](auto known) { result->search.use_puct(known, init, base); });
+  std::visit([&](auto known) { result->search.use_puct(known, init, base); }, scale);
   result->start(roots);
   return result;
 }
@@ -293,11 +293,11 @@ Handle stochastic(const py::object& prior_logits, const py::object& value, const
                   const py::object& c_base, const py::object& normalize, const py::object& max_depth,
                   const py::object& threads, const py::object& path) {
   const int64_t outcomes = integer(chance, "chance", 1, kMostOutcomes);
-  const Roots roots(prior_logits, value, simulations, legal, max_depth, threads, outcomes);
   const double init = number(c_init, "c_init", 0, 1e6), base = number(c_base, "c_base", 1, 1e12);
+  const Normalize scale = normalize_of(normalize);
+  const Roots roots(prior_logits, value, simulations, legal, max_depth, threads, outcomes);
   auto result = std::make_unique<BoundSearch>(roots, path);
-  with_normalize(normalize,
-                 [&](auto known) { result->search.use_stochastic(known, init, base, roots.decisions); });
+  std::visit([&](auto known) { result->search.use_stochastic(known, init, base, roots.decisions); }, scale);
   result->start(roots);
   return result;
 }
@@ -306,6 +306,10 @@ Handle gumbel(const py::object& prior_logits, const py::object& value, const py:
               const py::object& legal, const py::object& noise, const py::object& considered,
               const py::object& value_scale, const py::object& visit_offset, const py::object& rescale,
               const py::object& max_depth, const py::object& threads, const py::object& path) {
+  const int64_t most = integer(considered, "considered", 1, kMostSimulations);
+  const float scale = static_cast<float>(number(value_scale, "value_scale", 0, 1e6));
+  const float offset = static_cast<float>(number(visit_offset, "visit_offset", 0, 1e6));
+  if (!PyBool_Check(rescale.ptr())) throw py::type_error("rescale: expected a bool, got " + represent(rescale));
   const Roots roots(prior_logits, value, simulations, legal, max_depth, threads);
   const Sizes& sizes = roots.sizes;
   const float* noise_data = nullptr;
@@ -313,10 +317,6 @@ Handle gumbel(const py::object& prior_logits, const py::object& value, const py:
     noise_data = data<float>(noise, "noise", Shape(sizes.batch, sizes.actions));
     check_numbers(noise_data, sizes.batch, sizes.actions, kLargest, "noise");
   }
-  const int64_t most = integer(considered, "considered", 1, kMostSimulations);
-  const float scale = static_cast<float>(number(value_scale, "value_scale", 0, 1e6));
-  const float offset = static_cast<float>(number(visit_offset, "visit_offset", 0, 1e6));
-  if (!PyBool_Check(rescale.ptr())) throw py::type_error("rescale: expected a bool, got " + represent(rescale));
   auto result = std::make_unique<BoundSearch>(roots, path);
   result->search.use_gumbel(most, scale, offset, rescale.ptr() == Py_True, noise_data, roots.legal);
   result->start(roots);

@@ -18,7 +18,22 @@ constexpr double kLargest = 1e15;  // of a reward or value, so that no sum of th
 constexpr double kAnyFloat = std::numeric_limits<float>::max();
 
 inline std::string text(py::handle object) { return py::str(object).cast<std::string>(); }
-inline std::string represent(py::handle object) { return py::repr(object).cast<std::string>(); }
+// As ASCII, since a string can hold what UTF-8 cannot.
+inline std::string represent(py::handle object) {
+  const auto shown = py::reinterpret_steal<py::object>(PyObject_ASCII(object.ptr()));
+  if (!shown) throw py::error_already_set();
+  return shown.cast<std::string>();
+}
+inline bool is_word(py::handle object, const char* word) {
+  return PyUnicode_Check(object.ptr()) && PyUnicode_CompareWithASCIIString(object.ptr(), word) == 0;
+}
+// Whether the last call of Python failed because of what it was given, and not on the way, as by an interrupt.
+inline bool was_refused() {
+  if (!PyErr_Occurred()) return false;
+  for (PyObject* const refusal : {PyExc_TypeError, PyExc_ValueError, PyExc_OverflowError})
+    if (PyErr_ExceptionMatches(refusal)) return PyErr_Clear(), true;
+  throw py::error_already_set();
+}
 inline std::string shown(double number) {
   char buffer[32];
   std::snprintf(buffer, sizeof buffer, "%.9g", number);
@@ -107,11 +122,11 @@ void check_logits(const float* numbers, int64_t rows, int64_t columns, Own own, 
 }
 
 inline int64_t integer(py::handle given, const char* name, int64_t low, int64_t high) {
-  const bool whole = PyIndex_Check(given.ptr()) && !PyBool_Check(given.ptr());
+  bool whole = PyIndex_Check(given.ptr()) && !PyBool_Check(given.ptr());
   if (whole) {
     const int64_t number = PyNumber_AsSsize_t(given.ptr(), nullptr);  // clips what does not fit
-    if (PyErr_Occurred()) throw py::error_already_set();
-    if (low <= number && number <= high) return number;
+    whole = !was_refused();
+    if (whole && low <= number && number <= high) return number;
   }
   const std::string message = std::string(name) + ": expected an integer from " + std::to_string(low) + " to " +
                               std::to_string(high) + ", got " + represent(given);
@@ -121,14 +136,12 @@ inline int64_t integer(py::handle given, const char* name, int64_t low, int64_t 
 
 inline double number(py::handle given, const char* name, double low, double high) {
   const double value = PyFloat_AsDouble(given.ptr());
+  const bool refused = was_refused();
+  if (!refused && low <= value && value <= high) return value;
   const std::string message = std::string(name) + ": expected a number from " + shown(low) + " to " +
                               shown(high) + ", got " + represent(given);
-  if (PyErr_Occurred()) {
-    PyErr_Clear();
-    throw py::type_error(message);
-  }
-  if (!(low <= value && value <= high)) throw py::value_error(message);
-  return value;
+  if (refused) throw py::type_error(message);
+  throw py::value_error(message);
 }
 
 // An array [size] that is not filled: what py::array_t makes in more steps, and this is on the way of each simulation.

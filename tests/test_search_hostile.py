@@ -243,7 +243,6 @@ def call_with_hostile_arguments(calls, seed=0):
             raise AssertionError(f"call {number} of seed {seed}, {kind.__name__}") from error
 
 
-@pytest.mark.xfail(strict=True, reason="arrays as numbers, and words that are not UTF-8, are refused without a name")
 @pytest.mark.filterwarnings("ignore")  # of numpy, about what it is asked to hold
 @pytest.mark.parametrize("calls", [2000, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_hostile_arguments_are_taken_or_refused_by_name(calls):

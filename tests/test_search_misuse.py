@@ -58,6 +58,23 @@ def wrong_evaluations(good):
     ]
 
 
+@pytest.mark.parametrize("name", ["simulations", "max_depth", "c_init", "normalize"])
+def test_memory_that_goes_while_a_number_is_read_is_not_searched(name):
+    """To read a number can run Python, and that can give an array's memory back."""
+    logits = np.zeros((64, 40_000), np.float32)
+
+    class Number:
+        def __index__(self):
+            logits.resize((1, 1), refcheck=False)
+            return 4
+
+        __float__ = __index__
+
+    number = (0.0, Number()) if name == "normalize" else Number()
+    with pytest.raises((ValueError, TypeError)):
+        search.puct(logits, np.zeros(64, np.float32), lambda *edges: evaluation(), **{"simulations": 4, name: number})
+
+
 class CallsInAnyOrder(RuleBasedStateMachine):
     """Whatever is called and refused on the way, a search reads and ends as one that was called in order."""
 
