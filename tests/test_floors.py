@@ -8,10 +8,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "muzero"
 FLOORS = [
     {"interfaces", "spelling", "parameters", "_tree", "_version"},
-    {"config", "layers", "targets", "search.checks", "search.graph", "search.page", "inference"},
-    {"search.tree"},
-    {"search.policies", "search.exploration"},
-    {"search.sampled"},
+    {"config", "layers", "targets", "search.checks", "search.graph", "search.page", "inference.network"},
+    {"search.tree", "inference.eager", "inference.onnx"},
+    {"search.policies", "search.exploration", "inference.simulation"},
+    {"search.sampled", "inference"},
     {"search"},
     {"games.batched"},
     {"games.spaces"},

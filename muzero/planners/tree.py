@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import torch
 
 from muzero import search
 from muzero.config import Range
-from muzero.inference import Simulator
+from muzero.inference import Path, simulating
 from muzero.interfaces import Decision, Latent, WorldModel
 from muzero.search import Result
 
@@ -29,12 +28,12 @@ class GumbelPlanner(TreePlanner):
     """Sequential halving over sampled actions; a policy improvement at any number of simulations (Danihelka 2022)."""
 
     simulations: Simulations = 16
+    inference: Path = "auto"
     considered: Annotated[int, Range(1, 10_000)] = 16
     value_scale: Annotated[float, Range(0.0, 1000.0)] = 0.1
     visit_offset: Annotated[float, Range(0.0, 10_000.0)] = 50.0
     rescale: bool = True
 
-    @torch.inference_mode()
     def plan(
         self,
         model: WorldModel,
@@ -47,23 +46,21 @@ class GumbelPlanner(TreePlanner):
         result = self.search(model, root, legal, rng if explore else None)
         return Decision(result.action, result.policy, improved_value(result)), None
 
-    @torch.inference_mode()
     def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
-        simulator = Simulator(model, root, self.simulations)
-        logits, value = simulator.root()
-        noise = rng.gumbel(size=logits.shape).astype(np.float32) if rng is not None else None
-        return search.gumbel(
-            logits,
-            value,
-            simulator.expand,
-            self.simulations,
-            legal=legal,
-            noise=noise,
-            considered=self.considered,
-            value_scale=self.value_scale,
-            visit_offset=self.visit_offset,
-            rescale=self.rescale,
-        )
+        with simulating(model, root, self.simulations, self.inference) as (logits, value, expand):
+            noise = rng.gumbel(size=logits.shape).astype(np.float32) if rng is not None else None
+            return search.gumbel(
+                logits,
+                value,
+                expand,
+                self.simulations,
+                legal=legal,
+                noise=noise,
+                considered=self.considered,
+                value_scale=self.value_scale,
+                visit_offset=self.visit_offset,
+                rescale=self.rescale,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +68,7 @@ class PuctPlanner(TreePlanner):
     """MuZero's search: noise at the root, moves in proportion to visits (Schrittwieser et al. 2020, App. B)."""
 
     simulations: Simulations = 50
+    inference: Path = "auto"
     c_init: Annotated[float, Range(0.0, 1000.0)] = 1.25
     c_base: Annotated[float, Range(1.0, 1e9)] = 19652.0
     normalize: Literal["siblings", "tree"] = "tree"
@@ -78,7 +76,6 @@ class PuctPlanner(TreePlanner):
     dirichlet_fraction: Annotated[float, Range(0.0, 1.0)] = 0.25
     temperature: Annotated[float, Range(0.0, 100.0)] = 1.0
 
-    @torch.inference_mode()
     def plan(
         self,
         model: WorldModel,
@@ -92,22 +89,20 @@ class PuctPlanner(TreePlanner):
         action = search.sample_action(result.visits, self.temperature, rng) if explore else result.action
         return Decision(action, result.policy, result.value), None
 
-    @torch.inference_mode()
     def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
-        simulator = Simulator(model, root, self.simulations)
-        logits, value = simulator.root()
-        if rng is not None:
-            logits = search.dirichlet(logits, legal, self.dirichlet_fraction, self.dirichlet_alpha, rng)
-        return search.puct(
-            logits,
-            value,
-            simulator.expand,
-            self.simulations,
-            legal=legal,
-            c_init=self.c_init,
-            c_base=self.c_base,
-            normalize=self.normalize,
-        )
+        with simulating(model, root, self.simulations, self.inference) as (logits, value, expand):
+            if rng is not None:
+                logits = search.dirichlet(logits, legal, self.dirichlet_fraction, self.dirichlet_alpha, rng)
+            return search.puct(
+                logits,
+                value,
+                expand,
+                self.simulations,
+                legal=legal,
+                c_init=self.c_init,
+                c_base=self.c_base,
+                normalize=self.normalize,
+            )
 
 
 def improved_value(result: Result) -> np.ndarray:

@@ -1,0 +1,151 @@
+"""One search's simulations of a model, by the path that suits the model and its device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple, Protocol
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+
+from muzero.config import ConfigError
+from muzero.inference.eager import TorchModel, TorchSimulator
+from muzero.inference.onnx import NotExportable, OnnxModel, OnnxSimulator
+from muzero.interfaces import Latent, WorldModel
+
+Path = Literal["auto", "torch", "onnx", "cuda_graph", "measure"]
+"""How simulations are computed.  "auto" is a fixed rule: recorded graphs on a GPU, onnxruntime on the CPU for models
+that can be exported, torch for all others.  "measure" times what there is, so it does not make reproducible runs."""
+
+DEVICES = {"onnx": "cpu", "cuda_graph": "cuda"}
+IDLE = 4  # simulators of a model that are kept for the next search of their shape; the one unused longest goes first
+
+
+class Simulator(Protocol):
+    """The buffers of one search, and what fills them."""
+
+    def begin(self, model: WorldModel, root: Latent) -> tuple[np.ndarray, np.ndarray]:
+        """Start a search with the model's present weights.  Returns prior logits [B, A] and value [B] of the roots."""
+        ...
+
+    def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The callback of `muzero.search`."""
+        ...
+
+    def end(self) -> None:
+        """Let go of the model."""
+        ...
+
+
+class Simulation(NamedTuple):
+    """A search that has begun."""
+
+    logits: np.ndarray  # [B, A] of the roots
+    value: np.ndarray  # [B] of the roots
+    expand: Any  # the callback of `muzero.search`
+
+
+class Kept:
+    """What searches of a model leave for later ones."""
+
+    def __init__(self) -> None:
+        self.models: dict[Any, OnnxModel | TorchModel] = {}
+        self.idle: list[tuple[Any, Simulator]] = []  # the one used last at the end
+
+    def take(self, key: Any) -> Simulator | None:
+        """An idle simulator of this shape."""
+        for place, (other, simulator) in enumerate(self.idle):
+            if other == key:
+                del self.idle[place]
+                return simulator
+        return None
+
+    def give_back(self, key: Any, simulator: Simulator) -> None:
+        """Keep a simulator for the next search."""
+        simulator.end()
+        self.idle = [*self.idle, (key, simulator)][-IDLE:]
+
+
+KEPT: WeakKeyDictionary[WorldModel, Kept] = WeakKeyDictionary()
+
+
+@contextmanager
+def simulating(model: WorldModel, root: Latent, simulations: int, path: Path = "auto") -> Iterator[Simulation]:
+    """Begin a search of a model; buffers and compiled networks are used again by the next search of the same shape.
+
+    Args:
+        model: as it is now; that its weights change between searches is noticed.
+        root: latents of the roots, B in front.
+        simulations: calls of `expand` that may follow.
+        path: how to compute.
+
+    Raises:
+        ConfigError: if the path does not exist for this model or device.
+    """
+    kept = KEPT.setdefault(model, Kept())
+    kind = path, *((name, rows.dtype, rows.device, rows.shape[1:]) for name, rows in root.items())
+    with torch.inference_mode():
+        if kind not in kept.models:
+            kept.models[kind] = prepared(model, root, simulations, path)
+        batch = len(next(iter(root.values())))
+        key = kind, batch, simulations
+        simulator = kept.take(key) or simulator_for(kept.models[kind], batch, simulations)
+        logits, value = simulator.begin(model, root)
+        yield Simulation(logits, value, simulator.expand)
+        kept.give_back(key, simulator)
+
+
+def simulator_for(model: OnnxModel | TorchModel, batch: int, simulations: int) -> Simulator:
+    """New buffers."""
+    if isinstance(model, OnnxModel):
+        return OnnxSimulator(model, batch, simulations)
+    return TorchSimulator(model, batch, simulations)
+
+
+def prepared(model: WorldModel, root: Latent, simulations: int, path: Path) -> OnnxModel | TorchModel:
+    """The model as this path calls it."""
+    device = next(iter(root.values())).device.type
+    if path == "measure":
+        path = fastest(model, root, simulations)
+    if DEVICES.get(path, device) != device:
+        raise ConfigError([f"[planner] inference = {path!r} needs device {DEVICES[path]}; the model is on {device}"])
+    if path == "onnx":
+        try:
+            return OnnxModel(model, root)
+        except NotExportable as error:
+            name = type(model).__name__
+            raise ConfigError([f"[planner] inference = 'onnx': {name} cannot be exported; {error}"]) from error
+    # A model without weights, such as exact rules of a game, is no network: there is nothing to compile.
+    if path == "auto" and device == "cpu" and next(model.parameters(), None) is not None:
+        try:
+            return OnnxModel(model, root)
+        except NotExportable:
+            pass
+    return TorchModel(model, root, record=device == "cuda" and path != "torch")
+
+
+def fastest(model: WorldModel, root: Latent, simulations: int, seconds: float = 0.2) -> Path:
+    """The path whose simulations take the least time here, now and at this batch.  seconds: spent on each."""
+    device = next(iter(root.values())).device.type
+    paths: tuple[Path, ...] = ("torch", "cuda_graph") if device == "cuda" else ("torch", "onnx")
+    taken: dict[Path, float] = {}
+    batch = len(next(iter(root.values())))
+    parent = np.zeros(batch, np.int32)
+    for path in paths:
+        try:
+            with simulating(model, root, simulations, path) as simulation:
+                simulation.expand(parent, parent, parent + 1)
+        except ConfigError:
+            continue
+        rounds, end = [], time.perf_counter() + seconds
+        while not rounds or time.perf_counter() < end:
+            with simulating(model, root, simulations, path) as simulation:
+                begin = time.perf_counter()
+                for node in range(simulations):
+                    simulation.expand(parent, parent, parent + node + 1)
+                rounds.append(time.perf_counter() - begin)
+        taken[path] = float(np.median(rounds))
+    return min(taken, key=taken.__getitem__)

@@ -1,0 +1,247 @@
+"""Every path computes what the model says, with the weights that it has now."""
+
+import gc
+import weakref
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from nim import NimModel
+
+from muzero import search
+from muzero.config import ConfigError
+from muzero.inference import fastest, observe_first, simulating
+from muzero.interfaces import GameSpec
+from muzero.models.latent import SpatialModel, VectorModel
+
+MODELS = {
+    "vector": (partial(VectorModel, width=16, hidden=16), GameSpec("v", (5,), "float32", 4, (0.0, 1.0))),
+    "spatial": (
+        partial(SpatialModel, channels=8, hidden=16),
+        GameSpec("s", (2, 6, 7), "float32", 7, (-1.0, 0.0, 1.0), returns=(-1.0, 1.0)),
+    ),
+    "image": (
+        partial(SpatialModel, channels=8, hidden=16, smallest_side=6),
+        GameSpec("i", (3, 24, 24), "uint8", 6, (0.0, 0.99)),
+    ),
+}
+
+
+def randomise(model, seed=0):
+    """Weights, and batch norms' statistics, as after some training."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, tensor in model.named_parameters():
+            tensor.add_(torch.randn(tensor.shape, generator=generator) * 0.2 * ("norm" in name or 1))
+        for name, tensor in model.named_buffers():
+            if name.endswith(("running_mean", "running_var")):
+                tensor.add_(torch.rand(tensor.shape, generator=generator))
+
+
+def made(name, seed=0):
+    constructor, spec = MODELS[name]
+    torch.manual_seed(seed)
+    model = constructor(spec).eval()
+    randomise(model, seed)
+    return model, spec
+
+
+def roots(model, spec, batch):
+    with torch.inference_mode():
+        observation = torch.rand(batch, *spec.observation) * (255 if spec.dtype == "uint8" else 1)
+        return observe_first(model, observation.to(getattr(torch, spec.dtype)))
+
+
+def reference(model, root, edges):
+    """What the model itself says of the roots, and of one edge after the other."""
+    with torch.inference_mode():
+        first = model.predict(root)
+        found, states = [(first.policy.logits.numpy(), first.value.mean.numpy())], {0: root}
+        for parent, action, node in edges:
+            latent, transition = model.imagine(states[parent], torch.from_numpy(action).long())
+            states[node] = latent
+            prediction = model.predict(latent)
+            heads = transition.reward.mean, transition.discount.mean, prediction.value.mean, prediction.policy.logits
+            found.append(tuple(head.numpy() for head in heads))
+    return found
+
+
+def computed(model, root, edges, path):
+    """The same through a simulator."""
+    batch = len(next(iter(root.values())))
+    with simulating(model, root, len(edges), path) as simulation:
+        found = [(simulation.logits.copy(), simulation.value.copy())]
+        for parent, action, node in edges:
+            rows = np.full(batch, parent, np.int32), action, np.full(batch, node, np.int32)
+            found.append(tuple(array.copy() for array in simulation.expand(*rows)))
+    return found
+
+
+def some_edges(spec, batch, seed=0):
+    rng = np.random.default_rng(seed)
+    return [
+        (int(rng.integers(0, node)), rng.integers(0, spec.actions, batch).astype(np.int32), node)
+        for node in range(1, 7)
+    ]
+
+
+def assert_close(found, expected):
+    for mine, theirs in zip(found, expected, strict=True):
+        for one, other in zip(mine, theirs, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("path", ["auto", "torch", "onnx"])
+@pytest.mark.parametrize("batch", [1, 3, 16])
+@pytest.mark.parametrize("name", MODELS)
+def test_every_path_computes_what_the_model_says(name, batch, path):
+    model, spec = made(name)
+    root = roots(model, spec, batch)
+    edges = some_edges(spec, batch)
+    assert_close(computed(model, root, edges, path), reference(model, root, edges))
+
+
+@pytest.mark.parametrize("path", ["torch", "onnx"])
+@pytest.mark.parametrize("change", ["in place", "data", "load", "optimiser", "new tensors"])
+@pytest.mark.parametrize("name", ["vector", "spatial"])
+def test_a_search_uses_the_weights_of_now(name, change, path):
+    model, spec = made(name)
+    root, edges = roots(model, spec, 2), some_edges(spec, 2)
+    before = computed(model, root, edges, path)
+    changes = {
+        "in place": lambda: randomise(model, 1),
+        "data": lambda: [parameter.data.mul_(1.5) for parameter in model.parameters()],
+        "load": lambda: model.load_state_dict(made(name, 1)[0].state_dict()),
+        "optimiser": lambda: updated(model),
+        "new tensors": lambda: model.load_state_dict(made(name, 1)[0].state_dict(), assign=True),
+    }
+    changes[change]()
+    after = computed(model, root, edges, path)
+    assert_close(after, reference(model, root, edges))
+    assert not np.allclose(before[-1][3], after[-1][3], atol=1e-3)
+
+
+def updated(model):
+    """One step of an optimiser that fuses its writes."""
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimiser.step()
+
+
+@pytest.mark.parametrize("path", ["torch", "onnx"])
+def test_one_row_that_changes_is_noticed(path):
+    model, spec = made("vector")
+    root, edges = roots(model, spec, 2), some_edges(spec, 2)
+    computed(model, root, edges, path)
+    with torch.no_grad():
+        model.value_head.bias[0] += 3
+    assert_close(computed(model, root, edges, path), reference(model, root, edges))
+
+
+@pytest.mark.parametrize("path", ["torch", "onnx"])
+def test_a_node_that_is_evaluated_again_keeps_its_state(path):
+    model, spec = made("vector")
+    root = roots(model, spec, 3)
+    seen = []
+
+    def recorded(expand):
+        def call(parent, action, node):
+            result = expand(parent, action, node)
+            seen.append((parent.copy(), action.copy(), node.copy(), result[2].copy()))
+            return result
+
+        return call
+
+    with simulating(model, root, 30, path) as (logits, value, expand):
+        search.puct(logits, value, recorded(expand), 30, max_depth=2)
+    assert any((node != number + 1).any() for number, (_, _, node, _) in enumerate(seen))
+    for row in range(3):
+        states = {0: {name: rows[row : row + 1] for name, rows in root.items()}}
+        for parent, action, node, found in seen:
+            with torch.inference_mode():
+                latent, _ = model.imagine(states[int(parent[row])], torch.tensor([int(action[row])]))
+                np.testing.assert_allclose(found[row], model.predict(latent).value.mean.numpy()[0], atol=1e-3)
+            states[int(node[row])] = latent
+
+
+@pytest.mark.parametrize("path", ["torch", "onnx"])
+def test_searches_of_other_shapes_and_an_interrupted_one_do_not_disturb(path):
+    model, spec = made("vector")
+    first, second = roots(model, spec, 2), roots(model, spec, 5)
+    wanted = computed(model, first, some_edges(spec, 2), path)
+    computed(model, second, some_edges(spec, 5), path)
+    with pytest.raises(KeyboardInterrupt), simulating(model, first, 6, path) as simulation:
+        simulation.expand(*(np.zeros(2, np.int32) for _ in range(3)))
+        raise KeyboardInterrupt
+    again = computed(model, first, some_edges(spec, 2), path)
+    for one, other in zip(wanted, again, strict=True):
+        assert [array.tobytes() for array in one] == [array.tobytes() for array in other]
+
+
+def test_two_searches_of_one_model_can_go_on_at_once():
+    model, spec = made("vector")
+    root, other, edges = roots(model, spec, 2), roots(model, spec, 2), some_edges(spec, 2)
+    with simulating(model, other, len(edges)) as outer:
+        assert_close(computed(model, root, edges, "auto"), reference(model, root, edges))
+        assert_close([(outer.logits, outer.value)], reference(model, other, []))
+
+
+def test_a_model_that_is_no_network_is_called_as_it_is():
+    root = {"stones": torch.tensor([4, 5])}
+    with simulating(NimModel(), root, 40) as (logits, value, expand):
+        assert (search.gumbel(logits, value, expand, 40).action + 1).tolist() == [1, 2]
+
+
+class Unusual(VectorModel):
+    """Does what no graph of operations can say."""
+
+    def advance(self, state, action):
+        return state + float(np.sin(state.numpy()).sum())
+
+
+def test_what_cannot_be_exported_falls_back_and_is_an_error_where_it_was_asked_for():
+    spec = MODELS["vector"][1]
+    model = Unusual(spec, width=16).eval()
+    root, edges = roots(model, spec, 2), some_edges(spec, 2)
+    assert_close(computed(model, root, edges, "auto"), reference(model, root, edges))
+    with pytest.raises(ConfigError, match=r"inference = 'onnx': Unusual cannot be exported; "):
+        computed(model, root, edges, "onnx")
+
+
+def test_a_path_of_another_device_is_refused():
+    model, spec = made("vector")
+    with pytest.raises(ConfigError, match="inference = 'cuda_graph' needs device cuda; the model is on cpu"):
+        computed(model, roots(model, spec, 1), [], "cuda_graph")
+
+
+def test_measuring_names_a_path_that_works():
+    model, spec = made("vector")
+    assert fastest(model, roots(model, spec, 2), 4, seconds=0) in ("torch", "onnx")
+
+
+@pytest.mark.parametrize("path", ["torch", "onnx"])
+def test_nothing_keeps_a_model_alive(path):
+    model, spec = made("vector")
+    computed(model, roots(model, spec, 2), some_edges(spec, 2), path)
+    watched = weakref.ref(model)
+    del model
+    gc.collect()
+    assert watched() is None
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("path", ["torch", "cuda_graph", "auto"])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_gpu_computes_what_the_model_says(name, path):
+    model, spec = made(name)
+    model.cuda()
+    root = {name: rows.cuda() for name, rows in roots(model.cpu(), spec, 5).items()}
+    edges = some_edges(spec, 5)
+    expected = reference(model, {name: rows.cpu() for name, rows in root.items()}, edges)
+    model.cuda()
+    assert_close(computed(model, root, edges, path), expected)
+    randomise(model.cpu(), 1)
+    expected = reference(model, {name: rows.cpu() for name, rows in root.items()}, edges)
+    assert_close(computed(model.cuda(), root, edges, path), expected)
