@@ -19,7 +19,7 @@ FLOORS = [
     {"selfplay", "replay", "learner", "checkpoint", "evaluate", "settings"},
     {"build", "progress"},
     {"train", "agent"},
-    {"cli.common", "cli.position"},
+    {"cli.common", "cli.position", "benchmarks.*"},
     {"cli.*"},
 ]
 # Within a floor, these may be used by their neighbours.

@@ -1,5 +1,6 @@
-"""The commands: muzero-train, muzero-eval, muzero-games, muzero-tree."""
+"""The commands: muzero-train, muzero-eval, muzero-games, muzero-tree, muzero-bench."""
 
+from muzero.cli.benchmarking import bench_command
 from muzero.cli.common import guarded
 from muzero.cli.evaluation import evaluate_command
 from muzero.cli.listing import games_command
@@ -10,3 +11,4 @@ train = guarded(train_command)
 evaluate = guarded(evaluate_command)
 games = guarded(games_command)
 tree = guarded(tree_command)
+bench = guarded(bench_command)

@@ -1,0 +1,6 @@
+"""The same as `muzero-bench inference`."""
+
+from muzero.benchmarks.inference import main
+
+if __name__ == "__main__":
+    main()

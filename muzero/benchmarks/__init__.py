@@ -1,0 +1,1 @@
+"""What `muzero-bench` measures."""
