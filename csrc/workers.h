@@ -1,6 +1,8 @@
 // Threads that share the rows of a batch, call after call.
 #pragma once
 
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -50,11 +52,16 @@ class Workers {
     }
   }
   void stop() {
+    if (getpid() != owner_) {  // a forked process has copies of the handles, and no threads to wait for
+      for (std::thread& thread : threads_) thread.detach();
+      return;
+    }
     task_ = nullptr;
     call();
     for (std::thread& thread : threads_) thread.join();
   }
 
+  const pid_t owner_ = getpid();
   std::vector<std::thread> threads_;
   const std::function<void(int32_t)>* task_ = nullptr;  // null: go home
   std::atomic<uint32_t> calls_{0};

@@ -283,3 +283,20 @@ def test_an_interrupt_is_answered_within_one_simulation():
         search.puct(table, rows, expand, 900)
     thread.join()
     assert sent <= done <= sent + 1
+
+
+def test_a_forked_process_can_let_go_of_a_search_with_threads(tmp_path):
+    code = """
+import os
+import numpy as np
+from muzero import _tree
+trees = _tree.puct(np.zeros((8, 4), np.float32), np.zeros(8, np.float32), 9, None, 1.25, 19652.0, "tree", None, 4)
+trees.select()
+child = os.fork()
+if child == 0:
+    del trees
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert result.stdout.strip() == "7", result.stderr
