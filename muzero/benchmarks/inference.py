@@ -31,7 +31,7 @@ class Certain:
 
 
 class TwoLayers(WorldModel):
-    """Two layers of dynamics, and one that reads off each of policy, value, reward and discount."""
+    """Two layers of dynamics, and one that reads off policy, value, reward and discount."""
 
     def __init__(self, actions, width=128):
         super().__init__()
@@ -39,8 +39,7 @@ class TwoLayers(WorldModel):
         self.enter = nn.Linear(width, width, bias=False)
         self.action = nn.Embedding(actions, width)
         self.leave = nn.Linear(width, width)
-        self.judge = nn.Linear(width, 1 + actions)
-        self.pay = nn.Linear(width, 2)
+        self.judge = nn.Linear(width, 3 + actions)
 
     def memory(self, batch):
         return {"state": torch.zeros(batch, self.width)}
@@ -50,12 +49,16 @@ class TwoLayers(WorldModel):
 
     def imagine(self, latent, action):
         state = torch.relu(self.leave(torch.relu(self.enter(latent["state"]) + self.action(action))))
-        reward, discount = self.pay(state).split([1, 1], 1)
-        return {"state": state}, Transition(Certain(reward.squeeze(1)), Certain(torch.sigmoid(discount.squeeze(1))))
+        reward, discount, _, _ = self._read(state)
+        return {"state": state}, Transition(Certain(reward), Certain(torch.sigmoid(discount)))
 
     def predict(self, latent):
-        value, logits = self.judge(latent["state"]).split([1, self.actions], 1)
-        return Prediction(Policy(logits), Certain(value.squeeze(1)))
+        _, _, value, logits = self._read(latent["state"])
+        return Prediction(Policy(logits), Certain(value))
+
+    def _read(self, state):
+        *numbers, logits = self.judge(state).split([1, 1, 1, self.actions], 1)
+        return *(number.squeeze(1) for number in numbers), logits
 
 
 def two_layers(actions, batch):
@@ -166,7 +169,7 @@ def bare(model, root, simulations):
             made.expand(nothing, nothing, nothing)
 
     def once(made=made):
-        made.model.root.run_with_iobinding(made.root_binding, made.options)
+        made.run_root(made.root_binding, made.options)
         for binding in made.bindings:
             made.run(binding, made.options)
 
@@ -183,22 +186,20 @@ def theirs(model, root, simulations, rule="gumbel"):
 
     def judge(weights, state):
         out = state @ weights["judge.weight"].T + weights["judge.bias"]
-        return out[:, 1:], out[:, 0]
+        return out[:, 0], jax.nn.sigmoid(out[:, 1]), out[:, 2], out[:, 3:]
 
     def recurrent(weights, key, action, state):
         hidden = jax.nn.relu(state @ weights["enter.weight"].T + weights["action.weight"][action])
         state = jax.nn.relu(hidden @ weights["leave.weight"].T + weights["leave.bias"])
-        paid = state @ weights["pay.weight"].T + weights["pay.bias"]
-        logits, value = judge(weights, state)
-        discount = jax.nn.sigmoid(paid[:, 1])
-        output = mctx.RecurrentFnOutput(reward=paid[:, 0], discount=discount, prior_logits=logits, value=value)
+        reward, discount, value, logits = judge(weights, state)
+        output = mctx.RecurrentFnOutput(reward=reward, discount=discount, prior_logits=logits, value=value)
         return output, state
 
     policy = mctx.muzero_policy if rule == "puct" else mctx.gumbel_muzero_policy
     extra = {"dirichlet_fraction": 0.0} if rule == "puct" else {}
 
     def run(weights, key, state):
-        logits, value = judge(weights, state)
+        _, _, value, logits = judge(weights, state)
         begin = mctx.RootFnOutput(prior_logits=logits, value=value, embedding=state)
         result = policy(weights, key, begin, recurrent, simulations, **extra)
         return result.action, result.action_weights
