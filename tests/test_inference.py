@@ -167,6 +167,19 @@ def test_a_node_that_is_evaluated_again_keeps_its_state(path):
 
 
 @pytest.mark.parametrize("path", ["torch", "onnx"])
+@pytest.mark.parametrize("parts", [2, 3])
+def test_parts_in_turns_find_what_the_whole_batch_finds(parts, path):
+    model, spec = made("spatial")
+    root, found = roots(model, spec, 5), []
+    for count in (1, parts, parts):
+        with simulating(model, root, 20, path, count) as (logits, value, expand):
+            found.append(search.puct(logits, value, expand, 20))
+    for result in found[1:]:
+        np.testing.assert_array_equal(result.visits, found[0].visits)
+        np.testing.assert_allclose(result.value, found[0].value, atol=1e-5)
+
+
+@pytest.mark.parametrize("path", ["torch", "onnx"])
 def test_searches_of_other_shapes_and_an_interrupted_one_do_not_disturb(path):
     model, spec = made("vector")
     first, second = roots(model, spec, 2), roots(model, spec, 5)
@@ -245,3 +258,19 @@ def test_a_gpu_computes_what_the_model_says(name, path):
     randomise(model.cpu(), 1)
     expected = reference(model, {name: rows.cpu() for name, rows in root.items()}, edges)
     assert_close(computed(model.cuda(), root, edges, path), expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("path", ["torch", "cuda_graph"])
+@pytest.mark.parametrize("name", MODELS)
+def test_halves_on_a_gpu_find_what_the_whole_batch_finds(name, path):
+    model, spec = made(name)
+    root = {name: rows.cuda() for name, rows in roots(model, spec, 64).items()}
+    model.cuda()
+    found = []
+    for parts in (1, 2, 2):
+        with simulating(model, root, 20, path, parts) as (logits, value, expand):
+            found.append(search.puct(logits, value, expand, 20))
+    for result in found[1:]:
+        assert (result.visits == found[0].visits).all(1).mean() > 0.9  # rows whose choices hang on the last digits
+        np.testing.assert_allclose(result.value, found[0].value, atol=1e-2)

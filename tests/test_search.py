@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from muzero import _tree, search
+from muzero.search.running import finish
 
 CLEAR = 3e-6  # closer decisions than this may fall differently in single precision
 
@@ -131,7 +132,7 @@ def run(rule, table, simulations, legal=None, noise=None, max_depth=None, path=N
         trees = _tree.gumbel(logits, value, simulations, legal, noise, 16, 0.1, 50.0, True, max_depth, path=path)
     else:
         trees = _tree.puct(logits, value, simulations, legal, 1.25, 19652.0, normalize, max_depth, path=path)
-    return search.policies._run(trees, table.expand, simulations)
+    return search.policies.found([finish(trees, table.expand, simulations)])
 
 
 def random_table(seed, batch=5, actions=19):
@@ -327,7 +328,7 @@ def test_an_interrupt_in_expand_propagates_and_the_trees_are_freed():
         return table.expand(parent, action, node)
 
     with pytest.raises(KeyboardInterrupt):
-        search.policies._run(trees, expand, 50)
+        search.policies.found([finish(trees, expand, 50)])
     del trees
     gc.collect()
     assert gone() is None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from muzero import _tree, search
+from muzero.search.running import finish
 
 DATA = np.load(Path(__file__).parent / "data" / "search_cases.npz")
 CASES = json.loads(str(DATA["cases"]))
@@ -43,7 +44,6 @@ def run(index, threads=1, path=None):
     common = {
         "prior_logits": np.ascontiguousarray(table.logits[root_rows, : case["A"]]),
         "value": table.value[root_rows],
-        "simulations": case["simulations"],
         "legal": table.invalid == 0 if case["masked"] else None,
         "max_depth": case["max_depth"] or None,
         "threads": threads,
@@ -51,12 +51,13 @@ def run(index, threads=1, path=None):
     }
     if case["rule"] == "gumbel":
         names = ("considered", "value_scale", "visit_offset", "rescale")
-        trees = _tree.gumbel(**common, noise=DATA[f"{index}/gumbel"], **{name: case[name] for name in names})
+        common |= {"noise": DATA[f"{index}/gumbel"]} | {name: case[name] for name in names}
     else:
         common |= {"c_init": case["c_init"], "c_base": case["c_base"]}
         common["normalize"] = "siblings" if case["q"] == "siblings" else (case["q_min"], case["q_max"])
-        trees = _tree.stochastic(**common, chance=case["C"]) if case["rule"] == "stochastic" else _tree.puct(**common)
-    return search.policies._run(trees, table.expand, case["simulations"])
+        common |= {"chance": case["C"]} if case["rule"] == "stochastic" else {}
+    trees = getattr(_tree, case["rule"])(**common, simulations=case["simulations"])
+    return search.policies.found([finish(trees, table.expand, case["simulations"])])
 
 
 @pytest.mark.parametrize("path", _tree.paths())

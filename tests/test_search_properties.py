@@ -188,3 +188,37 @@ def test_actions_that_do_not_exist_take_no_part_in_puct(seed, absent, simulation
 def test_threads_change_nothing(threads, seed, rule, simulations):
     one, other = Problem(seed, batch=5), Problem(seed, batch=5)
     assert_same_bytes(one.run(rule, simulations), other.run(partial(rule, threads=threads), simulations))
+
+
+@settings(max_examples=100, deadline=None)
+@given(seeds, rules, simulations, st.integers(1, 5))
+def test_parts_of_a_batch_in_turns_find_what_the_whole_batch_finds(seed, rule, simulations, count):
+    problem = Problem(seed, batch=5)
+    whole = problem.run(rule, simulations)
+    launched = []
+
+    def launcher(part, rows):
+        expand = problem.rows(range(5)[rows]).table.expand
+
+        def launch(*edges):
+            launched.append(part)
+            found = expand(*edges)
+            return lambda: found
+
+        return launch
+
+    launches = [launcher(part, rows) for part, rows in enumerate(search.rows_of_parts(5, count))]
+    parts = problem.run(rule, simulations, launches)
+    assert launched == list(range(count)) * simulations  # each part's next is under way before another is waited for
+    assert_same_bytes(parts, whole)
+    assert_same_bytes(parts.tree, whole.tree, ("parent", "action", "visits", "value", "prior_logits", "children"))
+
+
+def test_parts_are_checked_as_a_whole():
+    logits, value = np.zeros((4, 2), np.float32), np.zeros(4, np.float32)
+    with pytest.raises(ValueError, match="expand: expected a function, or 1 to 4 of them for 4 rows, got 0"):
+        search.puct(logits, value, [], 8)
+    with pytest.raises(ValueError, match=r"value: .*4"):
+        search.puct(logits, np.zeros(5, np.float32), [None, None], 8)
+    with pytest.raises(TypeError, match="prior_logits"):
+        search.gumbel(None, value, [None, None], 8)

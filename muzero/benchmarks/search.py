@@ -14,6 +14,7 @@ import time
 import numpy as np
 
 from muzero import _tree, search
+from muzero.search.running import finish
 
 CASES = [
     (1, 4, 50),
@@ -63,7 +64,7 @@ def ours(rule, batch, actions, simulations, path):
             trees = _tree.puct(logits, value, simulations, None, 1.25, 19652.0, "tree", None, path=path)
         else:
             trees = _tree.gumbel(logits, value, simulations, None, noise, 16, 0.1, 50.0, True, None, path=path)
-        search.policies._run(trees, expand, simulations)
+        search.policies.found([finish(trees, expand, simulations)])
 
     return once
 

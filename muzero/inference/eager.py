@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
 from muzero.inference.network import LATENT, NEXT, NUMBERS, Root, Step, Watch, folded, to_numpy
 from muzero.interfaces import Latent, WorldModel
+from muzero.search import Evaluation
 
 WARM_UP = 3  # runs before a graph is recorded, in which libraries choose their algorithms
 
@@ -45,6 +48,8 @@ class TorchSimulator:
     def __init__(self, model: TorchModel, batch: int, simulations: int) -> None:
         self.model, self.batch, self.simulations = model, batch, simulations
         device, self.on_gpu = model.device, model.device.type == "cuda"
+        # Of its own, so that the simulations of another part of the batch need not wait for these.
+        self.stream = torch.cuda.Stream(device) if self.on_gpu else None
         # Transfers between a GPU and memory that cannot be paged out need not wait for each other.
         self.chosen = torch.zeros(3, batch, dtype=torch.int64, pin_memory=self.on_gpu)  # parent, action, node
         self.index = torch.zeros(3, batch, dtype=torch.int64, device=device)
@@ -57,14 +62,17 @@ class TorchSimulator:
     def begin(self, model: WorldModel, root: Latent) -> tuple[np.ndarray, np.ndarray]:
         """Start a search.  Returns prior logits [B, A] and value [B] of the roots."""
         self.network = self.model.follow(model)
-        judged = Root(self.network, self.model.names)({LATENT + name: rows for name, rows in root.items()})
-        if not self.table:
-            self._allocate(root, judged["logits"].shape[1])
-        for name, rows in root.items():
-            self.table[name][: self.batch] = rows
-        if self.version != self.model.version:  # weights that moved are not where a recorded graph reads them
-            self.recorded, self.version = None, self.model.version
-        return to_numpy(judged["logits"]), to_numpy(judged["value"])
+        if self.stream is not None:
+            self.stream.wait_stream(torch.cuda.current_stream(self.model.device))
+        with torch.cuda.stream(self.stream):
+            judged = Root(self.network, self.model.names)({LATENT + name: rows for name, rows in root.items()})
+            if not self.table:
+                self._allocate(root, judged["logits"].shape[1])
+            for name, rows in root.items():
+                self.table[name][: self.batch] = rows
+            if self.version != self.model.version:  # weights that moved are not where a recorded graph reads them
+                self.recorded, self.version = None, self.model.version
+            return to_numpy(judged["logits"]), to_numpy(judged["value"])
 
     def _allocate(self, root: Latent, actions: int) -> None:
         nodes = (self.simulations + 1) * self.batch
@@ -75,22 +83,32 @@ class TorchSimulator:
         reward, discount, value, logits = np.split(self.found.numpy(), np.arange(1, 4) * self.batch)
         self.evaluation = reward, discount, value, logits.reshape(self.batch, actions)
 
-    def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Evaluate action [B] from the states under parent [B] and keep the new ones under node [B].
+    def launch(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Callable[[], Evaluation]:
+        """Begin to evaluate action [B] from the states under parent [B], and to keep the new ones under node [B].
 
-        What is returned holds until the next call.
+        Returns:
+            a function that waits for the evaluation, which holds until the next call.
         """
         for row, given in zip(self.chosen.numpy(), (parent, action, node), strict=True):
             row[:] = given
-        self.index.copy_(self.chosen, non_blocking=True)
-        if self.model.record:
-            self._recorded().replay()
-        else:
-            self._step()
-        if self.on_gpu:
-            self.found.copy_(self.packed, non_blocking=True)
-            torch.cuda.current_stream().synchronize()
+        with torch.cuda.stream(self.stream):
+            self.index.copy_(self.chosen, non_blocking=True)
+            if self.model.record:
+                self._recorded().replay()
+            else:
+                self._step()
+            if self.on_gpu:
+                self.found.copy_(self.packed, non_blocking=True)
+        return self._collect
+
+    def _collect(self) -> Evaluation:
+        if self.stream is not None:
+            self.stream.synchronize()
         return self.evaluation
+
+    def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Evaluation:
+        """Launch and wait."""
+        return self.launch(parent, action, node)()
 
     def _step(self) -> None:
         """Gather, imagine, predict, put: from `index` and `table` to `table` and `packed`."""
@@ -105,14 +123,10 @@ class TorchSimulator:
 
     def _recorded(self) -> torch.cuda.CUDAGraph:
         if self.recorded is None:
-            beside = torch.cuda.Stream()
-            beside.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(beside):
-                for _ in range(WARM_UP):
-                    self._step()
-            torch.cuda.current_stream().wait_stream(beside)
+            for _ in range(WARM_UP):
+                self._step()
             self.recorded = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.recorded):
+            with torch.cuda.graph(self.recorded, stream=self.stream):
                 self._step()
         return self.recorded
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from muzero.inference.network import LATENT, NEXT, NUMBERS, Root, Step, Watch, folded
 from muzero.interfaces import Latent, WorldModel
+from muzero.search import Evaluation
 
 EXAMPLE = 3  # rows of the batch that a network is traced with
 BATCH, ROWS = "batch", "rows"  # sizes that a graph leaves open
@@ -197,7 +199,8 @@ class OnnxSimulator:
         self.numbers = {name: torch.zeros(batch) for name in NUMBERS[:3]} | {
             "logits": torch.zeros(batch, model.actions)
         }
-        self.evaluation = tuple(self.numbers[name].numpy() for name in NUMBERS)
+        reward, discount, value, logits = (self.numbers[name].numpy() for name in NUMBERS)
+        self.evaluation = reward, discount, value, logits
         # Handing over options of its own saves onnxruntime making them anew in each call.
         self.options = onnxruntime.RunOptions()
 
@@ -231,7 +234,7 @@ class OnnxSimulator:
         self.bindings[simulation] = made
         return made
 
-    def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> tuple[np.ndarray, ...]:
+    def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Evaluation:
         """Evaluate action [B] from the states under parent [B]; what is returned holds until the next call."""
         np.multiply(parent, self.rows, self.source)
         np.add(self.source, self.columns, self.source)
@@ -240,6 +243,11 @@ class OnnxSimulator:
         self.run(self.bindings[simulation] or self._binding(simulation), self.options)
         self.simulation = simulation + 1
         return self.evaluation
+
+    def launch(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Callable[[], Evaluation]:
+        """Nothing goes on in the background here: `expand`, and a function that returns what it found."""
+        evaluation = self.expand(parent, action, node)
+        return lambda: evaluation
 
     def end(self) -> None:
         """Nothing is held on to that belongs to one search."""

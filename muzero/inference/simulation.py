@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
@@ -15,12 +15,14 @@ from muzero.config import ConfigError
 from muzero.inference.eager import TorchModel, TorchSimulator
 from muzero.inference.onnx import NotExportable, OnnxModel, OnnxSimulator
 from muzero.interfaces import Latent, WorldModel
+from muzero.search import Evaluation, Expand, Launch, rows_of_parts
 
 Path = Literal["auto", "torch", "onnx", "cuda_graph", "measure"]
 """How simulations are computed.  "auto" is a fixed rule: recorded graphs on a GPU, onnxruntime on the CPU for models
 that can be exported, torch for all others.  "measure" times what there is, so it does not make reproducible runs."""
 
 DEVICES = {"onnx": "cpu", "cuda_graph": "cuda"}
+OVERLAP = 32  # roots from which on two halves take turns on a GPU; below, a half would leave it idle
 IDLE = 4  # simulators of a model that are kept for the next search of their shape; the one unused longest goes first
 
 
@@ -31,8 +33,12 @@ class Simulator(Protocol):
         """Start a search with the model's present weights.  Returns prior logits [B, A] and value [B] of the roots."""
         ...
 
-    def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The callback of `muzero.search`."""
+    def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Evaluation:
+        """See `muzero.search.Expand`."""
+        ...
+
+    def launch(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Callable[[], Evaluation]:
+        """See `muzero.search.Launch`."""
         ...
 
     def end(self) -> None:
@@ -45,7 +51,7 @@ class Simulation(NamedTuple):
 
     logits: np.ndarray  # [B, A] of the roots
     value: np.ndarray  # [B] of the roots
-    expand: Any  # the callback of `muzero.search`
+    expand: Expand | list[Launch]  # as `muzero.search` takes it: one function, or one for each part of the batch
 
 
 class Kept:
@@ -73,7 +79,9 @@ KEPT: WeakKeyDictionary[WorldModel, Kept] = WeakKeyDictionary()
 
 
 @contextmanager
-def simulating(model: WorldModel, root: Latent, simulations: int, path: Path = "auto") -> Iterator[Simulation]:
+def simulating(
+    model: WorldModel, root: Latent, simulations: int, path: Path = "auto", parts: int | None = None
+) -> Iterator[Simulation]:
     """Begin a search of a model; buffers and compiled networks are used again by the next search of the same shape.
 
     Args:
@@ -81,21 +89,38 @@ def simulating(model: WorldModel, root: Latent, simulations: int, path: Path = "
         root: latents of the roots, B in front.
         simulations: calls of `expand` that may follow.
         path: how to compute.
+        parts: how many parts of the batch take turns, so that a GPU evaluates one while the trees of another are
+            searched; None for two where that pays.
 
     Raises:
         ConfigError: if the path does not exist for this model or device.
     """
     kept = KEPT.setdefault(model, Kept())
     kind = path, *((name, rows.dtype, rows.device, rows.shape[1:]) for name, rows in root.items())
+    batch, device = _size(root)
     with torch.inference_mode():
         if kind not in kept.models:
             kept.models[kind] = prepared(model, root, simulations, path)
-        batch = len(next(iter(root.values())))
-        key = kind, batch, simulations
-        simulator = kept.take(key) or simulator_for(kept.models[kind], batch, simulations)
-        logits, value = simulator.begin(model, root)
-        yield Simulation(logits, value, simulator.expand)
-        kept.give_back(key, simulator)
+        slices = rows_of_parts(batch, parts or (2 if device == "cuda" and batch >= OVERLAP else 1))
+        used = [((kind, rows.stop - rows.start, simulations), rows) for rows in slices]
+        simulators = [kept.take(key) or simulator_for(kept.models[kind], *key[1:]) for key, _ in used]
+        found = [
+            simulator.begin(model, {name: latent[rows] for name, latent in root.items()})
+            for simulator, (_, rows) in zip(simulators, used, strict=True)
+        ]
+        if len(simulators) == 1:
+            yield Simulation(*found[0], simulators[0].expand)
+        else:
+            logits, value = map(np.concatenate, zip(*found, strict=True))
+            yield Simulation(logits, value, [simulator.launch for simulator in simulators])
+        for simulator, (key, _) in zip(simulators, used, strict=True):
+            kept.give_back(key, simulator)
+
+
+def _size(root: Latent) -> tuple[int, str]:
+    """Rows, and type of device."""
+    rows = next(iter(root.values()))
+    return len(rows), rows.device.type
 
 
 def simulator_for(model: OnnxModel | TorchModel, batch: int, simulations: int) -> Simulator:
@@ -107,7 +132,7 @@ def simulator_for(model: OnnxModel | TorchModel, batch: int, simulations: int) -
 
 def prepared(model: WorldModel, root: Latent, simulations: int, path: Path) -> OnnxModel | TorchModel:
     """The model as this path calls it."""
-    device = next(iter(root.values())).device.type
+    _, device = _size(root)
     if path == "measure":
         path = fastest(model, root, simulations)
     if DEVICES.get(path, device) != device:
@@ -129,23 +154,24 @@ def prepared(model: WorldModel, root: Latent, simulations: int, path: Path) -> O
 
 def fastest(model: WorldModel, root: Latent, simulations: int, seconds: float = 0.2) -> Path:
     """The path whose simulations take the least time here, now and at this batch.  seconds: spent on each."""
-    device = next(iter(root.values())).device.type
+    batch, device = _size(root)
     paths: tuple[Path, ...] = ("torch", "cuda_graph") if device == "cuda" else ("torch", "onnx")
     taken: dict[Path, float] = {}
-    batch = len(next(iter(root.values())))
     parent = np.zeros(batch, np.int32)
     for path in paths:
         try:
-            with simulating(model, root, simulations, path) as simulation:
-                simulation.expand(parent, parent, parent + 1)
+            with simulating(model, root, simulations, path, parts=1) as (_, _, expand):
+                assert callable(expand)
+                expand(parent, parent, parent + 1)
         except ConfigError:
             continue
         rounds, end = [], time.perf_counter() + seconds
         while not rounds or time.perf_counter() < end:
-            with simulating(model, root, simulations, path) as simulation:
+            with simulating(model, root, simulations, path, parts=1) as (_, _, expand):
+                assert callable(expand)
                 begin = time.perf_counter()
                 for node in range(simulations):
-                    simulation.expand(parent, parent, parent + node + 1)
+                    expand(parent, parent, parent + node + 1)
                 rounds.append(time.perf_counter() - begin)
         taken[path] = float(np.median(rounds))
     return min(taken, key=taken.__getitem__)

@@ -8,7 +8,8 @@ Sizes in shapes: B searches side by side, A actions, N = simulations + 1 nodes o
 """
 
 from muzero.search.exploration import dirichlet, sample_action
-from muzero.search.policies import Evaluation, Expand, Result, gumbel, puct, stochastic
+from muzero.search.policies import Result, gumbel, puct, stochastic
+from muzero.search.running import Evaluation, Expand, Launch, rows_of_parts
 from muzero.search.sampled import Sampled, sampled_prior
 from muzero.search.tree import ActionName, Node, Tree
 
@@ -16,6 +17,7 @@ __all__ = [
     "ActionName",
     "Evaluation",
     "Expand",
+    "Launch",
     "Node",
     "Result",
     "Sampled",
@@ -23,6 +25,7 @@ __all__ = [
     "dirichlet",
     "gumbel",
     "puct",
+    "rows_of_parts",
     "sample_action",
     "sampled_prior",
     "stochastic",

@@ -1,23 +1,14 @@
 """The searches: `puct` as in MuZero, `gumbel` as in Gumbel MuZero."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from muzero import _tree
+from muzero.search.running import Expand, Launch, run
 from muzero.search.tree import Node, Tree
-
-Evaluation = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""reward [B], discount [B], value [B] and prior_logits [B, A] of a batch of edges, all float32."""
-
-Expand = Callable[[np.ndarray, np.ndarray, np.ndarray], Evaluation]
-"""expand(parent, action, node), int32 [B] each: evaluate `action` from the state kept under `parent`, and keep the
-state that it leads to under `node`.  Node 0 is the root and simulation s makes node s + 1; only at max_depth is a node
-that is there already evaluated again, under its own index.  The three arrays may be kept.  A discount lies from -1 to 1
-and is 0 where the game ends; rounding beyond that, by 0.01 at most, is clipped.  A logit of -inf says that there is no
-such action: it is never visited."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +30,7 @@ class Result:
 def gumbel(
     prior_logits: np.ndarray,
     value: np.ndarray,
-    expand: Expand,
+    expand: Expand | Sequence[Launch],
     simulations: int,
     legal: np.ndarray | None = None,
     noise: np.ndarray | None = None,
@@ -59,7 +50,8 @@ def gumbel(
     Args:
         prior_logits: [B, A] float32 of the roots.
         value: [B] float32, the network's values of the roots.
-        expand: evaluates one edge of each tree, see `Expand`; called exactly `simulations` times.
+        expand: evaluates one edge of each tree, see `Expand`; called exactly `simulations` times.  Or one `Launch` for
+            each part of the batch: the trees of one part are searched while the others wait for their evaluation.
         simulations: 1 to 1,000,000; all memory of the search may take 1 GiB.
         legal: [B, A] bool, the actions allowed at the roots; all if None.
         noise: [B, A] float32 Gumbel noise; zeros if None, for play without randomness.
@@ -74,26 +66,16 @@ def gumbel(
         ValueError: an argument, or what expand returned, has a wrong type, shape or content; the message names it.
         TypeError: an argument is no array, or no number.
     """
-    trees = _tree.gumbel(
-        prior_logits,
-        value,
-        simulations,
-        legal,
-        noise,
-        considered,
-        value_scale,
-        visit_offset,
-        rescale,
-        max_depth,
-        threads,
-    )
-    return _run(trees, expand, simulations)
+    rows = {"prior_logits": prior_logits, "value": value, "legal": legal, "noise": noise}
+    settings = {"considered": considered, "value_scale": value_scale, "visit_offset": visit_offset, "rescale": rescale}
+    common = {"max_depth": max_depth, "threads": threads}
+    return found(run(_tree.gumbel, rows, settings | common, expand, simulations))
 
 
 def puct(
     prior_logits: np.ndarray,
     value: np.ndarray,
-    expand: Expand,
+    expand: Expand | Sequence[Launch],
     simulations: int,
     legal: np.ndarray | None = None,
     c_init: float = 1.25,
@@ -110,7 +92,8 @@ def puct(
     Args:
         prior_logits: [B, A] float32 of the roots.
         value: [B] float32, the network's values of the roots.
-        expand: evaluates one edge of each tree, see `Expand`; called exactly `simulations` times.
+        expand: evaluates one edge of each tree, see `Expand`; called exactly `simulations` times.  Or one `Launch` for
+            each part of the batch: the trees of one part are searched while the others wait for their evaluation.
         simulations: 1 to 1,000,000; all memory of the search may take 1 GiB.
         legal: [B, A] bool, the actions allowed at the roots; all if None.
         c_init: exploration; the prior counts c_init + log((visits + c_base + 1) / c_base) times.
@@ -126,14 +109,16 @@ def puct(
         ValueError: an argument, or what expand returned, has a wrong type, shape or content; the message names it.
         TypeError: an argument is no array, or no number.
     """
-    trees = _tree.puct(prior_logits, value, simulations, legal, c_init, c_base, normalize, max_depth, threads)
-    return _run(trees, expand, simulations)
+    rows = {"prior_logits": prior_logits, "value": value, "legal": legal}
+    settings = {"c_init": c_init, "c_base": c_base, "normalize": normalize}
+    common = {"max_depth": max_depth, "threads": threads}
+    return found(run(_tree.puct, rows, settings | common, expand, simulations))
 
 
 def stochastic(
     prior_logits: np.ndarray,
     value: np.ndarray,
-    expand: Expand,
+    expand: Expand | Sequence[Launch],
     simulations: int,
     chance: int,
     legal: np.ndarray | None = None,
@@ -154,7 +139,8 @@ def stochastic(
     Args:
         prior_logits: [B, A] float32 of the roots, which are states.
         value: [B] float32, the network's values of the roots.
-        expand: evaluates one edge of each tree, see `Expand`; called exactly `simulations` times.
+        expand: evaluates one edge of each tree, see `Expand`; called exactly `simulations` times.  Or one `Launch` for
+            each part of the batch: the trees of one part are searched while the others wait for their evaluation.
         simulations: 1 to 1,000,000; all memory of the search may take 1 GiB.
         chance: C, the number of outcomes.
         legal: [B, A] bool, the actions allowed at the roots; all if None.
@@ -171,15 +157,14 @@ def stochastic(
         ValueError: an argument, or what expand returned, has a wrong type, shape or content; the message names it.
         TypeError: an argument is no array, or no number.
     """
-    trees = _tree.stochastic(
-        prior_logits, value, simulations, chance, legal, c_init, c_base, normalize, max_depth, threads
-    )
-    return _run(trees, expand, simulations)
+    rows = {"prior_logits": prior_logits, "value": value, "legal": legal}
+    settings = {"chance": chance, "c_init": c_init, "c_base": c_base, "normalize": normalize}
+    common = {"max_depth": max_depth, "threads": threads}
+    return found(run(_tree.stochastic, rows, settings | common, expand, simulations))
 
 
-def _run(trees: _tree.Search, expand: Expand, simulations: int) -> Result:
-    edges = trees.select()
-    for _ in range(simulations - 1):
-        edges = trees.step(expand(*edges))
-    trees.backup(expand(*edges))
-    return Result(*trees.result(), Tree(trees))
+def found(searches: list[_tree.Search]) -> Result:
+    """What searches of the parts of a batch found, as one."""
+    results = [search.result() for search in searches]
+    arrays = results[0] if len(results) == 1 else map(np.concatenate, zip(*results, strict=True))
+    return Result(*arrays, tree=Tree(searches))

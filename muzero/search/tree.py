@@ -1,6 +1,6 @@
 """The trees of a finished search, to be read: arrays over all nodes, one node at a time, or drawn."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -47,53 +47,58 @@ class Node:
 class Tree:
     """The trees of a finished search, node by node.  Node 0 is the root; a node with 0 visits was never made."""
 
-    def __init__(self, search: _tree.Search) -> None:
-        self._search = search
+    def __init__(self, searches: Sequence[_tree.Search]) -> None:
+        """searches: of parts of the batch, in the order of their rows."""
+        self._searches = searches
+
+    def _read(self, field: str) -> np.ndarray:
+        parts = [getattr(search, field)() for search in self._searches]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     @cached_property
     def parent(self) -> np.ndarray:
         """[B, N] int32, the node above, -1 at the root."""
-        return self._search.parent()
+        return self._read("parent")
 
     @cached_property
     def action(self) -> np.ndarray:
         """[B, N] int32, the parent's action that leads here, -1 at the root."""
-        return self._search.action()
+        return self._read("action")
 
     @cached_property
     def visits(self) -> np.ndarray:
         """[B, N] int32, its own evaluation included; below the root also the visits of the edge that leads here."""
-        return self._search.visits()
+        return self._read("visits")
 
     @cached_property
     def value(self) -> np.ndarray:
         """[B, N] float32, mean of the network's value and all returns backed up, for the player to move here."""
-        return self._search.value()
+        return self._read("value")
 
     @cached_property
     def raw_value(self) -> np.ndarray:
         """[B, N] float32, the network's value."""
-        return self._search.raw_value()
+        return self._read("raw_value")
 
     @cached_property
     def reward(self) -> np.ndarray:
         """[B, N] float32, of the edge that leads here, to the player who moved."""
-        return self._search.reward()
+        return self._read("reward")
 
     @cached_property
     def discount(self) -> np.ndarray:
         """[B, N] float32, of the edge that leads here."""
-        return self._search.discount()
+        return self._read("discount")
 
     @cached_property
     def prior_logits(self) -> np.ndarray:
         """[B, N, A] float32, shifted so that the largest is 0; -inf where an action is not legal at the root."""
-        return self._search.prior_logits()
+        return self._read("prior_logits")
 
     @cached_property
     def children(self) -> np.ndarray:
         """[B, N, A] int32, the node that each action leads to, -1 where none was made."""
-        return self._search.children()
+        return self._read("children")
 
     @cached_property
     def _place(self) -> tuple[np.ndarray, np.ndarray]:
