@@ -16,6 +16,7 @@ constexpr int64_t kMemoryLimit = int64_t{1} << 30;  // bytes of one search
 constexpr int64_t kMostSimulations = 1'000'000;
 constexpr int64_t kMostThreads = 256;
 constexpr int64_t kMostOutcomes = 1'000'000;
+constexpr int32_t kNodesBetweenSignals = 256;
 constexpr int64_t kWorthUnlocking = 512;  // edges of a batch below which handing over the lock costs more than the work
 
 Path path_of(const py::object& name) {
@@ -208,7 +209,12 @@ class BoundSearch {
     function();
   }
 
-  bool made(int32_t row, int32_t index) { return index <= search.done() && search.trees().node(row, index).visits > 0; }
+  // Whether a node is there.  Reading all of a large search takes longer than a person waits after Ctrl-C, so signals
+  // are looked at on the way.
+  bool made(int32_t row, int32_t index) {
+    if (index % kNodesBetweenSignals == 0 && PyErr_CheckSignals() != 0) throw py::error_already_set();
+    return index <= search.done() && search.trees().node(row, index).visits > 0;
+  }
 
   void check_select(int32_t backed_up) {
     if (selected_ && !backed_up) throw std::runtime_error("select: the last selection has not been backed up");

@@ -64,9 +64,9 @@ struct Steps {
       Node& root = trees.node(row, 0);
       const size_t first = static_cast<size_t>(row) * trees.actions;
       for (int32_t a = 0; a < trees.actions; ++a) outcome.visits[first + a] = 0, outcome.q[first + a] = 0.f;
-      for (int32_t i = 1; i < trees.nodes; ++i) {
-        const Node& child = trees.node(row, i);
-        if (i > root.visits - 1 || child.visits == 0 || child.parent != 0) continue;
+      for (int32_t edge = 0, chunk = kNone; edge < root.children; ++edge) {
+        if (edge > 0 && edge % kLanes == 0) chunk = chunk == kNone ? root.more : trees.more(row, chunk).next;
+        const Node& child = trees.node(row, trees.chunk(row, root, chunk).child(edge % kLanes));
         outcome.visits[first + child.action] = child.visits;
         outcome.q[first + child.action] = child.reward + child.discount * child.value;
       }
