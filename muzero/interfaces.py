@@ -101,6 +101,10 @@ class EnvironmentFault(RuntimeError):
     """An environment raised, or returned what it must not."""
 
 
+class BadNumbers(RuntimeError):
+    """A model computes what are no numbers."""
+
+
 # --- world models --------------------------------------------------------------------------------------------------
 
 

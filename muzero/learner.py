@@ -9,7 +9,11 @@ import torch
 from torch import Tensor
 
 from muzero.config import Range
+from muzero.failpoints import failpoint
+from muzero.inference import observe_first
 from muzero.interfaces import Objective, Window, WorldModel
+
+SLOTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 
 
 class Learner:
@@ -54,13 +58,16 @@ class Learner:
             self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
         else:
             self.optimizer = torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, fused=True)
+        # What a forward pass writes: of a batch that turns out to hold no numbers, none of it may stay.
+        self.statistics = [*self.model.buffers(), *self.objective.buffers()]
         self.updates = 0
-        self.skipped = 0
+        self.skipped = 0  # in all
+        self.skipped_in_a_row = 0
 
     def update(self, window: Window, progress: float) -> tuple[dict[str, Tensor], np.ndarray]:
         """One gradient step.
 
-        A step whose gradient is not finite changes nothing and is counted in `skipped`.
+        A step whose gradient is not finite changes no weight and no statistic and is counted in `skipped`.
 
         Args:
             window: the batch.
@@ -71,17 +78,24 @@ class Learner:
         """
         self.model.train()
         window = window.to(self.device)
+        if failpoint("learner.poison_batch"):
+            window.reward.fill_(math.nan)
+        before = [statistic.clone() for statistic in self.statistics]
         loss = self.objective(self.model, self.target, window)
         terms = {name: (term * window.weight).mean() for name, term in loss.terms.items()}
         self.optimizer.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()
+        failpoint("learner.after_backward")
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.clip or math.inf)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(progress)
         if torch.isfinite(norm):
             self.optimizer.step()
+            self.skipped_in_a_row = 0
         else:
-            self.skipped += 1
+            for statistic, kept in zip(self.statistics, before, strict=True):
+                statistic.copy_(kept)
+            self.skipped, self.skipped_in_a_row = self.skipped + 1, self.skipped_in_a_row + 1
         self.updates += 1
         if self.updates % self.target_every == 0:
             self.target.load_state_dict(self.model.state_dict())
@@ -93,6 +107,23 @@ class Learner:
         rise = min(1.0, (self.updates + 1) / (self.warmup + 1))
         fall = self.final_rate + (1 - self.final_rate) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
         return self.learning_rate * rise * fall
+
+    @torch.inference_mode()
+    def sound(self, observation: Tensor) -> bool:
+        """Whether all weights are finite, and so is what the model makes of some positions: else nobody may use it."""
+        if failpoint("learner.poison_weights"):
+            next(self.model.parameters()).data.fill_(math.nan)
+        tensors = [tensor for tensor in self.model.state_dict().values() if tensor.is_floating_point()]
+        if not all(torch.isfinite(tensor).all() for tensor in tensors):
+            return False
+        self.model.eval()
+        latent = observe_first(self.model, observation.to(self.device))
+        latent, transition = self.model.imagine(
+            latent, torch.zeros(len(observation), dtype=torch.int64).to(self.device)
+        )
+        prediction = self.model.predict(latent)
+        numbers = [transition.reward.mean, transition.discount.mean, prediction.value.mean, prediction.policy.logits]
+        return all(bool(torch.isfinite(number).all()) for number in numbers)
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of the model's weights, on the host, for actors."""
@@ -114,6 +145,19 @@ class Learner:
         }
         return tensors, {"updates": self.updates, "skipped": self.skipped}
 
+    def check(self, slots: dict[str, Tensor]) -> None:
+        """Hold an optimiser's tensors, as `state` gives them, against the parameters.
+
+        Raises:
+            ValueError: naming the first that does not fit.
+        """
+        shapes = [parameter.shape for group in self.optimizer.param_groups for parameter in group["params"]]
+        for key, tensor in slots.items():
+            number, name = key.split(".", 1)
+            fits = name in SLOTS and number.isdigit() and int(number) < len(shapes) and tensor.is_floating_point()
+            if not fits or tensor.shape != (shapes[int(number)] if name != "step" else ()):
+                raise ValueError(f"optimizer: {key} is {tensor.dtype} {tuple(tensor.shape)}, no parameter has that")
+
     def restore(self, tensors: dict[str, dict[str, Tensor]], values: dict[str, Any]) -> None:
         """Become the learner whose `state` this is."""
         self.model.load_state_dict(tensors["model"])
@@ -124,4 +168,4 @@ class Learner:
             number, name = key.split(".", 1)
             slots.setdefault(int(number), {})[name] = tensor
         self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
-        self.updates, self.skipped = values["updates"], values["skipped"]
+        self.updates, self.skipped, self.skipped_in_a_row = int(values["updates"]), int(values["skipped"]), 0

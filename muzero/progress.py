@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ class Progress:
         self.board = SummaryWriter(str(folder))
         self.screen_every = SCREEN_SECONDS if console.is_terminal else PLAIN_SECONDS
         self.shown = self.written = float("-inf")
+        self.warned: set[str] = set()
         self.before: tuple[float, int, int] | None = None  # time, steps, updates of the last row
 
     def show(self, training: Training) -> None:
@@ -82,6 +84,8 @@ class Progress:
         row |= self._rates(training, now)
         row |= {f"time/{name}": round(seconds, 2) for name, seconds in training.spent.items()}
         row |= {"replay_rows": len(training.replay), "skipped_updates": training.learner.skipped}
+        row |= {"recoveries": training.recoveries, "checkpoint_failures": training.writer.failures}
+        row |= training.experience.counts()
         if training.episodes:
             row["self_play_score"] = sum(training.episodes) / len(training.episodes)
         return row
@@ -93,22 +97,32 @@ class Progress:
             line = f"after {training.replay.steps:,} steps, {name}: {summary.mean:.2f} ± {summary.margin:.2f}"
             self.console.print(line.ljust(self.console.width - 1), highlight=False)
 
+    def warn(self, message: str) -> None:
+        """Say something once."""
+        if message not in self.warned:
+            self.warned.add(message)
+            self.console.print(f"warning: {message}", style="yellow", highlight=False, soft_wrap=True)
+
     def write(self, training: Training, values: dict[str, Any]) -> None:
         """One row of metrics."""
         steps = training.replay.steps
         head = {"steps": steps, "updates": training.learner.updates, "seconds": round(training.seconds(), 2)}
-        self.file.write(json.dumps(head | values) + "\n")
-        self.file.flush()
-        for name, value in values.items():
-            self.board.add_scalar(name, value, steps)
+        try:
+            self.file.write(json.dumps(head | values) + "\n")
+            self.file.flush()
+            for name, value in values.items():
+                self.board.add_scalar(name, value, steps)
+        except OSError as error:  # a full disk: what was learned matters more than how it looked
+            self.warn(f"metrics cannot be written: {error}")
 
     def close(self, training: Training) -> None:
         """The last row, and an end to the live line."""
         if self.before is not None:
             self.write(training, self._metrics(training, time.monotonic()))
             self.console.print(self._line(training), highlight=False, soft_wrap=True)
-        self.file.close()
-        self.board.close()
+        for file in (self.file, self.board):
+            with suppress(OSError):
+                file.close()
 
 
 def clock(seconds: float) -> str:

@@ -5,6 +5,8 @@ a game that is still being played can be learned from already.  Rows are named b
 them, which never repeats; ``number % capacity`` is the place in the ring.
 """
 
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,8 +14,9 @@ import numpy as np
 import torch
 
 from muzero.config import Range
-from muzero.interfaces import GameSpec, Segment, Window, WindowSize
+from muzero.interfaces import GameSpec, Segment, SegmentId, Window, WindowSize
 
+MOST_CHANGES = 10_000
 UNKNOWN = -1  # no next row: the game is over, was cut short, or goes on in a segment still to come
 
 
@@ -39,6 +42,8 @@ class SumTree:
     def __setitem__(self, place: np.ndarray, number: np.ndarray | float) -> None:
         self.nodes[self.leaves + place] = number
         self.changed.append(self.leaves + place)
+        if len(self.changed) > MOST_CHANGES:  # nobody samples, as before learning begins
+            self._sum()
 
     def _sum(self) -> None:
         node = np.concatenate(self.changed) if self.changed else np.empty(0, np.int64)
@@ -68,6 +73,12 @@ class Chain:
     sequence: int  # of its last segment
 
 
+def row_bytes(spec: GameSpec) -> int:
+    """Memory of a row: its arrays, and at most 32 bytes of priority and the sums over it."""
+    observation = int(np.prod(spec.observation)) * np.dtype(spec.dtype).itemsize
+    return observation + spec.actions * (1 + 4) + 8 + 4 + 4 + 4 + 1 + 8 + 32
+
+
 class Replay:
     """The most recent rows of all games."""
 
@@ -77,15 +88,22 @@ class Replay:
         seed: int,
         *,
         capacity: Annotated[int, Range(100, 100_000_000)] = 100_000,
+        gigabytes: Annotated[float, Range(0.001, 10_000.0)] = 8.0,
         priority_exponent: Annotated[float, Range(0.0, 2.0)] = 0.0,
         importance_exponent: Annotated[float, Range(0.0, 2.0)] = 0.4,
     ) -> None:
-        """capacity in rows.  A priority_exponent of 0 samples uniformly (Schaul et al. 2016, eq. 1 and section 3.4)."""
+        """capacity: in rows, but no more of them than fit into so many gigabytes.
+
+        A priority_exponent of 0 samples uniformly (Schaul et al. 2016, eq. 1 and section 3.4).
+        """
         self.spec = spec
-        self.capacity = capacity
+        self.capacity = min(capacity, int(gigabytes * 1e9 / row_bytes(spec)))
+        if self.capacity < 1:
+            raise ValueError(f"{spec.name}: not one row of {row_bytes(spec):,} bytes fits into {gigabytes} GB")
         self.priority_exponent = priority_exponent
         self.importance_exponent = importance_exponent
         self.rng = np.random.default_rng(seed)
+        capacity = self.capacity
         self.rows = {
             "observation": np.zeros((capacity, *spec.observation), spec.dtype),
             "legal": np.zeros((capacity, spec.actions), bool),
@@ -103,12 +121,20 @@ class Replay:
         self.steps = 0  # real steps ever added
         self.duplicates = 0
         self.chains: dict[tuple[int, int, int], Chain] = {}  # least recently stored first
+        self.marks: deque[tuple[int, Any]] = deque()  # first row and mark of each segment that is here, even in part
 
     def __len__(self) -> int:
         return min(self.written, self.capacity)
 
-    def add(self, segment: Segment) -> bool:
+    def has(self, number: SegmentId) -> bool:
+        """Whether a segment, or a later one of its game, is here."""
+        before = self.chains.get(number[:3])
+        return before is not None and number.sequence <= before.sequence
+
+    def add(self, segment: Segment, mark: Any = None) -> bool:
         """Store a segment; false, and nothing stored, if it is here already.
+
+        mark: whatever the caller needs to find the segment again, see `oldest`.
 
         Raises:
             ValueError: if the segment does not fit the game, or is longer than the ring.
@@ -118,7 +144,7 @@ class Replay:
             raise ValueError(f"a segment of {len(segment)} rows does not fit a replay of {self.capacity}")
         game = segment.id[:3]
         before = self.chains.get(game)
-        if before is not None and segment.id.sequence <= before.sequence:
+        if self.has(segment.id):
             self.duplicates += 1
             return False
         numbers = self.written + np.arange(len(segment))
@@ -131,8 +157,11 @@ class Replay:
         # A row can be learned from once it is known what its step led to.
         complete = np.append(np.ones(len(segment) - 1, bool), not segment.cut and segment.discount[-1] == 0)
         self.priority[places] = np.where(complete, self.largest, 0.0)
+        self.marks.append((self.written, mark))
         self.written += len(segment)
         self.steps += segment.steps
+        while len(self.marks) > 1 and self.marks[1][0] <= self.written - self.capacity:
+            self.marks.popleft()
         self._link(game, before, segment, int(numbers[0]), int(numbers[-1]))
         return True
 
@@ -209,28 +238,42 @@ class Replay:
                 break
         return path, known, over
 
+    @property
+    def oldest(self) -> tuple[int, Any] | None:
+        """Number of the first row, and mark, of the oldest segment of which a row is here."""
+        return self.marks[0] if self.marks else None
+
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Arrays and plain values from which `restore` makes the same replay."""
-        filled = np.arange(len(self))
-        arrays = {name: array[: len(self)] for name, array in self.rows.items()}
-        arrays["priority"] = self.priority[filled]
+        """What `restore` needs besides the segments themselves, from the oldest on: arrays and plain values."""
+        here = np.arange(self.written - len(self), self.written) % self.capacity
         values = {
             "written": self.written,
+            "first": self.marks[0][0] if self.marks else 0,
             "steps": self.steps,
             "duplicates": self.duplicates,
             "largest": self.largest,
-            "chains": [[*game, chain.row, chain.sequence] for game, chain in self.chains.items()],
             "rng": self.rng.bit_generator.state,
         }
-        return arrays, values
+        return {"priority": self.priority[here]}, values
 
-    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
-        """Become the replay whose `state` this is."""
-        filled = np.arange(len(arrays["priority"]))
-        for name, array in self.rows.items():
-            array[filled] = arrays[name]
-        self.priority[filled] = arrays["priority"]
-        self.written, self.steps = values["written"], values["steps"]
-        self.duplicates, self.largest = values["duplicates"], values["largest"]
-        self.chains = {(a, i, g): Chain(row, sequence) for a, i, g, row, sequence in values["chains"]}
+    def restore(
+        self, arrays: dict[str, np.ndarray], values: dict[str, Any], segments: Iterable[tuple[Any, Segment]]
+    ) -> int:
+        """Become the replay whose `state` this is.
+
+        segments: with their marks, in the order in which they were added, from the oldest on.
+
+        Returns:
+            how many rows of it are missing, because segments are; the rest can be learned from all the same.
+        """
+        self.written = values["first"]
+        for mark, segment in segments:
+            self.add(segment, mark)
+        missing = values["written"] - self.written
+        priority = arrays["priority"][-len(self) :] if len(self) else arrays["priority"][:0]
+        if missing == 0:
+            self.priority[np.arange(self.written - len(priority), self.written) % self.capacity] = priority
+        self.steps, self.largest = values["steps"], values["largest"]
+        self.duplicates = values["duplicates"]
         self.rng.bit_generator.state = values["rng"]
+        return missing

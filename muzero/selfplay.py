@@ -163,8 +163,11 @@ class SelfPlay:
         arrays |= {name: getattr(self, name) for name in COUNTERS}
         return arrays, {"incarnation": self.incarnation, "rng": self.rng.bit_generator.state}
 
-    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
-        """Go on where `state` was taken; with new games where the old ones cannot be brought back."""
+    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int = 0) -> bool:
+        """Go on where `state` was taken; false, with new games, where the old ones cannot be brought back.
+
+        incarnation: of new games at least, so that their ids are none that were used since.
+        """
         part = {
             prefix: {
                 name.removeprefix(f"{prefix}."): array
@@ -175,9 +178,9 @@ class SelfPlay:
         }
         timestep = self.games.restore(part["games"]) if part["games"] else None
         if timestep is None:
-            self.incarnation = values["incarnation"] + 1
+            self.incarnation = max(values["incarnation"] + 1, incarnation)
             self._begin()
-            return
+            return False
         self.incarnation = values["incarnation"]
         self.timestep = timestep
         self.rows = {name: array.copy() for name, array in part["rows"].items()}
@@ -185,6 +188,7 @@ class SelfPlay:
         for name in COUNTERS:
             setattr(self, name, arrays[name].copy())
         self.rng.bit_generator.state = values["rng"]
+        return True
 
 
 COUNTERS = ("action", "filled", "game", "sequence", "score", "sign", "length")

@@ -21,5 +21,8 @@ class RunSettings:
     updates_per_step: Annotated[float, Range(0.0, 1000.0)] = 0.25
     start: Annotated[int, Range(1)] = 1000  # environment steps before learning begins
     save_every: Annotated[int, Range(1)] = 20_000  # environment steps
+    keep: Annotated[int, Range(1, 1000)] = 3  # newest checkpoints; the best by evaluation stays too
+    keep_every: Annotated[float, Range(1.0)] = 43_200.0  # seconds of training; one checkpoint of each such time stays
+    failed_saves: Annotated[int, Range(0)] = 0  # in a row, after which the run gives up; 0: it never does
     evaluate_every: Annotated[int, Range(0)] = 0  # environment steps; 0 evaluates at the end only
     evaluation_games: Annotated[int, Range(1, 100_000)] = 100

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from muzero import build, checkpoint
-from muzero.checkpoint import Checkpoint
+from muzero import build, checkpoint, saving, snapshot
 from muzero.config import Config
 from muzero.evaluate import Outcome, PlanningPlayer, RandomPlayer, Summary, play
-from muzero.interfaces import EnvironmentFault
+from muzero.experience import Experience
+from muzero.failpoints import failpoint
+from muzero.interfaces import BadNumbers, EnvironmentFault, Window
 from muzero.progress import Progress
+from muzero.saving import SaveError
+from muzero.segment_log import SegmentLog
 
 EVALUATION_BATCH = 50  # games side by side
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SKIPPED = 10  # updates in a row without numbers after which the last checkpoint is taken up again
+RECOVERIES = 3  # and so often
+RETRY = 1.0  # seconds until a full disk is tried again
 
 
 class Training:
     """A run: everything that learns, and the folder that it leaves behind."""
 
     def __init__(self, config: Config, folder: Path) -> None:
+        """Nothing is written yet."""
         self.config, self.folder = config, folder
         self.settings = settings = config.construct("run")
         torch.set_num_threads(settings.threads)
@@ -41,32 +52,45 @@ class Training:
         self.planner = build.planner(config)
         own_model = build.model(config, self.spec, settings.seed).to(self.device)
         self.actor = config.construct("selfplay", self.games, own_model, self.planner, settings.seed)
+        self.writer = saving.Writer()
         self.episodes: deque[float] = deque(maxlen=100)  # scores of the latest games
-        self.elapsed = 0.0  # seconds of earlier sessions of this run
-        self.began = time.monotonic()
+        self.score: float | None = None  # of the last evaluation
+        self.restart_clock(0.0)
         self.saved_at = 0
         self.evaluated_at = 0
+        self.recoveries = 0
         self.stopping: int | None = None  # the signal that asks to stop
+        self.woken = threading.Event()  # set with it
         self.metrics: dict[str, torch.Tensor] = {}
         # seconds of this session
-        self.spent: dict[str, float] = dict.fromkeys(("play", "learn", "evaluate", "save"), 0.0)
+        self.spent: dict[str, float] = dict.fromkeys(("play", "learn", "evaluate", "save", "wait"), 0.0)
+
+    @cached_property
+    def experience(self) -> Experience:
+        """The replay and its log, which is opened when it is first asked for; see `muzero.folder.owned`."""
+        return Experience(self.replay, SegmentLog(self.folder / "replay", self.spec))
 
     # --- the loop ------------------------------------------------------------------------------------------------
 
     def run(self, progress: Progress) -> int | None:
-        """Train until the steps or the time are used up.  Returns the signal that ended the run early, if one did."""
-        handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            while self.done() < 1 and self.stopping is None:
-                self._round(progress)
-            self._learn(progress)
-        except EnvironmentFault:
-            self.save(games=False)
-            raise
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-        self.save()
+        """Train until the steps or the time are used up.  Returns the signal that ended the run early, if one did.
+
+        Raises:
+            EnvironmentFault: if an environment does not work; what was learned is saved.
+            BadNumbers: if the weights stop being numbers again and again; the batch is in the run's folder.
+            SaveError: if checkpoints cannot be written.
+        """
+        with self._signals():
+            try:
+                while self.done() < 1 and self.stopping is None:
+                    self._round(progress)
+                self._learn(progress)
+            except EnvironmentFault:
+                self.save(games=False, wait=True)
+                raise
+            finally:
+                self.writer.wait()
+            self.save(wait=True)
         return self.stopping
 
     def done(self) -> float:
@@ -80,10 +104,27 @@ class Training:
         """Seconds of training, earlier sessions of this run included."""
         return self.elapsed + time.monotonic() - self.began
 
+    def restart_clock(self, elapsed: float) -> None:
+        """Count from now on, after so many seconds of earlier sessions."""
+        self.elapsed, self.began = elapsed, time.monotonic()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """One signal asks to stop; a second ends the process, with the last checkpoint as it is."""
+        # What is ignored stays ignored: that is how nohup says that a run outlives its terminal.
+        taken = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+        handlers = {number: signal.signal(number, self._stop) for number in taken}
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
     def _stop(self, number: int, frame: Any) -> None:
         if self.stopping is not None:
-            raise KeyboardInterrupt
+            os._exit(128 + number)
         self.stopping = number
+        self.woken.set()
 
     def _round(self, progress: Progress) -> None:
         settings = self.settings
@@ -91,16 +132,25 @@ class Training:
             self._learn(progress)
         if self.stopping is not None:
             return
+        if self.experience.waiting and not self.experience.write():
+            progress.warn(f"{self.experience.error}: nothing is played until there is space again")
+            with self._timed("wait"):
+                self.woken.wait(RETRY)
+            return
         with self._timed("play"):
             self._play_on()
         progress.show(self)
         if settings.evaluate_every and self.replay.steps - self.evaluated_at >= settings.evaluate_every:
             self.evaluated_at = self.replay.steps
             with self._timed("evaluate"):
-                progress.evaluated(self, self.evaluate(settings.evaluation_games))
+                results = self.evaluate(settings.evaluation_games)
+            self.score = next(iter(results.values())).mean
+            progress.evaluated(self, results)
         if self.replay.steps - self.saved_at >= settings.save_every:
             with self._timed("save"):
                 self.save()
+            if self.writer.error is not None:
+                progress.warn(f"the last checkpoint was not written: {self.writer.error}")
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -111,11 +161,19 @@ class Training:
     def _play_on(self) -> None:
         """Publish the weights, play a few steps of every game, and store them."""
         if self.actor.version != self.learner.updates:
-            self.actor.load(self.learner.weights(), self.learner.updates)
+            self._publish()
         harvest = self.actor.play(self.settings.play)
-        for segment in harvest.segments:
-            self.replay.add(segment)
+        failpoint("train.after_play")
+        self.experience.receive(harvest.segments)
+        failpoint("train.after_store")
         self.episodes.extend(episode.score for episode in harvest.episodes)
+
+    def _publish(self) -> None:
+        """Give the weights to whoever plays, unless they are none."""
+        positions = torch.zeros(2, *self.spec.observation, dtype=getattr(torch, self.spec.dtype))
+        while not self.learner.sound(positions):
+            self._recover("the weights are no numbers", None)
+        self.actor.load(self.learner.weights(), self.learner.updates)
 
     def _learn(self, progress: Progress) -> None:
         """Make the updates that are owed for the steps stored.
@@ -126,8 +184,30 @@ class Training:
         while self.learner.updates < owed and self.stopping is None:
             rows, window = self.replay.sample(self.learner.batch, self.learner.objective.window)
             self.metrics, priority = self.learner.update(window, self.done())
-            self.replay.update(rows, priority)
+            if self.learner.skipped_in_a_row == 0:
+                self.replay.update(rows, priority)
+            elif self.learner.skipped_in_a_row == SKIPPED:
+                self._recover(f"{SKIPPED} updates in a row gave no numbers", window)
             progress.show(self)
+
+    def _recover(self, why: str, window: Window | None) -> None:
+        """Take up the learner of the last checkpoint, and sample other batches from now on.
+
+        Raises:
+            BadNumbers: after too many times; the batch, if there is one, is left in the run's folder.
+        """
+        self.writer.wait()
+        if self.recoveries == RECOVERIES:
+            where = ""
+            if window is not None:
+                file = self.folder / "bad-batch.npz"
+                np.savez(file, **{name: tensor.cpu().numpy() for name, tensor in vars(window).items()})
+                where = f"; the last batch is in {file}"
+            raise BadNumbers(f"{why}, also after {RECOVERIES} returns to a checkpoint{where}")
+        self.recoveries += 1
+        found, _ = snapshot.newest(self, self.folder / "checkpoints")
+        self.learner.restore(found.tensors, found.state["learner"])
+        self.replay.rng = np.random.default_rng([self.settings.seed, self.recoveries, self.replay.written])
 
     # --- evaluation ----------------------------------------------------------------------------------------------
 
@@ -151,47 +231,58 @@ class Training:
 
     # --- saving --------------------------------------------------------------------------------------------------
 
-    def save(self, games: bool = True) -> Path:
-        """Write a checkpoint; without games, a resumed run begins new ones."""
-        self.saved_at = self.replay.steps
-        tensors, learner = self.learner.state()
-        arrays = {name: {key: to_array(t) for key, t in group.items()} for name, group in tensors.items()}
-        arrays["replay"], replay = self.replay.state()
-        arrays["actor"], actor = self.actor.state()
-        if not games:
-            arrays["actor"] = {name: array for name, array in arrays["actor"].items() if not name.startswith("games.")}
-        state = {
-            "fingerprint": checkpoint.fingerprint(self.spec),
-            "learner": learner,
-            "replay": replay,
-            "actor": actor,
-            "seconds": self.seconds(),
-            "evaluated_at": self.evaluated_at,
-            "episodes": list(self.episodes),
-        }
-        return checkpoint.save(self.folder / "checkpoints", self.replay.steps, arrays, state)
+    def save(self, games: bool = True, wait: bool = False) -> None:
+        """Begin to write a checkpoint; without games, a resumed run begins new ones.
 
-    def restore(self, found: Checkpoint) -> None:
-        """Go on where a checkpoint was written.
+        wait: until it is written.
 
         Raises:
-            CheckpointError: if it is for another game or another network.
+            SaveError: if it was waited for and could not be written, or too many in a row could not.
         """
-        checkpoint.load_weights(self.learner.model, found, self.spec)
-        state = found.state()
-        names = ("model", "target", "objective", "optimizer")
-        tensors = {name: {key: torch.from_numpy(a) for key, a in found.arrays(name).items()} for name in names}
-        self.learner.restore(tensors, state["learner"])
-        self.replay.restore(found.arrays("replay"), state["replay"])
-        self.actor.restore(found.arrays("actor"), state["actor"])
-        self.elapsed, self.began = state["seconds"], time.monotonic()
-        self.evaluated_at, self.saved_at = state["evaluated_at"], self.replay.steps
-        self.episodes.extend(state["episodes"])
+        self.saved_at = self.replay.steps
+        if not self.experience.write():  # a checkpoint would leave out what waits
+            raise_if(wait, self.experience.error)
+            return
+        arrays, state = snapshot.collect(self, games)
+        notes = {"seconds": state["seconds"], "score": self.score, "log": self.experience.oldest.file}
+        notes["fingerprint"] = checkpoint.fingerprint(self.spec)
+        step, folder, settings = self.replay.steps, self.folder / "checkpoints", self.settings
+
+        def job() -> None:
+            self.experience.log.sync()  # first: a checkpoint must not name segments that the disk does not hold
+            saving.save(folder, step, arrays, state, notes)
+            self.experience.log.drop_before(saving.prune(folder, settings.keep, settings.keep_every))
+
+        self.writer.wait()
+        raise_if(0 < settings.failed_saves <= self.writer.in_a_row, self.writer.error)
+        self.writer.submit(job)
+        if wait:
+            self.writer.wait()
+            raise_if(True, self.writer.error)
+
+    def restore(self) -> list[str]:
+        """Go on from the newest checkpoint that is whole.  Returns what a person should know about it.
+
+        Raises:
+            CheckpointError: if there is none, or it is for another game or another network.
+        """
+        found, problems = snapshot.newest(self, self.folder / "checkpoints")
+        notes = [f"{problem}; going back to step {found.step:,}" for problem in problems]
+        notes += snapshot.apply(self, found)
+        failpoint("resume.after_restore")
+        return notes
+
+    def close(self) -> None:
+        """Let go of games and files."""
+        self.games.close()
+        if "experience" in vars(self):
+            self.experience.close()
 
 
-def to_array(tensor: torch.Tensor) -> np.ndarray:
-    """A tensor on the host as an array."""
-    return tensor.detach().cpu().numpy()
+def raise_if(wanted: bool, error: Exception | None) -> None:
+    """Give up where checkpoints cannot be written."""
+    if wanted and error is not None:
+        raise SaveError(f"no checkpoint could be written: {error}") from error
 
 
 def write_results(folder: Path, results: dict[str, Summary], two_player: bool) -> None:

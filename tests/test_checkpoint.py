@@ -1,12 +1,15 @@
 """Checkpoints: what is saved is loaded, and nothing damaged or foreign passes."""
 
+import io
 import json
+import pickle
+import zipfile
 
 import numpy as np
 import pytest
 import torch
 
-from muzero import checkpoint
+from muzero import checkpoint, saving
 from muzero.checkpoint import CheckpointError
 from muzero.interfaces import GameSpec
 
@@ -16,8 +19,11 @@ OTHER = GameSpec("board/othello", (3, 8, 8), "float32", 65, (-1.0, 0.0))
 
 def save(folder, step=12000, **changes):
     arrays = {"model": {"weight": np.arange(6, dtype=np.float32).reshape(2, 3)[:, ::-1], "step": np.array(3)}}
-    state = {"fingerprint": checkpoint.fingerprint(SPEC), "updates": 7}
-    return checkpoint.save(folder, step, arrays, state | changes)
+    notes = {"fingerprint": checkpoint.fingerprint(SPEC), "seconds": 1.5 * step, "score": None, "log": 1}
+    state = {"updates": 7}
+    for name in list(changes):
+        (notes if name in notes else state)[name] = changes[name]
+    return saving.save(folder, step, arrays, state, notes).path
 
 
 def test_what_is_saved_is_loaded(tmp_path):
@@ -29,16 +35,19 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert arrays["step"].shape == ()
 
 
-def test_only_the_newest_are_kept(tmp_path):
-    for step in (1, 2, 3, 4):
-        save(tmp_path, step)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000003", "step-000000004"]
+def test_the_newest_the_best_and_one_of_each_interval_are_kept(tmp_path):
+    scores = {3: 0.9, 4: 0.2}
+    for step in range(1, 9):
+        save(tmp_path, step, seconds=10.0 * step, score=scores.get(step), log=step)
+        assert saving.prune(tmp_path, 2, 50.0) == max(1, step - 1)
+    assert [path.name for path in checkpoint.listed(tmp_path)] == [f"step-{step:09d}" for step in (3, 5, 7, 8)]
 
 
-def test_saving_a_step_again_replaces_it(tmp_path):
+def test_saving_a_step_again_keeps_both_and_the_later_one_is_the_latest(tmp_path):
     save(tmp_path)
     save(tmp_path, updates=8)
     assert checkpoint.latest(tmp_path)[0].state()["updates"] == 8
+    assert [path.name for path in checkpoint.listed(tmp_path)] == ["step-000012000", "step-000012000.1"]
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "state.json", "MANIFEST.json"])
@@ -70,7 +79,7 @@ def test_a_newer_format_is_refused(tmp_path):
     path = save(tmp_path)
     manifest = json.loads((path / "MANIFEST.json").read_text())
     (path / "MANIFEST.json").write_text(json.dumps(manifest | {"format": 99}))
-    with pytest.raises(CheckpointError, match="format 99; this version of muzero reads format 1"):
+    with pytest.raises(CheckpointError, match="format 99; this version of muzero reads format 2"):
         checkpoint.verify(path)
 
 
@@ -80,8 +89,8 @@ def test_a_checkpoint_of_another_game_is_refused_naming_both(tmp_path):
     with pytest.raises(CheckpointError) as error:
         checkpoint.require(found, OTHER)
     assert str(error.value) == (
-        "checkpoint step-000012000 is for board/connect_four (7 actions, 3x6x7); "
-        "this run is board/othello (65 actions, 3x8x8)"
+        "checkpoint step-000012000 is for board/connect_four (7 actions, 3x6x7 float32); "
+        "this run is board/othello (65 actions, 3x8x8 float32)"
     )
 
 
@@ -98,19 +107,149 @@ def test_a_failed_save_leaves_what_was_there_and_no_litter(tmp_path, monkeypatch
     def fail(path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "sync", fail)
+    monkeypatch.setattr(saving, "sync", fail)
     with pytest.raises(OSError, match="No space"):
         save(tmp_path, 2)
     assert [path.name for path in tmp_path.iterdir()] == ["step-000000001"]
     assert checkpoint.latest(tmp_path)[0].step == 1
 
 
-def test_a_manifest_cannot_name_files_outside_its_folder(tmp_path):
-    path = save(tmp_path)
+def resealed(path, **changes):
+    """What a forger would do: change a manifest, and seal it again."""
     manifest = json.loads((path / "MANIFEST.json").read_text())
+    del manifest["seal"]
+    (path / "MANIFEST.json").write_text(checkpoint.sealed(manifest | changes))
+    return path
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "secret", "a/b.json", "..", "", "model.safetensors\0"])
+def test_a_manifest_cannot_name_files_outside_its_folder(tmp_path, name):
     secret = tmp_path / "secret"
     secret.write_bytes(b"x")
-    manifest["files"]["../secret"] = {"bytes": 1, "sha256": checkpoint.digest(secret)}
-    (path / "MANIFEST.json").write_text(json.dumps(manifest))
-    with pytest.raises(CheckpointError, match="secret"):
-        checkpoint.verify(path)
+    path = save(tmp_path / "run")
+    files = json.loads((path / "MANIFEST.json").read_text())["files"]
+    files[name] = {"bytes": 1, "sha256": checkpoint.digest(secret)}
+    with pytest.raises(CheckpointError, match="which no checkpoint has"):
+        checkpoint.verify(resealed(path, files=files))
+
+
+@pytest.mark.parametrize("changes", [{"files": 3}, {"files": {}}, {"step": "x"}, {"seconds": "x"}, {"files": {"a": 1}}])
+def test_a_sealed_manifest_without_sense_is_refused(tmp_path, changes):
+    with pytest.raises(CheckpointError, match="is no manifest"):
+        checkpoint.verify(resealed(save(tmp_path), **changes))
+
+
+def test_links_are_refused(tmp_path):
+    real = save(tmp_path / "elsewhere")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "step-000000001").symlink_to(real)
+    with pytest.raises(CheckpointError, match="symbolic link"):
+        checkpoint.verify(tmp_path / "run" / "step-000000001")
+    (real / "model.safetensors").rename(tmp_path / "model")
+    (real / "model.safetensors").symlink_to(tmp_path / "model")
+    with pytest.raises(CheckpointError, match="is no regular file"):
+        checkpoint.verify(real)
+
+
+def forged(path, content):
+    """A checkpoint whose weights are replaced, with digests that fit."""
+    (path / "model.safetensors").write_bytes(content)
+    files = json.loads((path / "MANIFEST.json").read_text())["files"]
+    files["model.safetensors"] = {"bytes": len(content), "sha256": checkpoint.digest(path / "model.safetensors")}
+    return checkpoint.verify(resealed(path, files=files))
+
+
+class Canary:
+    """Leaves a file behind where it is unpickled."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def __reduce__(self):
+        return open, (str(self.place), "w")
+
+
+def malicious(place):
+    """A pickle, and an archive of torch with one inside, that leave a file behind where they are read."""
+    pickled = pickle.dumps(Canary(place))
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("archive/data.pkl", pickled)
+    return pickled, archive.getvalue()
+
+
+def test_nothing_in_a_checkpoint_is_executed(tmp_path):
+    canary = tmp_path / "canary"
+    for content in malicious(canary):
+        with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+            forged(save(tmp_path / "run"), content).arrays("model")
+    assert not canary.exists()
+    pickle.loads(malicious(canary)[0]).close()
+    assert canary.exists()  # it would have
+
+
+def header(size, text=b"{}"):
+    return size.to_bytes(8, "little") + text
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", header(2**63), header(1 << 30), header(2, b"xx"), header(100, b"{}")])
+def test_weights_with_a_header_that_means_nothing_are_refused(tmp_path, content):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+        forged(save(tmp_path), content).arrays("model")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weight": np.full((2, 3), np.nan, np.float32)}, "weight holds numbers that are not finite"),
+        ({"weight": np.full((2, 3), -np.inf, np.float32)}, "weight holds numbers that are not finite"),
+        ({"weight": np.zeros((3, 2), np.float32)}, r"model.weight is \(3, 2\) float32 there, \(2, 3\) float32 in"),
+        ({"weight": np.zeros((2, 3), np.float64)}, "model.weight is .* float64 there"),
+        ({"weight": None}, "model.weight is missing there"),
+        ({"more": np.zeros(1, np.float32)}, "model.more is .*there, missing in the configuration"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(tmp_path, changes, message):
+    model = torch.nn.Linear(3, 2)
+    arrays = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()} | changes
+    arrays = {name: array for name, array in arrays.items() if array is not None}
+    notes = {"fingerprint": checkpoint.fingerprint(SPEC)}
+    found = saving.save(tmp_path, 1, {"model": arrays}, {}, notes)
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.load_weights(model, found, SPEC)
+
+
+def mutated(rng, content):
+    """A file with something wrong with it."""
+    data, at = bytearray(content), int(rng.integers(len(content)))
+    kind = rng.integers(5)
+    if kind == 0:
+        data[at] ^= 1 << int(rng.integers(8))
+    elif kind == 1:
+        del data[at:]
+    elif kind == 2:
+        data[at : at + 64] = bytes(len(data[at : at + 64]))
+    elif kind == 3:
+        data[at:at] = rng.bytes(int(rng.integers(1, 40)))
+    else:
+        data[at : at + 8] = rng.bytes(8)
+    return bytes(data) if data != content else None
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(2000, marks=pytest.mark.slow)])
+def test_no_mutated_checkpoint_is_accepted(tmp_path, count):
+    rng = np.random.default_rng(count)
+    path = save(tmp_path)
+    contents = {file.name: file.read_bytes() for file in path.iterdir()}
+    tried = 0
+    while tried < count:
+        name = sorted(contents)[int(rng.integers(len(contents)))]
+        changed = mutated(rng, contents[name])
+        if changed is None:
+            continue
+        (path / name).write_bytes(changed)
+        with pytest.raises(CheckpointError):
+            checkpoint.verify(path)
+        (path / name).write_bytes(contents[name])
+        tried += 1
+    assert checkpoint.verify(path).state() == {"updates": 7}

@@ -7,9 +7,9 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "muzero"
 FLOORS = [
-    {"interfaces", "spelling", "parameters", "_tree", "_version"},
-    {"config", "layers", "targets", "search.checks", "search.graph", "search.page", "search.running"},
-    {"search.tree", "search.exploration"},
+    {"interfaces", "spelling", "parameters", "failpoints", "_tree", "_version"},
+    {"config", "layers", "targets", "segment_format", "search.checks", "search.graph", "search.page", "search.running"},
+    {"search.tree", "search.exploration", "folder"},
     {"search.policies", "search.sampled"},
     {"search"},
     {"inference.network"},
@@ -18,8 +18,9 @@ FLOORS = [
     {"inference", "games.batched"},
     {"games.spaces"},
     {"games.*", "models.*", "planners.*", "objectives.*"},
-    {"selfplay", "replay", "learner", "checkpoint", "evaluate", "settings"},
-    {"build", "progress"},
+    {"selfplay", "replay", "learner", "checkpoint", "segment_log", "evaluate", "settings"},
+    {"build", "progress", "saving", "experience"},
+    {"snapshot"},
     {"train", "agent"},
     {"cli.common", "cli.position", "benchmarks.*"},
     {"cli.*"},

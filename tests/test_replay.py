@@ -1,5 +1,8 @@
 """The replay ring: links, ends, cuts, priorities, and that what comes out is what went in."""
 
+import json
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -179,13 +182,16 @@ def test_a_sum_tree_finds_the_place_at_which_the_running_sum_passes(numbers, see
 
 def test_a_restored_replay_draws_what_the_saved_one_draws():
     replay = Replay(SPEC, 5, capacity=100, priority_exponent=0.6)
-    for game in range(5):
-        replay.add(segment(0, 30, game))
+    log = [segment(0, 30, game) for game in range(5)]
+    for mark, each in enumerate(log):
+        replay.add(each, mark)
     replay.update(np.arange(60, 120), np.linspace(0, 3, 60))
     arrays, values = replay.state()
-    arrays = {name: array.copy() for name, array in arrays.items()}
+    arrays, values = {name: array.copy() for name, array in arrays.items()}, json.loads(json.dumps(values))
+    number, mark = replay.oldest
+    assert (number, mark) == (30, 1)  # of which 20 rows are here
     twin = Replay(SPEC, 6, capacity=100, priority_exponent=0.6)
-    twin.restore(arrays, values)
+    assert twin.restore(arrays, values, list(enumerate(log))[mark:]) == 0
     for which in (replay, twin):
         which.add(segment(30, 10, game=4, sequence=1, over=True))
     for _ in range(3):
@@ -193,6 +199,37 @@ def test_a_restored_replay_draws_what_the_saved_one_draws():
         assert (a == b).all()
         for name, tensor in vars(left).items():
             assert torch.equal(tensor, getattr(right, name)), name
+
+
+def test_a_replay_whose_log_lost_segments_goes_on_with_the_others_and_counts_what_is_missing():
+    replay = Replay(SPEC, 5, capacity=100, priority_exponent=0.6)
+    log = [segment(0, 30, game, over=True) for game in range(5)]
+    for each in log:
+        replay.add(each)
+    arrays, values = replay.state()
+    twin = Replay(SPEC, 6, capacity=100, priority_exponent=0.6)
+    assert twin.restore(arrays, values, [(None, log[1]), (None, log[3])]) == 60
+    assert twin.steps == replay.steps
+    numbers, window = twin.sample(256, WindowSize(2, 2))
+    assert len(set(numbers.tolist())) == 60 and torch.isfinite(window.value).all()
+
+
+def test_the_memory_bound_holds_while_three_times_as_much_is_stored():
+    spec = GameSpec("image", (4, 32, 32), "uint8", 6, (0.0, 1.0))
+    tracemalloc.start()
+    replay = Replay(spec, 0, capacity=1_000_000, gigabytes=0.02, priority_exponent=1.0)
+    rng = np.random.default_rng(0)
+    rows, game = 0, 0
+    while rows < 3 * replay.capacity:
+        count = int(rng.integers(1, 200))
+        lines = vars(segment(0, count, game, over=True))
+        lines |= {"observation": np.ones((count, 4, 32, 32), np.uint8), "legal": np.ones((count, 6), bool)}
+        replay.add(Segment(**(lines | {"policy": np.full((count, 6), 1 / 6, np.float32)})))
+        rows, game = rows + count, game + 1
+    replay.sample(8, WindowSize(3, 1))
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.9 * 0.02e9 < used < 1.1 * 0.02e9
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """The whole loop on small games: reproducible, resumable, honest about steps and updates, and it learns."""
 
-import hashlib
 import json
 import signal
 import subprocess
@@ -9,67 +8,37 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from killing import TINY, digest, made
 from rich.console import Console
 
-from muzero import build, checkpoint
+from muzero import checkpoint
 from muzero.agent import Agent
-from muzero.config import parse_settings
 from muzero.progress import Progress
-from muzero.train import Training
 
-TINY = [
-    "run.steps=600",
-    "run.start=100",
-    "run.games=4",
-    "run.evaluation_games=4",
-    "run.save_every=100000",
-    "run.updates_per_step=0.1",
-    "model.width=16",
-    "model.hidden=16",
-    "objective.projection=16",
-    "learner.batch=16",
-    "planner.simulations=4",
-    "replay.capacity=500",
-]
 GAMES = ["board/tic_tac_toe", "gym/CartPole-v1"]
 
 
-def training(folder, game, *settings):
-    return Training(build.configure(game, [parse_settings([*TINY, *settings])]), folder)
-
-
-def run(made):
-    made.folder.mkdir(parents=True, exist_ok=True)
-    progress = Progress(made.folder, Console(quiet=True))
-    made.run(progress)
-    progress.close(made)
-    return made
-
-
-def digest(made):
-    """Of everything that a run has learned and stored."""
-    hashed = hashlib.sha256()
-    tensors, values = made.learner.state()
-    arrays, plain = made.replay.state()
-    for group in [*tensors.values(), arrays, made.actor.state()[0]]:
-        for name in sorted(group):
-            hashed.update(name.encode() + np.ascontiguousarray(np.asarray(group[name])).tobytes())
-    hashed.update(json.dumps([values, plain, made.actor.state()[1]], sort_keys=True).encode())
-    return hashed.hexdigest()
+def run(training):
+    training.folder.mkdir(parents=True, exist_ok=True)
+    progress = Progress(training.folder, Console(quiet=True))
+    training.run(progress)
+    progress.close(training)
+    training.experience.close()
+    return training
 
 
 @pytest.mark.parametrize("game", GAMES)
 def test_the_same_seed_gives_the_same_weights_bit_for_bit_and_another_seed_others(tmp_path, game):
-    first, second = (digest(run(training(tmp_path / name, game))) for name in "ab")
+    first, second = (digest(run(made(tmp_path / name, game))) for name in "ab")
     assert first == second
-    assert digest(run(training(tmp_path / "c", game, "run.seed=1"))) != first
+    assert digest(run(made(tmp_path / "c", game, "run.seed=1"))) != first
 
 
 @pytest.mark.parametrize("game", GAMES)
 @pytest.mark.parametrize("stop_at", [3, 8, 17])
 def test_a_run_that_was_stopped_and_resumed_equals_one_that_was_not(tmp_path, game, stop_at):
-    whole = digest(run(training(tmp_path / "whole", game)))
-    stopped = training(tmp_path / "stopped", game)
+    whole = digest(run(made(tmp_path / "whole", game)))
+    stopped = made(tmp_path / "stopped", game)
     steps, calls = stopped._learn, 0
 
     def learn(progress):
@@ -82,20 +51,20 @@ def test_a_run_that_was_stopped_and_resumed_equals_one_that_was_not(tmp_path, ga
     stopped._learn = learn
     run(stopped)
     assert stopped.replay.steps < 600
-    resumed = training(tmp_path / "stopped", game)
-    resumed.restore(checkpoint.latest(tmp_path / "stopped" / "checkpoints")[0])
+    resumed = made(tmp_path / "stopped", game)
+    assert resumed.restore() == []
     assert digest(run(resumed)) == whole
 
 
 def test_updates_follow_steps_exactly(tmp_path):
-    made = run(training(tmp_path, "gym/CartPole-v1"))
-    assert made.replay.steps >= 600
-    assert made.learner.updates == int((made.replay.steps - 100) * 0.1)
+    training = run(made(tmp_path, "gym/CartPole-v1"))
+    assert training.replay.steps >= 600
+    assert training.learner.updates == int((training.replay.steps - 100) * 0.1)
 
 
 def test_evaluating_during_a_run_changes_nothing_that_is_learned(tmp_path):
-    with_evaluation = run(training(tmp_path / "a", "gym/CartPole-v1", "run.evaluate_every=200"))
-    assert digest(with_evaluation) == digest(run(training(tmp_path / "b", "gym/CartPole-v1")))
+    with_evaluation = run(made(tmp_path / "a", "gym/CartPole-v1", "run.evaluate_every=200"))
+    assert digest(with_evaluation) == digest(run(made(tmp_path / "b", "gym/CartPole-v1")))
     rows = [json.loads(line) for line in (tmp_path / "a" / "metrics.jsonl").read_text().splitlines()]
     assert sum("evaluation/trained" in row for row in rows) >= 2
 
@@ -169,12 +138,13 @@ def test_a_finished_run_goes_on_with_more_steps(finished, tmp_path):
     assert checkpoint.latest(tmp_path / "ttt" / "checkpoints")[0].step >= 900
 
 
-def test_an_interrupted_run_saves_says_how_to_resume_and_exits_130(tmp_path):
+def started(folder, *words):
+    """A long run that has shown its first line of progress."""
     code = "import sys; from muzero import cli; cli.train()"
-    words = ["--game", "gym/CartPole-v1", "--run", "cart", "--steps", "10000000", *sets("run.steps=10000000")]
+    words = ["--game", "gym/CartPole-v1", "--run", "cart", "--steps", "10000000", *sets("run.steps=10000000"), *words]
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", code, *words],
-        cwd=tmp_path,
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -182,12 +152,77 @@ def test_an_interrupted_run_saves_says_how_to_resume_and_exits_130(tmp_path):
     assert process.stdout is not None
     for line in process.stdout:
         if "steps/s" in line:
-            break
-    process.send_signal(signal.SIGINT)
+            return process
+    raise AssertionError(process.communicate()[1])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_saves_says_how_to_resume_and_names_the_signal_in_its_exit_code(tmp_path, number):
+    process = started(tmp_path)
+    process.send_signal(number)
     out, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
+    assert process.returncode == 128 + number, errors
     assert "muzero-train --resume cart" in out
-    assert checkpoint.latest(tmp_path / "cart" / "checkpoints")[1] == []
+    found, problems = checkpoint.latest(tmp_path / "cart" / "checkpoints")
+    assert found.step > 0 and problems == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_a_run_that_does_not_stop_and_the_last_checkpoint_is_whole(tmp_path, number):
+    (tmp_path / "stuck.py").write_text(STUCK)
+    code = "import sys; from muzero import cli; cli.train()"
+    words = ["--game", "python/stuck:Stuck", "--run", "out", *sets()]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", code, *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert any("stuck" in line for line in process.stdout)
+    process.send_signal(number)
+    assert any("asked" in line for line in process.stdout)  # the first one is taken note of
+    process.send_signal(number)
+    assert process.wait(timeout=60) == 128 + number
+    assert checkpoint.latest(tmp_path / "out" / "checkpoints")[1] == []
+
+
+STUCK = """
+import gymnasium, numpy as np, signal
+
+class Stuck(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+    steps = 0
+
+    def reset(self, seed=None, options=None):
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        Stuck.steps += 1
+        if Stuck.steps == 300:
+            told, handlers = False, {}
+            for number in (signal.SIGINT, signal.SIGTERM):
+                def handler(number, frame, before=signal.getsignal(number)):
+                    before(number, frame)
+                    print("asked", flush=True)
+                signal.signal(number, handler)
+            print("stuck", flush=True)
+            while True:
+                signal.pause()
+        return np.zeros(2, np.float32), 0.0, Stuck.steps % 10 == 0, False, {}
+"""
+
+
+def test_a_run_that_was_begun_with_hangups_ignored_outlives_its_terminal(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = started(tmp_path)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    process.send_signal(signal.SIGHUP)
+    assert process.stdout is not None
+    assert any("steps/s" in line for line in process.stdout)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
 
 
 MISTAKES = [

@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from muzero.config import ConfigError
-from muzero.interfaces import EnvironmentFault
+from muzero.interfaces import BadNumbers, EnvironmentFault
 from muzero.spelling import nearest
 
-BAD_USAGE, BAD_CHECKPOINT, BAD_ENVIRONMENT = 2, 3, 4  # exit codes
+# Exit codes.
+BAD_USAGE, BAD_CHECKPOINT, BAD_ENVIRONMENT, NO_CHECKPOINT, BAD_NUMBERS = 2, 3, 4, 6, 7
 
 
 class Parser(argparse.ArgumentParser):
@@ -56,15 +57,21 @@ def guarded(command: Callable[[Sequence[str] | None], int]) -> Callable[[], NoRe
     def run() -> NoReturn:
         from muzero.checkpoint import CheckpointError
         from muzero.games.batched import MissingExtra, UnknownGame
+        from muzero.saving import SaveError
+        from muzero.segment_log import LogError
 
         try:
             code = command(None)
         except (ConfigError, UnknownGame, MissingExtra) as error:
             code = fail(error, BAD_USAGE)
-        except CheckpointError as error:
+        except (CheckpointError, LogError) as error:
             code = fail(error, BAD_CHECKPOINT)
         except EnvironmentFault as error:
             code = fail(error, BAD_ENVIRONMENT)
+        except SaveError as error:
+            code = fail(error, NO_CHECKPOINT)
+        except BadNumbers as error:
+            code = fail(error, BAD_NUMBERS)
         except OSError as error:
             code = fail(error, 1)
         except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import time
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ CHANGEABLE = (
     "run.device",
     "run.threads",
     "run.save_every",
+    "run.keep",
+    "run.keep_every",
+    "run.failed_saves",
     "run.evaluate_every",
     "run.evaluation_games",
 )
@@ -37,12 +41,16 @@ def train_command(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--config", type=Path, action="append", default=[], help="a TOML file of settings")
     parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="one setting")
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run; latest: with the newest in runs/")
+    parser.add_argument("--override", action="store_true", help="let a resumed run change any setting")
     options = parser.parse_args(arguments)
     if options.resume is None and options.game is None:
         parser.error("say what to learn: --game board/tic_tac_toe (muzero-games lists what can be played)")
-    config, folder = resumed(options) if options.resume else begun(options)
-    return learn(config, folder, bool(options.resume))
+    if options.override and options.resume is None:
+        parser.error("--override is for a run that is resumed")
+    if options.resume is None:
+        return learn(*begun(options))
+    return learn(*resumed(options))
 
 
 def command_line(options: argparse.Namespace) -> list[Layer]:
@@ -70,11 +78,11 @@ def begun(options: argparse.Namespace) -> tuple[Config, Path]:
     return config, folder
 
 
-def resumed(options: argparse.Namespace) -> tuple[Config, Path]:
-    """Configuration and folder of a run that goes on."""
+def resumed(options: argparse.Namespace) -> tuple[Config, Path, list[str]]:
+    """Configuration and folder of a run that goes on, and what is changed of it against the rules."""
     from muzero import build
 
-    folder = options.resume
+    folder = newest_run(Path("runs")) if options.resume == Path("latest") else options.resume
     if not (folder / "config.toml").is_file():
         raise ConfigError([f"--resume {folder}: that is no run, it has no config.toml"])
     base = read_layer(folder / "config.toml")
@@ -84,29 +92,50 @@ def resumed(options: argparse.Namespace) -> tuple[Config, Path]:
         raise ConfigError([f"--resume {folder} is a run of {game}, not of {options.game}"])
     config = merge([base, *command_line(options)], build.SCHEMA)
     changed = config.difference(before, CHANGEABLE)
-    if changed:
-        raise ConfigError([*changed, f"a resumed run can change only {', '.join(CHANGEABLE)}"])
-    return config, folder
+    if changed and not options.override:
+        rule = f"a resumed run can change only {', '.join(CHANGEABLE)}; others with --override, which is noted"
+        raise ConfigError([*changed, rule])
+    return config, folder, changed
 
 
-def learn(config: Config, folder: Path, resume: bool) -> int:
-    """Train, evaluate, and say where everything is."""
-    from muzero import checkpoint
+def newest_run(runs: Path) -> Path:
+    """The run in a folder of runs that was begun or saved last."""
+    found = [path.parent for path in runs.glob("**/config.toml")] if runs.is_dir() else []
+    if not found:
+        raise ConfigError([f"--resume latest: {runs} holds no run"])
+    return max(found, key=lambda run: max(path.stat().st_mtime for path in (run, run / "config.toml")))
+
+
+def learn(config: Config, folder: Path, changed: list[str] | None = None) -> int:
+    """Train, evaluate, and say where everything is.  changed: settings of a resumed run that --override let through."""
+    from muzero.folder import owned
+    from muzero.train import Training
+
+    training = Training(config, folder)  # first: where the configuration does not work, nothing is left behind
+    try:
+        with owned(folder):
+            if changed is None and (folder / "config.toml").exists():
+                raise ConfigError([f"{folder} holds a run already; go on with it: muzero-train --resume {folder}"])
+            return train(training, folder, config, changed)
+    finally:
+        training.close()
+
+
+def train(training: Any, folder: Path, config: Config, changed: list[str] | None) -> int:
+    """The part of `learn` in which the folder is held."""
+    from muzero.folder import replace
     from muzero.progress import Progress
-    from muzero.train import Training, write_results
+    from muzero.train import write_results
 
     console = Console()
-    training = Training(config, folder)
-    if resume:
-        found, problems = checkpoint.latest(folder / "checkpoints")
-        for problem in problems:
-            console.print(f"warning: {problem}; going back to {found.path.name}", style="yellow")
-        training.restore(found)
-        console.print(f"resuming {folder} at {training.replay.steps:,} steps", highlight=False)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.toml").write_text(config.to_toml())
+    if changed is not None:
+        go_on(training, folder, console)
+        note(folder, training.replay.steps, changed)
     weights = sum(parameter.numel() for parameter in training.learner.model.parameters())
     console.print(f"{training.spec.name}: {weights:,} weights on {training.device}, run in {folder}", highlight=False)
+    replace(folder / "config.toml", config.to_toml())
+    if training.replay.steps == 0:
+        training.save(wait=True)
     progress = Progress(folder, console)
     try:
         stopped = training.run(progress)
@@ -122,6 +151,24 @@ def learn(config: Config, folder: Path, resume: bool) -> int:
         f"evaluate it: muzero-eval {folder} --against {opponents(training.spec)}", soft_wrap=True, highlight=False
     )
     return 0
+
+
+def go_on(training: Any, folder: Path, console: Console) -> None:
+    """Take up the newest checkpoint; a run that was killed before its first one begins anew."""
+    checkpoints = folder / "checkpoints"
+    if not any(checkpoints.glob("step-*")) and training.experience.empty:
+        console.print(f"{folder} was stopped before anything was saved: it begins anew", highlight=False)
+        return
+    for warning in training.restore():
+        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
+    console.print(f"resuming {folder} at {training.replay.steps:,} steps", highlight=False)
+
+
+def note(folder: Path, steps: int, changed: list[str]) -> None:
+    """Keep what was changed against the rules, one line each time."""
+    if changed:
+        with (folder / "changes.jsonl").open("a") as file:
+            file.write(json.dumps({"steps": steps, "changed": changed}) + "\n")
 
 
 def opponents(spec: Any) -> str:

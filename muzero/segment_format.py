@@ -1,0 +1,140 @@
+"""Segments as records of a log.
+
+A record is a mark, the length of its payload, the CRC32C of length and payload, and the payload; the first of each
+file says which game it is of.  Nothing is trusted when read: lengths are bounded before memory is taken, what is
+decompressed cannot grow, and a record that does not hold is skipped.
+"""
+
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import google_crc32c
+import numpy as np
+
+from muzero.interfaces import GameSpec, Segment, SegmentId
+
+FORMAT = 1
+MARK = b"\xabMZ\x01"
+FRAME = struct.Struct("<4sII")  # mark, length and CRC32C
+HEAD = struct.Struct("<qqqqqBI")  # id, version, cut, rows
+MOST_ROWS = 10_000  # of a segment, as of its configuration
+PATIENCE = 4  # times the length of a file that may be read again to find whole records between damaged ones
+
+
+class Damaged(Exception):
+    """A record does not hold."""
+
+
+def frame(payload: bytes) -> bytes:
+    """A payload as a record."""
+    length = len(payload).to_bytes(4, "little")
+    return FRAME.pack(MARK, len(payload), google_crc32c.value(length + payload)) + payload
+
+
+def unframe(text: bytes, offset: int, most: int) -> tuple[bytes, int]:
+    """The payload of the record at an offset, and where the next one begins.
+
+    Raises:
+        Damaged: if there is no whole record.
+    """
+    if len(text) - offset < FRAME.size:
+        raise Damaged
+    mark, length, crc = FRAME.unpack_from(text, offset)
+    begin = offset + FRAME.size
+    if mark != MARK or length > most or begin + length > len(text):
+        raise Damaged
+    payload = text[begin : begin + length]
+    if google_crc32c.value(length.to_bytes(4, "little") + payload) != crc:
+        raise Damaged
+    return payload, begin + length
+
+
+def records(text: bytes, offset: int, most: int, problems: list[int]) -> Iterator[tuple[int, bytes]]:
+    """Offsets and payloads of the whole records; after damage, noted in `problems`, from the next one that holds."""
+    patience, sound = PATIENCE * len(text), True
+    while 0 <= offset < len(text):
+        try:
+            payload, after = unframe(text, offset, most)
+        except Damaged:
+            if sound:
+                problems.append(offset)
+                sound = False
+            # Marks can lie anywhere in data: each costs the reading of what it claims to be a record.
+            patience -= claimed(text, offset, most)
+            offset = text.find(MARK, offset + 1) if patience > 0 else -1
+            continue
+        sound = True
+        yield offset, payload
+        offset = after
+
+
+def claimed(text: bytes, offset: int, most: int) -> int:
+    """Bytes that are read to find out that no whole record begins here."""
+    if len(text) - offset < FRAME.size:
+        return 1
+    mark, length, _ = FRAME.unpack_from(text, offset)
+    return length if mark == MARK and length <= min(most, len(text) - offset - FRAME.size) else 1
+
+
+class Layout:
+    """Segments of a game as bytes: a fixed head, then the compressed arrays one after the other."""
+
+    def __init__(self, spec: GameSpec) -> None:
+        self.spec = spec
+        fingerprint: dict[str, Any] = {"format": FORMAT, "game": spec.name, "actions": spec.actions}
+        fingerprint |= {"observation": list(spec.observation), "dtype": spec.dtype}
+        self.header = json.dumps(fingerprint).encode()
+        self.columns = {
+            "observation": (np.dtype(spec.dtype).newbyteorder("<"), spec.observation),
+            "legal": (np.dtype("?"), (spec.actions,)),
+            "action": (np.dtype("<i8"), ()),
+            "reward": (np.dtype("<f4"), ()),
+            "discount": (np.dtype("<f4"), ()),
+            "policy": (np.dtype("<f4"), (spec.actions,)),
+            "value": (np.dtype("<f4"), ()),
+            "random": (np.dtype("?"), ()),
+        }
+        self.row_bytes = sum(int(np.prod(shape)) * dtype.itemsize for dtype, shape in self.columns.values())
+        # What zlib makes of data that cannot be compressed is a little larger.
+        self.most_bytes = HEAD.size + MOST_ROWS * (self.row_bytes + self.row_bytes // 1000 + 1) + 1024
+
+    def pack(self, segment: Segment) -> bytes:
+        """A segment as a payload."""
+        head = HEAD.pack(*segment.id, segment.version, segment.cut, len(segment))
+        arrays = (np.ascontiguousarray(getattr(segment, name), dtype) for name, (dtype, _) in self.columns.items())
+        return head + zlib.compress(b"".join(array.tobytes() for array in arrays), 1)
+
+    def unpack(self, payload: bytes) -> Segment:
+        """A payload as a segment.
+
+        Raises:
+            Damaged: if it is none of this game.
+        """
+        if len(payload) < HEAD.size:
+            raise Damaged
+        *number, version, cut, rows = HEAD.unpack_from(payload)
+        if not 0 < rows <= MOST_ROWS or cut > 1:
+            raise Damaged
+        size = rows * self.row_bytes
+        machine = zlib.decompressobj()
+        try:
+            content = machine.decompress(payload[HEAD.size :], size + 1)
+        except zlib.error as error:
+            raise Damaged from error
+        if len(content) != size or not machine.eof or machine.unused_data:
+            raise Damaged
+        arrays, offset = {}, 0
+        for name, (dtype, shape) in self.columns.items():
+            count = rows * int(np.prod(shape))
+            array = np.frombuffer(content, dtype, count, offset).reshape(rows, *shape)
+            arrays[name] = array.astype(dtype.newbyteorder("="))
+            offset += count * dtype.itemsize
+        segment = Segment(id=SegmentId(*number), version=version, cut=bool(cut), **arrays)
+        try:
+            segment.check(self.spec)
+        except ValueError as error:
+            raise Damaged from error
+        return segment
