@@ -83,17 +83,22 @@ def newest(training: Training, folder: Path) -> tuple[Snapshot, list[str]]:
         CheckpointError: if there is none.
     """
     problems: list[str] = []
+    damaged: list[Path] = []
     for path in reversed(checkpoint.listed(folder)):
         try:
             found = checkpoint.verify(path)
         except CheckpointError as error:
             problems.append(str(error))
-            checkpoint.set_aside(path)
+            damaged.append(path)
             continue
         try:
-            return read(training, found), problems
+            snapshot = read(training, found)
         except CheckpointError as error:
             problems.append(str(error))
+            continue
+        for path in damaged:
+            checkpoint.set_aside(path)
+        return snapshot, problems
     lines = "".join(f"\n  {problem}" for problem in problems)
     raise CheckpointError(f"{folder} holds no usable checkpoint{lines}")
 

@@ -163,8 +163,8 @@ def test_an_interrupted_run_saves_says_how_to_resume_and_names_the_signal_in_its
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number, errors
     assert "muzero-train --resume cart" in out
-    found, problems = checkpoint.latest(tmp_path / "cart" / "checkpoints")
-    assert found.step > 0 and problems == []
+    assert len(checkpoint.listed(tmp_path / "cart" / "checkpoints")) >= 2  # one of the beginning, one of the end
+    assert checkpoint.latest(tmp_path / "cart" / "checkpoints")[1] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -176,9 +176,9 @@ def test_a_second_signal_ends_a_run_that_does_not_stop_and_the_last_checkpoint_i
         [sys.executable, "-u", "-c", code, *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    assert any("stuck" in line for line in process.stdout)
+    assert any("never returns" in line for line in process.stdout)
     process.send_signal(number)
-    assert any("asked" in line for line in process.stdout)  # the first one is taken note of
+    assert any("was asked" in line for line in process.stdout)  # the first one is taken note of
     process.send_signal(number)
     assert process.wait(timeout=60) == 128 + number
     assert checkpoint.latest(tmp_path / "out" / "checkpoints")[1] == []
@@ -202,9 +202,9 @@ class Stuck(gymnasium.Env):
             for number in (signal.SIGINT, signal.SIGTERM):
                 def handler(number, frame, before=signal.getsignal(number)):
                     before(number, frame)
-                    print("asked", flush=True)
+                    print("was asked", flush=True)
                 signal.signal(number, handler)
-            print("stuck", flush=True)
+            print("never returns", flush=True)
             while True:
                 signal.pause()
         return np.zeros(2, np.float32), 0.0, Stuck.steps % 10 == 0, False, {}
@@ -315,7 +315,7 @@ def test_a_checkpoint_of_another_game_is_refused(finished, tmp_path):
     config = (tmp_path / "run" / "config.toml").read_text()
     (tmp_path / "run" / "config.toml").write_text(config.replace("board/tic_tac_toe", "board/connect_four"))
     result = command("evaluate", "run", "--against", "random", folder=tmp_path)
-    assert result.returncode == 3 and "is for board/tic_tac_toe (9 actions, 4x3x3); this run is" in result.stderr
+    assert result.returncode == 3 and "is for board/tic_tac_toe (9 actions, 4x3x3 float32); this run is" in result.stderr
 
 
 def test_a_run_is_never_overwritten(finished):
