@@ -128,6 +128,7 @@ def play(games: Games, player: Player, opponent: Player | None, count: int, seed
                 action[rows] = who.act(_positions(games, now, rows))
         action = np.where(running, action, now.legal.argmax(1))
         now = games.step(action)
+        broken = running & now.first  # by a fault: it is played again
         score += np.where(running & (turn == seat), now.reward, np.where(running, -now.reward, 0))
         steps += running
         turn = np.where(running & (now.discount < 0), 1 - turn, turn)
@@ -136,7 +137,7 @@ def play(games: Games, player: Player, opponent: Player | None, count: int, seed
         played += running & now.last
         turn[now.first], score[now.first], steps[now.first] = 0, 0, 0
         if opponent:
-            seat = np.where(now.first, 1 - seat, seat)
+            seat = np.where(now.first & ~broken, 1 - seat, seat)
     return outcomes
 
 

@@ -49,6 +49,7 @@ class Timestep:
 
     A game that has ended shows its last position once, with ``discount == 0`` or ``truncated``; the next step ignores
     its action and shows the first position of a new game.  All actions are legal in a position that has ended.
+    A game that broke off by a fault is shown as ``first`` without having ended: what was under way is dropped.
     """
 
     observation: np.ndarray  # [B, *observation], as seen by the player to move
@@ -69,6 +70,8 @@ class Games(ABC):
 
     spec: GameSpec
     batch: int
+    faults: int = 0  # games that broke off, in all
+    last_fault: str | None = None  # what happened, and where
 
     @abstractmethod
     def reset(self, seeds: np.ndarray) -> Timestep:
@@ -82,7 +85,8 @@ class Games(ABC):
         """Apply one action per game.  actions: [B] int64.
 
         Raises:
-            EnvironmentFault: if the environment raised or returned what it must not (NaN, a wrong shape).
+            EnvironmentFault: if an environment raised or returned what it must not (NaN, a wrong shape) too often in a
+                row; before that, its game breaks off, see `Timestep`.
         """
 
     @abstractmethod

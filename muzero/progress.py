@@ -85,6 +85,7 @@ class Progress:
         row |= {f"time/{name}": round(seconds, 2) for name, seconds in training.spent.items()}
         row |= {"replay_rows": len(training.replay), "skipped_updates": training.learner.skipped}
         row |= {"recoveries": training.recoveries, "checkpoint_failures": training.writer.failures}
+        row |= {"environment_faults": training.games.faults, "rejected_segments": training.actor.rejected}
         row |= training.experience.counts()
         if training.episodes:
             row["self_play_score"] = sum(training.episodes) / len(training.episodes)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from muzero.config import Range
-from muzero.interfaces import Games, Latent, Planner, Segment, SegmentId, WorldModel
+from muzero.interfaces import BadNumbers, Games, Latent, Planner, Segment, SegmentId, WorldModel
 
 
 class Episode(NamedTuple):
@@ -52,6 +52,8 @@ class SelfPlay:
         self.random_actions = random_actions
         self.device = next(iter(model.parameters()), torch.empty(0)).device
         self.version = -1
+        self.rejected = 0  # segments that did not hold what they must
+        self.last_rejection: str | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -109,15 +111,17 @@ class SelfPlay:
         for name, array in found.items():
             self.rows[name][slots[keeps], self.filled[keeps]] = array[keeps]
         self.timestep = after = self.games.step(self.action)
-        moved = ~last
+        broken = ~last & after.first  # by a fault: what was under way is dropped
+        moved = ~last & ~broken
         row = slots[moved], self.filled[moved]
         self.rows["reward"][row], self.rows["discount"][row] = after.reward[moved], after.discount[moved]
         self.filled[keeps] += 1
+        self.filled[broken] = 0
         self._count(after, moved)
         over = moved & (after.discount == 0)
         full = moved & (self.filled == self.segment_steps)
         for slot in np.flatnonzero(over | full | (last & now.truncated)):
-            harvest.segments.append(self._cut_out(int(slot), bool(last[slot])))
+            self._hand_over(harvest, self._cut_out(int(slot), bool(last[slot])))
         for slot in np.flatnonzero(moved & after.last):
             harvest.episodes.append(Episode(float(self.score[slot]), int(self.length[slot])))
         self._renew(after.first)
@@ -129,7 +133,12 @@ class SelfPlay:
             torch.from_numpy(array).to(self.device) for array in (self.action, now.observation, now.first)
         )
         self.memory = self.model.observe(self.memory, action, observation, first)
-        decision, self.carry = self.planner.plan(self.model, self.memory, now.legal, self.carry, self.rng, explore=True)
+        try:
+            decision, self.carry = self.planner.plan(
+                self.model, self.memory, now.legal, self.carry, self.rng, explore=True
+            )
+        except ValueError as error:  # the search takes no numbers that are none
+            raise BadNumbers(f"weights of version {self.version}: {error}") from error
         return decision
 
     def _count(self, after, moved: np.ndarray) -> None:
@@ -145,9 +154,16 @@ class SelfPlay:
         number = SegmentId(self.actor, self.incarnation, int(self.game[slot]), int(self.sequence[slot]))
         self.filled[slot] = 0
         self.sequence[slot] += 1
-        segment = Segment(id=number, version=self.version, cut=cut, **rows)
-        segment.check(self.games.spec)
-        return segment
+        return Segment(id=number, version=self.version, cut=cut, **rows)
+
+    def _hand_over(self, harvest: Harvest, segment: Segment) -> None:
+        """Let a segment out only if it holds what it must."""
+        try:
+            segment.check(self.games.spec)
+        except ValueError as error:
+            self.rejected, self.last_rejection = self.rejected + 1, str(error)
+        else:
+            harvest.segments.append(segment)
 
     def _renew(self, first: np.ndarray) -> None:
         """Reset what is counted per game where a new one begins."""

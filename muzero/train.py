@@ -59,6 +59,7 @@ class Training:
         self.saved_at = 0
         self.evaluated_at = 0
         self.recoveries = 0
+        self.faults_told = 0
         self.stopping: int | None = None  # the signal that asks to stop
         self.woken = threading.Event()  # set with it
         self.metrics: dict[str, torch.Tensor] = {}
@@ -139,6 +140,7 @@ class Training:
             return
         with self._timed("play"):
             self._play_on()
+        self._report_faults(progress)
         progress.show(self)
         if settings.evaluate_every and self.replay.steps - self.evaluated_at >= settings.evaluate_every:
             self.evaluated_at = self.replay.steps
@@ -167,6 +169,15 @@ class Training:
         self.experience.receive(harvest.segments)
         failpoint("train.after_store")
         self.episodes.extend(episode.score for episode in harvest.episodes)
+
+    def _report_faults(self, progress: Progress) -> None:
+        """Say what environments did wrong: the first time, the second, the fourth, and so on."""
+        count = self.games.faults + self.actor.rejected
+        if count >= 2 * self.faults_told or (count and not self.faults_told):
+            self.faults_told = count
+            progress.warn(
+                f"{count} faults of environments so far, the last: {self.actor.last_rejection or self.games.last_fault}"
+            )
 
     def _publish(self) -> None:
         """Give the weights to whoever plays, unless they are none."""

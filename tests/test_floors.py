@@ -14,7 +14,7 @@ FLOORS = [
     {"search"},
     {"inference.network"},
     {"inference.eager", "inference.onnx"},
-    {"inference.simulation"},
+    {"inference.simulation", "games.faults"},
     {"inference", "games.batched"},
     {"games.spaces"},
     {"games.*", "models.*", "planners.*", "objectives.*"},

@@ -315,7 +315,9 @@ def test_a_checkpoint_of_another_game_is_refused(finished, tmp_path):
     config = (tmp_path / "run" / "config.toml").read_text()
     (tmp_path / "run" / "config.toml").write_text(config.replace("board/tic_tac_toe", "board/connect_four"))
     result = command("evaluate", "run", "--against", "random", folder=tmp_path)
-    assert result.returncode == 3 and "is for board/tic_tac_toe (9 actions, 4x3x3 float32); this run is" in result.stderr
+    assert (
+        result.returncode == 3 and "is for board/tic_tac_toe (9 actions, 4x3x3 float32); this run is" in result.stderr
+    )
 
 
 def test_a_run_is_never_overwritten(finished):

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from muzero.games.batched import UnknownGame, check_actions, check_seeds, derive, need, unknown
-from muzero.interfaces import EnvironmentFault, Games, GameSpec, Timestep
+from muzero.games.faults import Faults
+from muzero.interfaces import Games, GameSpec, Timestep
 from muzero.parameters import Range
 
 NOOP = 0  # the first action of every game
@@ -104,9 +105,22 @@ class ArcadeGames(Games):
         )
         self._legal = np.ones((batch, self.spec.actions), bool)
         self._last = self._unseen_end = self._unseen_cut = np.zeros(batch, bool)
+        self._faults = Faults(1)  # of all games together: none can be dropped alone
+
+    @property
+    def faults(self) -> int:  # type: ignore[override]
+        return self._faults.total
+
+    @property
+    def last_fault(self) -> str | None:  # type: ignore[override]
+        return self._faults.last
 
     def reset(self, seeds: np.ndarray) -> Timestep:
-        derived = [derive(seed, 0) for seed in check_seeds(seeds, self.batch).tolist()]
+        self._seeds = check_seeds(seeds, self.batch).tolist()
+        return self._begin()
+
+    def _begin(self) -> Timestep:
+        derived = [derive(seed, self._faults.total) for seed in self._seeds]
         frames, _ = self._environment.reset(seed=np.array(derived))
         nothing = np.zeros(self.batch, bool)
         self._last = self._unseen_end = self._unseen_cut = nothing
@@ -114,6 +128,15 @@ class ArcadeGames(Games):
 
     def step(self, actions: np.ndarray) -> Timestep:
         check_actions(actions, self._legal, self.spec.name)  # ale-py waits for ever after a wrong action
+        try:
+            found = self._advance(actions)
+        except Exception as error:
+            self._faults.add(0, f"{self.spec.name}, all games: {type(error).__name__}: {error}")
+            return self._begin()
+        self._faults.stepped(0)
+        return found
+
+    def _advance(self, actions: np.ndarray) -> Timestep:
         # Where a game is over, the emulator takes this step to begin the next one.  Where only a life was lost it
         # plays on, so a step without an action begins what counts as the next game.
         first = self._last
@@ -141,7 +164,7 @@ class ArcadeGames(Games):
             frames = np.moveaxis(frames, -1, 2).reshape(self.batch, *self.spec.observation)
         if frames.shape != (self.batch, *self.spec.observation):
             expected = (self.batch, *self.spec.observation)
-            raise EnvironmentFault(f"{self.spec.name}: frames of shape {frames.shape}, expected {expected}")
+            raise ValueError(f"frames of shape {frames.shape}, expected {expected}")
         return Timestep(
             observation=frames,
             legal=self._legal.copy(),

@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from types import ModuleType
 
 import numpy as np
 
+from muzero.games.faults import Faults
 from muzero.interfaces import EnvironmentFault, Games, GameSpec, Timestep
 from muzero.spelling import nearest
+
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class UnknownGame(ValueError):
@@ -109,16 +113,32 @@ class BatchedGames(Games):
     """B games of one environment each.
 
     A game is fully given by its seed and its actions, so `state` holds just these and `restore` plays them again.
+    One that raises, or returns what it must not, is dropped alone: a new one begins in its place.
     """
 
-    def __init__(self, spec: GameSpec, games: Sequence[OneGame], max_steps: int | None = None) -> None:
-        """max_steps: truncate games of this length."""
+    def __init__(
+        self,
+        spec: GameSpec,
+        games: Sequence[OneGame],
+        max_steps: int | None = None,
+        make: Callable[[], OneGame] | None = None,
+    ) -> None:
+        """max_steps: truncate games of this length.  make: a new environment for one that broke, if that helps."""
         if not games:
             raise ValueError(f"{spec.name}: batch = 0; expected at least 1")
         self.spec, self.batch = spec, len(games)
-        self._games = games
+        self._games, self._make = list(games), make
+        self._faults = Faults(self.batch)
         self._max_steps = max_steps
         self._start(np.zeros(self.batch, np.int64))
+
+    @property
+    def faults(self) -> int:  # type: ignore[override]
+        return self._faults.total
+
+    @property
+    def last_fault(self) -> str | None:  # type: ignore[override]
+        return self._faults.last
 
     def _start(self, seeds: np.ndarray) -> None:
         self._seeds: list[int] = seeds.tolist()
@@ -163,7 +183,7 @@ class BatchedGames(Games):
                     raise ValueError("played again, the game ends earlier: not all its randomness is in the seed")
                 self._advance(slot, action)
 
-        self._each(replay)
+        self._each(replay, strict=True)
         return self._show()
 
     def close(self) -> None:
@@ -186,19 +206,37 @@ class BatchedGames(Games):
         self._reward[slot], self._discount[slot], self._first[slot] = reward, discount, False
         self._truncated[slot] = discount != 0 and (truncated or len(taken) == self._max_steps)
 
-    def _each(self, what: Callable[[int], None]) -> None:
-        slot = 0
-        try:
-            for slot in range(self.batch):
-                what(slot)
-        except Exception as error:
-            raise self._fault(slot, f"{type(error).__name__}: {error}") from error
+    def _each(self, what: Callable[[int], None], strict: bool = False) -> None:
+        """Call for every slot; where it raises, the slot's game is dropped, or if strict, EnvironmentFault."""
+        slot = -1
+        while slot < self.batch - 1:
+            try:
+                for slot in range(slot + 1, self.batch):  # noqa: B020 - goes on behind the slot that raised
+                    what(slot)
+            except Exception as error:
+                message = self._describe(slot, f"{type(error).__name__}: {error}")
+                if strict:
+                    raise EnvironmentFault(message) from error
+                self._drop(slot, message)
 
-    def _fault(self, slot: int, what: str) -> EnvironmentFault:
+    def _drop(self, slot: int, message: str) -> None:
+        """Begin a new game, in a new environment if there can be one, until one begins."""
+        while True:
+            self._faults.add(slot, message)
+            try:
+                if self._make is not None:
+                    with suppress(Exception):  # it is broken anyway
+                        self._games[slot].close()
+                    self._games[slot] = self._make()
+                return self._begin(slot)
+            except Exception as error:
+                message = self._describe(slot, f"{type(error).__name__}: {error}")
+
+    def _describe(self, slot: int, what: str) -> str:
         taken = self._actions[slot]
         action = f", action {taken[-1]}" if taken else ""
         game = f"game {self._begun[slot]} from seed {self._seeds[slot]}"
-        return EnvironmentFault(f"{self.spec.name}, slot {slot}, step {len(taken)} of {game}{action}: {what}")
+        return f"{self.spec.name}, slot {slot}, step {len(taken)} of {game}{action}: {what}"
 
     def _show(self) -> Timestep:
         observation = np.empty((self.batch, *self.spec.observation), self.spec.dtype)
@@ -209,31 +247,72 @@ class BatchedGames(Games):
             game.observe(observation[slot])
             allowed[slot] = None if self._ended(slot) else game.legal()
 
-        self._each(look)
-        self._legal = self._mask(allowed)
-        reward = np.array(self._reward, np.float32)
-        self._check_finite(observation, reward)
+        def look_until_good(slot: int, problem: str | None) -> None:
+            while problem is not None:
+                self._drop(slot, self._describe(slot, problem))
+                try:
+                    look(slot)
+                except Exception as error:
+                    problem = f"{type(error).__name__}: {error}"
+                else:
+                    problem = self._problem(slot, observation[slot], allowed[slot])
+
+        for slot in range(self.batch):
+            try:
+                look(slot)
+            except Exception as error:
+                look_until_good(slot, f"{type(error).__name__}: {error}")
+        legal = self._mask(allowed)
+        if legal is None or not self._finite(observation):
+            for slot in range(self.batch):
+                look_until_good(slot, self._problem(slot, observation[slot], allowed[slot]))
+            legal = self._mask(allowed)
+            assert legal is not None
+        if self._faults.shaky:
+            for slot in range(self.batch):
+                if not self._first[slot]:
+                    self._faults.stepped(slot)
+        self._legal = legal
         return Timestep(
             observation=observation,
             legal=self._legal,
-            reward=reward,
+            reward=np.array(self._reward, np.float32),
             discount=np.array(self._discount, np.float32),
             first=np.array(self._first),
             truncated=np.array(self._truncated),
         )
 
-    def _mask(self, allowed: list[Sequence[int] | None]) -> np.ndarray:
-        """[B, A].  One assignment for the whole batch: filling row by row costs more than the rules of small games."""
-        legal = np.zeros((self.batch, self.spec.actions), bool)
-        legal[[row is None for row in allowed]] = True
-        columns = [action for row in allowed if row is not None for action in row]
-        legal[np.repeat(np.arange(self.batch), [0 if row is None else len(row) for row in allowed]), columns] = True
-        if not legal.any(1).all():
-            raise self._fault(int(np.flatnonzero(~legal.any(1))[0]), "no action is legal")
-        return legal
+    def _finite(self, observation: np.ndarray) -> bool:
+        numbers = observation.dtype.kind != "f" or bool(np.isfinite(observation).all())
+        return numbers and all(abs(reward) <= LARGEST for reward in self._reward)
 
-    def _check_finite(self, observation: np.ndarray, reward: np.ndarray) -> None:
-        for what, array in (("observation", observation), ("reward", reward)):
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                slot = int(np.flatnonzero(~np.isfinite(array).reshape(self.batch, -1).all(1))[0])
-                raise self._fault(slot, f"{what} is not finite: {array[slot]}")
+    def _sound(self, legal: Sequence[int]) -> bool:
+        return 0 < len(legal) == len(set(legal)) and min(legal) >= 0 and max(legal) < self.spec.actions
+
+    def _problem(self, slot: int, observation: np.ndarray, legal: Sequence[int] | None) -> str | None:
+        """What is wrong with what a slot shows."""
+        if observation.dtype.kind == "f" and not np.isfinite(observation).all():
+            return f"observation is not finite: {observation}"
+        if not abs(self._reward[slot]) <= LARGEST:
+            return f"reward is not finite: {self._reward[slot]}"
+        if legal is not None and not self._sound(legal):
+            if not len(legal):
+                return "no action is legal"
+            return f"legal actions are {list(legal)}, expected each once and from 0 to {self.spec.actions - 1}"
+        return None
+
+    def _mask(self, allowed: list[Sequence[int] | None]) -> np.ndarray | None:
+        """[B, A]; None if a row names no action, one that there is not, or one twice.
+
+        One assignment for the whole batch: filling row by row costs more than the rules of small games.
+        """
+        legal = np.zeros((self.batch, self.spec.actions), bool)
+        columns = np.array([action for row in allowed if row is not None for action in row], np.int64)
+        counts = [0 if row is None else len(row) for row in allowed]
+        if len(columns) and not (columns.min() >= 0 and columns.max() < self.spec.actions):
+            return None
+        legal[np.repeat(np.arange(self.batch), counts), columns] = True
+        if legal.sum() != len(columns):
+            return None
+        legal[[row is None for row in allowed]] = True
+        return legal if legal.any(1).all() else None

@@ -52,7 +52,12 @@ class ControlGames(BatchedGames):
             discounts=(0.0, discount),
             max_steps=environments[0].spec.max_episode_steps,
         )
-        super().__init__(spec, [GymnasiumGame(one, seen, discount, action_mask) for one in environments[:batch]])
+
+        def game_of(environment: Any) -> GymnasiumGame:
+            return GymnasiumGame(environment, seen, discount, action_mask)
+
+        games = [game_of(environment) for environment in environments[:batch]]
+        super().__init__(spec, games, make=lambda: game_of(_make(name, max_steps)))
 
 
 def names() -> list[str]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Protocol
 import numpy as np
 
 from muzero.games.batched import BatchedGames, OneGame, UnknownGame, unknown
+from muzero.games.faults import truth
 from muzero.games.spaces import GymnasiumGame, count_actions, view
 from muzero.interfaces import GameSpec
 from muzero.parameters import Range
@@ -85,7 +86,7 @@ class PythonGames(BatchedGames):
             raise UnknownGame(f"{game} {FORMS[nearest_form]} but lacks {', '.join(lacking[nearest_form])}")
         build = _gymnasium_games if nearest_form is GYMNASIUM_FORM else _turn_games
         spec, games = build(game, instances, discount, max_steps)
-        super().__init__(spec, games, max_steps)
+        super().__init__(spec, games, max_steps, lambda: build(game, [make()], discount, max_steps)[1][0])
 
 
 FORMS = {
@@ -147,7 +148,7 @@ class _Turns(OneGame):
     def step(self, action: int) -> tuple[float, float, bool]:
         player = self._game.to_move()
         reward, over = self._game.step(action)
-        if over:
+        if truth(over, "over"):
             return float(reward), 0.0, False
         return float(reward), self._discount if self._game.to_move() == player else -self._discount, False
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from muzero.games.batched import OneGame, UnknownGame
+from muzero.games.faults import truth
 
 CHANNELS = (1, 3, 4)  # a last axis of this length is taken for colours
 
@@ -111,7 +112,8 @@ class GymnasiumGame(OneGame):
 
     def step(self, action: int) -> tuple[float, float, bool]:
         self._observation, reward, terminated, truncated, self._info = self._environment.step(self._start + action)
-        return float(reward), 0.0 if terminated else self._discount, bool(truncated)
+        over, cut = truth(terminated, "terminated"), truth(truncated, "truncated")
+        return float(reward), 0.0 if over else self._discount, cut
 
     def observe(self, out: np.ndarray) -> None:
         self._write(self._observation, out)
