@@ -1,7 +1,11 @@
 // numpy in and out of the search.  With checks.h the only file that knows pybind11, and the place of all argument
 // checks: nothing is written before everything is checked.
+#include <cxxabi.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cstring>
+#include <exception>
 #include <utility>
 #include <vector>
 
@@ -26,6 +30,20 @@ Path path_of(const py::object& name) {
     if (supported(path) && (name.is_none() || is_word(name, known))) return path;
   throw py::value_error("path: expected 'baseline', 'avx2' or 'avx512', where the processor has it, got " +
                         represent(name));
+}
+
+// Takes Python's lock back.  An interpreter that ends meanwhile ends the threads that ask for it by unwinding their
+// stacks, and destructors on these would use Python without the lock: such a thread rests until the process is gone.
+void lock_again(PyThreadState* state) {
+#ifdef __GLIBCXX__
+  try {
+    PyEval_RestoreThread(state);
+  } catch (abi::__forced_unwind&) {
+    while (true) pause();
+  }
+#else
+  PyEval_RestoreThread(state);
+#endif
 }
 
 // The roots of a search, checked.
@@ -205,8 +223,15 @@ class BoundSearch {
   template <class Function>
   void unlocked(Function function) {
     if (int64_t{search.trees().batch} * search.trees().padded < kWorthUnlocking) return function();
-    const py::gil_scoped_release release;
-    function();
+    PyThreadState* const state = PyEval_SaveThread();
+    std::exception_ptr error;
+    try {
+      function();
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock_again(state);
+    if (error) std::rethrow_exception(error);
   }
 
   // Whether a node is there.  Reading all of a large search takes longer than a person waits after Ctrl-C, so signals
