@@ -172,12 +172,10 @@ class Training:
 
     def _report_faults(self, progress: Progress) -> None:
         """Say what environments did wrong: the first time, the second, the fourth, and so on."""
-        count = self.games.faults + self.actor.rejected
-        if count >= 2 * self.faults_told or (count and not self.faults_told):
+        count, last = self.games.faults + self.actor.rejected, self.actor.last_rejection or self.games.last_fault
+        if count and count >= 2 * self.faults_told:
             self.faults_told = count
-            progress.warn(
-                f"{count} faults of environments so far, the last: {self.actor.last_rejection or self.games.last_fault}"
-            )
+            progress.warn(f"environment faults so far: {count}, the last: {last}")
 
     def _publish(self) -> None:
         """Give the weights to whoever plays, unless they are none."""

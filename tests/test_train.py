@@ -1,6 +1,7 @@
 """The whole loop on small games: reproducible, resumable, honest about steps and updates, and it learns."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -129,13 +130,52 @@ def test_a_run_is_evaluated_against_minimax_over_both_seats_and_all_positions(fi
 
 
 def test_a_finished_run_goes_on_with_more_steps(finished, tmp_path):
-    import shutil
-
     shutil.copytree(finished, tmp_path / "ttt")
     result = command("train", "--resume", "ttt", "--steps", "900", folder=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "resuming ttt at 6" in result.stdout
     assert checkpoint.latest(tmp_path / "ttt" / "checkpoints")[0].step >= 900
+
+
+def test_a_changed_setting_is_refused_naming_both_values_unless_it_is_let_through_and_then_noted(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "ttt")
+    words = ["--resume", "ttt", "--steps", "900", "--set", "learner.learning_rate=0.5", "--set", "replay.capacity=300"]
+    result = command("train", *words, folder=tmp_path)
+    assert result.returncode == 2
+    assert "[learner] learning_rate = 0.5 here, " in result.stderr and "--override" in result.stderr
+    assert "[replay] capacity = 300 here, 500 in the run" in result.stderr
+    result = command("train", *words, "--override", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    noted = [json.loads(line) for line in (tmp_path / "ttt" / "changes.jsonl").read_text().splitlines()]
+    assert len(noted) == 1 and noted[0]["steps"] >= 600
+    assert any("[learner] learning_rate" in change for change in noted[0]["changed"])
+    assert "learning_rate = 0.5" in (tmp_path / "ttt" / "config.toml").read_text()
+
+
+def test_a_changed_network_is_refused_naming_the_layer_even_if_let_through(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "ttt")
+    result = command("train", "--resume", "ttt", "--set", "model.hidden=8", "--override", folder=tmp_path)
+    assert result.returncode == 3 and "is for another network: model." in result.stderr
+    assert "model.hidden = 8" not in (tmp_path / "ttt" / "config.toml").read_text()
+    assert len(checkpoint.listed(tmp_path / "ttt" / "checkpoints")) == len(checkpoint.listed(finished / "checkpoints"))
+
+
+def test_the_newest_run_is_found_by_itself(finished, tmp_path):
+    result = command("train", "--resume", "latest", folder=tmp_path)
+    assert result.returncode == 2 and "runs holds no run" in result.stderr
+    shutil.copytree(finished, tmp_path / "runs" / "board" / "one")
+    result = command("train", "--resume", "latest", "--steps", "700", folder=tmp_path)
+    assert result.returncode == 0 and "resuming runs/board/one at 6" in result.stdout
+
+
+def test_a_run_that_another_process_learns_in_is_refused(tmp_path):
+    process = started(tmp_path)
+    result = command("train", "--resume", "cart", folder=tmp_path)
+    assert result.returncode == 2 and f"cart is in use by process {process.pid} on " in result.stderr
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    result = command("train", "--resume", "cart", "--steps", "1", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
 
 
 def started(folder, *words):
@@ -273,7 +313,7 @@ class Faulty(gymnasium.Env):
 
     def step(self, action):
         Faulty.steps += 1
-        if Faulty.steps == 300:
+        if WHEN:
             FAULT
         return np.zeros(2, np.float32), 0.0, Faulty.steps % 10 == 0, False, {}
 """
@@ -286,19 +326,27 @@ class Faulty(gymnasium.Env):
         ("return np.full(2, np.nan, np.float32), 0.0, False, False, {}", "nan"),
     ],
 )
-def test_an_environment_that_fails_ends_the_run_with_its_message_and_what_was_learned_is_saved(
+def test_an_environment_that_always_fails_ends_the_run_with_its_message_and_what_was_learned_is_saved(
     tmp_path, fault, message
 ):
-    (tmp_path / "faulty.py").write_text(FAULTY.replace("FAULT", fault))
+    (tmp_path / "faulty.py").write_text(FAULTY.replace("FAULT", fault).replace("WHEN", "Faulty.steps >= 300"))
     result = command("train", "--game", "python/faulty:Faulty", "--run", "out", *sets(), folder=tmp_path)
     assert result.returncode == 4 and message in result.stderr, result.stderr
     assert "Traceback" not in result.stderr
     assert checkpoint.latest(tmp_path / "out" / "checkpoints")[0].step > 100
 
 
-def test_a_damaged_checkpoint_is_named_and_a_run_without_a_good_one_is_refused(finished, tmp_path):
-    import shutil
+def test_an_environment_that_fails_now_and_then_is_warned_of_and_the_run_goes_on(tmp_path):
+    text = FAULTY.replace("FAULT", "raise KeyError('the engine is on fire')").replace("WHEN", "Faulty.steps % 97 == 0")
+    (tmp_path / "faulty.py").write_text(text)
+    result = command("train", "--game", "python/faulty:Faulty", "--run", "out", *sets(), folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "environment faults so far: 1, the last: python/faulty:Faulty, slot 0, step" in result.stdout
+    last = json.loads((tmp_path / "out" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["environment_faults"] > 4 and last["segments/balance"] == 0 and last["rejected_segments"] == 0
 
+
+def test_a_damaged_checkpoint_is_named_and_a_run_without_a_good_one_is_refused(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "ttt")
     for path in (tmp_path / "ttt" / "checkpoints").glob("*/model.safetensors"):
         path.write_bytes(path.read_bytes()[:100])
@@ -309,8 +357,6 @@ def test_a_damaged_checkpoint_is_named_and_a_run_without_a_good_one_is_refused(f
 
 
 def test_a_checkpoint_of_another_game_is_refused(finished, tmp_path):
-    import shutil
-
     shutil.copytree(finished, tmp_path / "run")
     config = (tmp_path / "run" / "config.toml").read_text()
     (tmp_path / "run" / "config.toml").write_text(config.replace("board/tic_tac_toe", "board/connect_four"))
