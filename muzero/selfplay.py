@@ -173,7 +173,11 @@ class SelfPlay:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and plain values from which `restore` goes on with these games."""
-        arrays = {f"rows.{name}": array for name, array in self.rows.items()}
+        most = int(self.filled.max())
+        empty = np.arange(most) >= self.filled[:, None]  # holds what was handed over long ago
+        arrays = {f"rows.{name}": array[:, :most].copy() for name, array in self.rows.items()}
+        for array in arrays.values():
+            array[empty] = 0
         arrays |= {f"games.{name}": array for name, array in self.games.state().items()}
         arrays |= {f"memory.{name}": tensor.cpu().numpy() for name, tensor in self.memory.items()}
         arrays |= {name: getattr(self, name) for name in COUNTERS}
@@ -199,7 +203,8 @@ class SelfPlay:
             return False
         self.incarnation = values["incarnation"]
         self.timestep = timestep
-        self.rows = {name: array.copy() for name, array in part["rows"].items()}
+        for name, array in part["rows"].items():
+            self.rows[name][:, : array.shape[1]] = array
         self.memory = {name: torch.from_numpy(array).to(self.device) for name, array in part["memory"].items()}
         for name in COUNTERS:
             setattr(self, name, arrays[name].copy())
