@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from muzero.config import Config, ConfigError, Layer, Schema, merge, read_layer
+from muzero.config import AtMost, Config, ConfigError, Layer, Schema, merge, read_layer
 from muzero.evaluate import MinimaxPlayer, Player, RandomPlayer
 from muzero.games import arcade, board, control, minatar
 from muzero.games.arcade import ArcadeGames
-from muzero.games.batched import MissingExtra
+from muzero.games.batched import MissingExtra, UnknownGame
 from muzero.games.board import BoardGames
 from muzero.games.control import ControlGames
 from muzero.games.minatar import MinatarGames
@@ -25,7 +25,7 @@ from muzero.planners.tree import GumbelPlanner, PuctPlanner
 from muzero.replay import Replay
 from muzero.selfplay import SelfPlay
 from muzero.settings import RunSettings
-from muzero.spelling import nearest
+from muzero.spelling import nearest, printable
 
 GAMES = {
     "board": BoardGames,
@@ -45,6 +45,7 @@ SCHEMA: Schema = {
     "replay": Replay,
     "learner": Learner,
 }
+LISTING = "muzero-games lists what can be played"
 PLAYERS = {"random": RandomPlayer, "minimax": MinimaxPlayer}
 # Inside the package in a wheel, beside it in a checkout.
 CONFIGS = next(
@@ -58,28 +59,54 @@ def configure(game: str, layers: list[Layer]) -> Config:
     Raises:
         ConfigError: with every problem of every layer, or because the game is not known.
     """
-    kind, _ = split(game)
-    shipped = [CONFIGS / f"{FAMILIES[kind]}.toml", CONFIGS / f"{game}.toml"]
-    family, *others = [read_layer(path) if path.is_file() else Layer(str(path), {}) for path in shipped]
-    before = [Layer("--game", {"game": {"kind": kind}, "run": {"game": game}}), family]
-    after = [*others, *layers]
+    kind, name = split(game)
+    shipped = {path.stem: path for path in (CONFIGS / kind).glob("*.toml")}  # by name: a game's name is no path
+    before = [
+        Layer("--game", {"game": {"kind": kind}, "run": {"game": game}}),
+        read_layer(CONFIGS / f"{FAMILIES[kind]}.toml"),
+    ]
+    after = [*([read_layer(shipped[name])] if name in shipped else []), *layers]
     only_game = [Layer(layer.source, {"game": layer.tables.get("game", {})}) for layer in before + after]
+    unknown = []
+    shape = Layer("the observation's shape", {})
+    longest: int | None = 0  # steps of the longest game; of a game that is not known, nothing is too long
     try:
         spec = _games(merge(only_game, {"game": GAMES}), game, 1, True).spec
+        shape = Layer(shape.source, {"model": {"kind": "spatial" if len(spec.observation) == 3 else "vector"}})
+        longest = spec.max_steps
+    except UnknownGame as error:
+        unknown = [f"{error}; {LISTING}"]
     except ConfigError:
-        return merge(before + after, SCHEMA)  # says what is wrong with [game], and with the rest
-    shape = Layer("the observation's shape", {"model": {"kind": "spatial" if len(spec.observation) == 3 else "vector"}})
-    # After the family's layer: what it says of planes is dropped where there are none.
-    return merge([*before, shape, *after], SCHEMA)
+        pass  # the whole configuration will say what is wrong with [game], and with the rest
+    try:
+        # After the family's layer: what it says of planes is dropped where there are none.
+        config = merge([*before, shape, *after], SCHEMA, bounds(longest))
+    except ConfigError as error:
+        raise ConfigError(unknown + error.problems) from None
+    if unknown:
+        raise ConfigError(unknown)
+    return config
+
+
+def bounds(longest: int | None) -> list[AtMost]:
+    """What contradicts itself across tables.  longest: steps of the longest game, None if that is not known."""
+    # A game that was cut short has a row more than steps.
+    rows = None if longest is None else longest + 1
+    return [
+        AtMost("run.start", "run.steps", "the run would end before it has learned anything"),
+        AtMost("learner.batch", "replay.capacity", "a batch is drawn from the replay"),
+        AtMost("selfplay.segment_steps", "replay.capacity", "the replay takes in whole segments", cap=rows),
+    ]
 
 
 def split(game: str) -> tuple[str, str]:
     """Kind and name of a game: "board/go(board_size=9)" -> "board", "go(board_size=9)"."""
     kind, slash, name = game.partition("/")
     if not slash or kind not in GAMES or not name:
-        close = [f"{word}/{name}" for word in nearest(kind, GAMES)] if slash else []
+        close = [f"{word}/{printable(name)}" for word in nearest(kind, GAMES)] if slash and name else []
         hint = f"; nearest: {', '.join(close)}" if close else ""
-        raise ConfigError([f"game {game!r} is not known{hint}; games begin with {', '.join(f'{k}/' for k in GAMES)}"])
+        begin = f"games begin with {', '.join(f'{known}/' for known in GAMES)}"
+        raise ConfigError([f"game '{printable(game)}' is not known{hint}; {begin}; {LISTING}"])
     return kind, name
 
 
@@ -133,7 +160,7 @@ def player(name: str, seed: int) -> Player:
     if name not in PLAYERS:
         close = nearest(name, [*PLAYERS, "none"])
         hint = f"did you mean {close[0]!r}?" if close else f"one of {', '.join([*PLAYERS, 'none'])}"
-        raise ConfigError([f"--against {name}: no such player; {hint}"])
+        raise ConfigError([f"--against {printable(name)}: no such player; {hint}"])
     return PLAYERS[name](seed)
 
 

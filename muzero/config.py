@@ -15,136 +15,68 @@ Where a table has kinds, the first is the default.
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, time
-from pathlib import Path
 from typing import Any
 
-from muzero.parameters import Constructor, Range, convert, parameters, written
-from muzero.spelling import nearest
+from muzero.parameters import Constructor, Range, choices, convert, parameters, written
+from muzero.sources import ConfigError, Layer, name_from_outside, parse_settings, quoted, read_layer
+from muzero.spelling import nearest, printable
 
-__all__ = ["Config", "ConfigError", "Layer", "Range", "Schema", "merge", "parse_settings", "read_layer"]
+__all__ = ["AtMost", "Config", "ConfigError", "Layer", "Range", "Schema", "merge", "parse_settings", "read_layer"]
 
 Schema = Mapping[str, Mapping[str, Constructor] | Constructor]
 """Table -> constructor, or table -> kind -> constructor."""
 
 DEFAULT = "default"  # the source of values that no layer names
-_MAX_BYTES = 2**20
-_MAX_VALUES = 1000  # tables included
-_MAX_LINE = 1000  # tomllib needs quadratic time for a long dotted key
-# What goes deeper than a table of plain values: [a.b] and [[a]]; a = [[ and a = {; a.b.c
-_DEEP = re.compile(r"\s*\[(?![^\[\].]*\]\s*(#|$))|[^=#]*=\s*(\{|\[\s*[\[{])|\s*[\w-]+\s*\.\s*[\w-]+\s*\.")
-_POSITION = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)")  # in messages of tomllib
-
-
-class ConfigError(Exception):
-    """All that is wrong with a configuration, one problem a line."""
-
-    def __init__(self, problems: Iterable[str]):
-        self.problems = list(problems)
-        super().__init__(self.problems)
-
-    def __str__(self) -> str:
-        return "\n".join(self.problems)
 
 
 @dataclass(frozen=True)
-class Layer:
-    """Settings from one source, not yet held against a schema: numbers, strings, true, false and arrays of them."""
+class AtMost:
+    """A number that makes no sense above another one, of another table perhaps.  Both are written "table.key"."""
 
-    source: str
-    tables: Mapping[str, Mapping[str, Any]]
+    low: str
+    high: str
+    reason: str
+    cap: int | None = None  # whatever is above it means the same as it
 
-    def __post_init__(self) -> None:
-        problems = []
-        for table, entries in self.tables.items():
-            if not isinstance(entries, Mapping):
-                problems.append(f"{_name(table)} stands outside any [table] (from {self.source})")
-                continue
-            for key, value in entries.items():
-                parts = value if isinstance(value, list | tuple) else [value]
-                if not all(_is_scalar(part) for part in parts):
-                    where = f"[{_name(table)}] {_quoted(key)} (from {self.source})"
-                    problems.append(f"{where}; expected a number, string, true or false, or an array of those")
-        if problems:
-            raise ConfigError(problems)
+    def problem(self, tables: Mapping[str, Table]) -> str | None:
+        """What is wrong, if something is."""
+        (one, low), (other, high) = (name.split(".") for name in (self.low, self.high))
+        value, limit = tables[one].values[low], tables[other].values[high]
+        if (value if self.cap is None else min(value, self.cap)) <= limit:
+            return None
+        given = f"[{one}] {low} = {written(value)} (from {tables[one].sources[low]})"
+        bound = f"[{other}] {high} = {written(limit)} (from {tables[other].sources[high]})"
+        return f"{given}; expected at most {bound}: {self.reason}"
 
 
-def read_layer(path: str | Path) -> Layer:
-    """Read a TOML file.
-
-    Raises:
-        ConfigError: naming the file and line, if it cannot be read or is more than tables of plain values.
-    """
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        hint = _similar_file(Path(path)) if isinstance(error, FileNotFoundError) else ""
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError([f"cannot read {path}: {reason}{hint}"]) from error
-    if len(data) > _MAX_BYTES:
-        raise ConfigError([f"{path}: larger than {_MAX_BYTES:,} bytes; this is no configuration"])
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise ConfigError([f"{path}, line {line}: not text in UTF-8 (byte 0x{data[error.start]:02x})"]) from error
-    tables = _parse(text, str(path))
-    if sum(len(entries) + 1 if isinstance(entries, dict) else 1 for entries in tables.values()) > _MAX_VALUES:
-        raise ConfigError([f"{path}: more than {_MAX_VALUES:,} values; this is no configuration"])
-    return Layer(str(path), tables)
-
-
-def parse_settings(settings: Iterable[str], source: str = "--set") -> Layer:
-    """Read `table.key=value` settings, the value in TOML or as a bare word; a later one wins.
-
-    Settings that belong together are one layer, so that a kind and its keys can come in any order.
-
-    Raises:
-        ConfigError: naming each setting that is not of this form.
-    """
-    tables: dict[str, dict[str, Any]] = {}
-    problems = []
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        table, _, key = (part.strip() for part in name.partition("."))
-        if not (equals and table and key and "." not in key):
-            problems.append(f"{source} {_quoted(setting)}: expected table.key=value")
-            continue
-        try:
-            tables.setdefault(table, {})[key] = _value(text.strip())
-        except ValueError:
-            problems.append(f"{source} {table}.{key}: {_quoted(text)} is neither a TOML value nor a bare word")
-    if problems:
-        raise ConfigError(problems)
-    return Layer(source, tables)
-
-
-def merge(layers: Iterable[Layer], schema: Schema) -> Config:
+def merge(layers: Iterable[Layer], schema: Schema, bounds: Iterable[AtMost] = ()) -> Config:
     """Resolve every key of every table of the schema; later layers win.
 
     A layer that names another kind for a table drops what earlier layers said about that table.
 
     Raises:
-        ConfigError: with every problem of every layer.
+        ConfigError: with every problem of every layer, and every bound that does not hold between good values.
     """
     tables = {name: _Table(name, schema) for name in schema}
     problems = []
     for layer in layers:
         for name, entries in layer.tables.items():
             if name in tables:
-                problems += tables[name].update(entries, layer.source)
+                problems += tables[name].update(entries, layer)
             else:
                 close = nearest(name, schema)
                 hint = f"; did you mean [{close[0]}]?" if close else f"; tables: {', '.join(schema)}"
-                problems.append(f"no table [{_name(name)}] (from {layer.source}){hint}")
+                problems.append(f"no table [{name_from_outside(name)}] (from {layer.origin(name)}){hint}")
+    resolved = {name: table.resolved() for name, table in tables.items()}
+    unclear = {f"{name}.{key}" for name, table in tables.items() for key in table.unclear()}
+    for bound in bounds:
+        if not unclear & {bound.low, bound.high} and (problem := bound.problem(resolved)):
+            problems.append(problem)
     if problems:
         raise ConfigError(problems)
-    return Config({name: table.resolved() for name, table in tables.items()})
+    return Config(resolved)
 
 
 @dataclass(frozen=True)
@@ -176,7 +108,7 @@ class Config:
         return self.tables[name].kind
 
     def source(self, name: str, key: str) -> str:
-        """Where a value came from: a file, "--set", or "default".  The key may be "kind"."""
+        """Where a value came from: a file and its line, "--set", or "default".  The key may be "kind"."""
         return self.tables[name].sources[key]
 
     def construct(self, name: str, *positional: Any) -> Any:
@@ -218,28 +150,38 @@ class _Table:
         self.known = True  # False after an unknown kind, which leaves open what the keys mean
         self.values: dict[str, Any] = {}
         self.sources = {"kind": DEFAULT}
+        self.wrong: set[str] = set()  # keys whose latest value was refused
 
-    def update(self, entries: Mapping[str, Any], source: str) -> list[str]:
+    def update(self, entries: Mapping[str, Any], layer: Layer) -> list[str]:
         """Lay one layer's entries over the others; returns what is wrong with them."""
         entries = dict(entries)
         problems = []
         if None not in self.kinds and "kind" in entries:
-            problems += self._name_kind(entries.pop("kind"), source)
+            problems += self._name_kind(entries.pop("kind"), layer.origin(self.name, "kind"))
         if not self.known:
             return problems
         known = parameters(self.kinds[self.kind])
         for key, value in entries.items():
+            source = layer.origin(self.name, key)
             if key not in known:
-                takes_no = f"[{self.name}] {self.kinds[self.kind].__name__} takes no {_quoted(key)}"
+                takes_no = f"[{self.name}] {self.kinds[self.kind].__name__} takes no {quoted(key)}"
                 problems.append(f"{takes_no}; {self._hint(key)} (from {source})")
                 continue
             try:
                 self.values[key] = convert(known[key].annotation, value)
                 self.sources[key] = source
+                self.wrong.discard(key)
             except ValueError:
-                given = f"[{self.name}] {key} = {_short(written(value))} (from {source})"
-                problems.append(f"{given}; expected {known[key].expected}")
+                self.wrong.add(key)
+                given = f"[{self.name}] {key} = {printable(written(value))} (from {source})"
+                close = nearest(value, choices(known[key].annotation)) if isinstance(value, str) else []
+                hint = f"; did you mean {written(close[0])}?" if close else ""
+                problems.append(f"{given}; expected {known[key].expected}{hint}")
         return problems
+
+    def unclear(self) -> set[str]:
+        """Keys whose values nothing can be said about."""
+        return self.wrong if self.known else set(parameters(self.kinds[self.kind]))
 
     def resolved(self) -> Table:
         """The table with the defaults of its constructor under the layers."""
@@ -253,10 +195,9 @@ class _Table:
         if not self.known:
             close = nearest(kind, kinds) if isinstance(kind, str) else []
             hint = f"did you mean {written(close[0])}?" if close else f"expected {' or '.join(map(written, kinds))}"
-            return [f"[{self.name}] kind = {_short(written(kind))} (from {source}); {hint}"]
+            return [f"[{self.name}] kind = {printable(written(kind))} (from {source}); {hint}"]
         if kind != self.kind:
-            self.values = {}
-            self.sources = {}
+            self.values, self.sources, self.wrong = {}, {}, set()
         self.kind = kind
         self.sources["kind"] = source
         return []
@@ -282,61 +223,3 @@ def _kinds(schema: Schema, table: str) -> Mapping[str | None, Constructor]:
     """The constructors of a table by kind; of a table without kinds, its one constructor under None."""
     entry = schema[table]
     return {**entry} if isinstance(entry, Mapping) else {None: entry}
-
-
-def _parse(text: str, source: str) -> dict[str, Any]:
-    lines = text.split("\n")
-    for number, line in enumerate(lines, 1):
-        if len(line) > _MAX_LINE:
-            raise ConfigError([f"{source}, line {number}: longer than {_MAX_LINE:,} characters"])
-        if _DEEP.match(line):
-            expected = "expected [table], or key = value with a plain value or an array of plain values"
-            raise ConfigError([f"{source}, line {number}: {_quoted(line.strip())}; {expected}"])
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        number = max(range(len(lines)), key=lambda at: lines[at].count("[") - lines[at].count("]")) + 1
-        raise ConfigError([f"{source}, line {number}: arrays nest too deep"]) from None
-    except ValueError as error:
-        found = _POSITION.fullmatch(str(error))
-        message, number = found.groups() if found else (str(error), None)
-        number = int(number or text.rstrip().count("\n") + 1)  # without a number: at the end
-        message = message.replace("Cannot overwrite a value", "this key was given before")
-        raise ConfigError([f"{source}, line {number}: {_quoted(lines[number - 1].strip())}: {message}"]) from None
-
-
-def _value(text: str) -> Any:
-    """A TOML value, or a bare word as a string."""
-    if not text or len(text) > _MAX_LINE or not text.isprintable():
-        raise ValueError("empty, too long or unprintable")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        value = None
-    if value is None or isinstance(value, date | time):  # TOML's dates are no values here, but may be names
-        if text[0] in "\"'[{":
-            raise ValueError("a broken string, array or table")
-        return text
-    return value
-
-
-def _is_scalar(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float | str)
-
-
-def _similar_file(path: Path) -> str:
-    close = nearest(path.name, sorted(file.name for file in path.parent.glob("*.toml")))
-    return f"; did you mean {path.with_name(close[0])}?" if close else ""
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _name(text: str) -> str:
-    """A name from outside, safe to print."""
-    return _short(repr(text)[1:-1])
-
-
-def _quoted(text: str) -> str:
-    return f"'{_name(text)}'"

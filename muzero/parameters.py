@@ -133,6 +133,16 @@ def _expected(annotation: Any) -> str:
     return _SCALARS[annotation]
 
 
+def choices(annotation: Any) -> list[str]:
+    """The words among what `convert` accepts; [] where any string will do."""
+    arguments = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return [option for option in arguments if isinstance(option, str)]
+    if get_origin(annotation) in (Union, UnionType):
+        return [word for member in arguments for word in choices(member)] + [NONE] * (NoneType in arguments)
+    return []
+
+
 def written(value: Any) -> str:
     """A value as TOML; reading it gives the same value."""
     if value is None:

@@ -1,8 +1,16 @@
-"""The nearest known word to a misspelt one: keys, kinds, tables, names of games."""
+"""Words from outside: the nearest known word to a misspelt one, and text made safe to print."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+# What terminals obey: strings with an end (titles, links), then sequences (colours, movements), then short ones.
+_ESCAPES = re.compile(
+    r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x80-\x9f]*(?:\x07|\x9c|\x1b\\)"
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
+    r"|\x1b[ -/]*[0-~]?"
+)
 
 
 def nearest(word: str, words: Iterable[str], count: int = 1) -> list[str]:
@@ -38,3 +46,20 @@ def distance(a: str, b: str) -> int:
             new.append(cost)
         older, old = old, new
     return old[-1]
+
+
+def printable(text: str, limit: int = 60) -> str:
+    """Text from outside on one line of at most `limit` characters, without anything that a terminal would obey.
+
+    Escape sequences and control characters go, other white space becomes a space, what is too long loses its middle.
+    """
+    enough = 8 * limit  # looked at from each end
+    shortened = len(text) > 2 * enough
+    if shortened:
+        text = text[:enough] + text[-enough:]
+    text = _ESCAPES.sub("", text)
+    text = "".join(letter if letter.isprintable() else " " * letter.isspace() for letter in text)
+    if len(text) <= limit and not shortened:
+        return text
+    tail = max(limit - 3, 0) // 3
+    return f"{text[: max(limit - 3, 0) - tail]}...{text[len(text) - tail :]}"[:limit]

@@ -16,7 +16,9 @@ from muzero.games.board import BoardGames
 
 pyspiel = pytest.importorskip("pyspiel")
 
-TINY = "run.steps=40 run.start=1000 run.games=4 run.evaluation_games=1 model.width=16 model.hidden=16"
+TINY = (
+    "run.steps=40 run.start=40 run.updates_per_step=0 run.games=4 run.evaluation_games=1 model.width=16 model.hidden=16"
+)
 
 
 def command(name, *words, folder):
