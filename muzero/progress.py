@@ -1,16 +1,19 @@
-"""What a run shows while it learns: a live line on the screen, metrics in files."""
+"""What a run shows while it learns: a live line on the screen, metrics in files.
+
+None of it can end a run: a terminal that is gone is silence, a full disk is rows that are missing.
+"""
 
 from __future__ import annotations
 
-import json
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from muzero.evaluate import Summary
+from muzero.metrics import Metrics
+from muzero.spelling import printable
 
 if TYPE_CHECKING:
     from muzero.train import Training
@@ -18,17 +21,16 @@ if TYPE_CHECKING:
 SCREEN_SECONDS = 0.5  # between two refreshes of the live line
 PLAIN_SECONDS = 10.0  # between two lines where the output is no terminal
 FILE_SECONDS = 5.0  # between two rows of metrics
+LONGEST = 500  # characters of a warning
 
 
 class Progress:
     """A live line, `metrics.jsonl` and TensorBoard events."""
 
     def __init__(self, folder: Path, console: Console) -> None:
-        from torch.utils.tensorboard import SummaryWriter  # takes a second to import; only runs need it
-
         self.console = console
-        self.file = (folder / "metrics.jsonl").open("a")
-        self.board = SummaryWriter(str(folder))
+        self.silent = False  # once the console could not be written to
+        self.metrics = Metrics(folder)
         self.screen_every = SCREEN_SECONDS if console.is_terminal else PLAIN_SECONDS
         self.shown = self.written = float("-inf")
         self.warned: set[str] = set()
@@ -43,11 +45,9 @@ class Progress:
             self.shown = now
             text = self._line(training)
             if self.console.is_terminal:
-                self.console.print(
-                    text[: self.console.width - 1].ljust(self.console.width - 1), end="\r", highlight=False
-                )
+                self._say(text[: self.console.width - 1].ljust(self.console.width - 1), end="\r")
             else:
-                self.console.print(text, highlight=False, soft_wrap=True)
+                self._say(text, soft_wrap=True)
         if now - self.written >= FILE_SECONDS:
             self.written = now
             self.write(training, self._metrics(training, now))
@@ -96,34 +96,37 @@ class Progress:
         self.write(training, {f"evaluation/{name}": summary.mean for name, summary in results.items()})
         for name, summary in results.items():
             line = f"after {training.replay.steps:,} steps, {name}: {summary.mean:.2f} ± {summary.margin:.2f}"
-            self.console.print(line.ljust(self.console.width - 1), highlight=False)
+            self._say(line.ljust(self.console.width - 1))
 
     def warn(self, message: str) -> None:
         """Say something once."""
         if message not in self.warned:
             self.warned.add(message)
-            self.console.print(f"warning: {message}", style="yellow", highlight=False, soft_wrap=True)
+            self._say(f"warning: {printable(message, LONGEST)}", style="yellow", soft_wrap=True)
 
     def write(self, training: Training, values: dict[str, Any]) -> None:
         """One row of metrics."""
         steps = training.replay.steps
         head = {"steps": steps, "updates": training.learner.updates, "seconds": round(training.seconds(), 2)}
-        try:
-            self.file.write(json.dumps(head | values) + "\n")
-            self.file.flush()
-            for name, value in values.items():
-                self.board.add_scalar(name, value, steps)
-        except OSError as error:  # a full disk: what was learned matters more than how it looked
-            self.warn(f"metrics cannot be written: {error}")
+        self.metrics.add(head, values)
 
     def close(self, training: Training) -> None:
         """The last row, and an end to the live line."""
         if self.before is not None:
             self.write(training, self._metrics(training, time.monotonic()))
-            self.console.print(self._line(training), highlight=False, soft_wrap=True)
-        for file in (self.file, self.board):
-            with suppress(OSError):
-                file.close()
+            self._say(self._line(training), soft_wrap=True)
+        if self.metrics.dropped:
+            self._say(f"warning: {self.metrics.dropped:,} rows of metrics could not be written")
+        self.metrics.close()
+
+    def _say(self, text: str, **how: Any) -> None:
+        """Print, as long as there is somebody to read it."""
+        if self.silent:
+            return
+        try:
+            self.console.print(text, highlight=False, **how)
+        except (OSError, ValueError, SystemExit):  # rich asks to exit where a pipe is closed
+            self.silent = True
 
 
 def clock(seconds: float) -> str:
