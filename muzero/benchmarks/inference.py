@@ -6,7 +6,6 @@ where that is installed (pip install mctx).  Rounds of all columns alternate, so
     muzero-bench inference [--rounds 15] [--only mlp]
 """
 
-import argparse
 import os
 import time
 from functools import partial
@@ -16,6 +15,7 @@ import torch
 from torch import nn
 
 from muzero import build, search
+from muzero.cli.common import Parser
 from muzero.inference import observe_first, simulating
 from muzero.inference.network import LATENT, Step
 from muzero.inference.onnx import OnnxModel, OnnxSimulator
@@ -287,7 +287,7 @@ def searches_table(rounds, only):
 
 def main(arguments=None):
     """The command."""
-    parser = argparse.ArgumentParser(prog="muzero-bench inference", description=__doc__.splitlines()[0])
+    parser = Parser(prog="muzero-bench inference", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", default="", help="models whose name contains this")
     parser.add_argument("--table", choices=["simulations", "searches", "all"], default="all")

@@ -6,7 +6,6 @@ where that is installed (pip install mctx), compiled beforehand, over the same a
     muzero-bench search [--seconds 1] [--only puct/64x18x50]
 """
 
-import argparse
 import importlib.util
 import os
 import time
@@ -14,6 +13,7 @@ import time
 import numpy as np
 
 from muzero import _tree, search
+from muzero.cli.common import Parser
 from muzero.search.running import finish
 
 CASES = [
@@ -109,7 +109,7 @@ def rate(once, work, seconds):
 
 def main(arguments=None):
     """The command."""
-    parser = argparse.ArgumentParser(prog="muzero-bench search", description=__doc__.splitlines()[0])
+    parser = Parser(prog="muzero-bench search", description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=1.0, help="per figure")
     parser.add_argument("--only", default="", help="cases whose name contains this")
     options = parser.parse_args(arguments)

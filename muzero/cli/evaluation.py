@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from muzero.cli.common import Parser, show_results
+from muzero.cli.common import Parser, show_results, terminal
 from muzero.config import ConfigError
 
 
@@ -35,7 +35,7 @@ def evaluate_command(arguments: Sequence[str] | None = None) -> int:
         raise ConfigError([f"--against {options.against}: {agent.spec.name} is played against {expected}"])
     games = build.games(agent.config, min(options.games, 100), training=False)
     summary = evaluate.Summary(evaluate.play(games, agent.player, opponent, options.games, options.seed))
-    console = Console()
+    console = terminal()
     title = f"step {agent.step:,}" + ("" if opponent is None else f" against {options.against}")
     show_results(console, {title: summary}, agent.spec.two_player)
     report = {"run": str(options.run), "game": agent.spec.name, "step": agent.step, "against": options.against}

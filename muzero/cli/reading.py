@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree as Drawing
 
-from muzero.cli.common import Parser
+from muzero.cli.common import Parser, terminal
 
 if TYPE_CHECKING:
     from muzero.agent import Agent
@@ -49,7 +49,7 @@ def tree_command(arguments: Sequence[str] | None = None) -> int:
     result = agent.search(position.now.observation, position.now.legal)
     names = TreeNames(result.tree, position.state)
     facts = describe(agent, position, result, names)
-    show(Console(), facts, result, names, options.depth)
+    show(terminal(), facts, result, names, options.depth)
     games.close()
     page = options.html or home(options.run) / "tree.html"
     chosen, title = int(result.action[0]), f"Search tree of {agent.spec.name}"

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from muzero.cli.common import Parser, duration, show_results
+from muzero.cli.common import Parser, duration, run_folder, show_results, terminal
 from muzero.config import Config, ConfigError, Layer, merge, parse_settings, read_layer
 
 # What may differ when a run is resumed: none of it changes what was learned so far.
@@ -71,8 +68,7 @@ def begun(options: argparse.Namespace) -> tuple[Config, Path]:
 
     config = build.configure(options.game, command_line(options))
     seed = config.table("run")["seed"]
-    name = re.sub(r"[^A-Za-z0-9._/-]", "_", options.game).replace("..", "_")
-    folder = options.run or Path("runs") / name / f"{time.strftime('%Y%m%d-%H%M%S')}-s{seed}"
+    folder = options.run or run_folder(options.game, seed, time.localtime())
     if (folder / "config.toml").exists():
         raise ConfigError([f"{folder} holds a run already; go on with it: muzero-train --resume {folder}"])
     return config, folder
@@ -127,7 +123,7 @@ def train(training: Any, folder: Path, config: Config, changed: list[str] | None
     from muzero.progress import Progress
     from muzero.train import write_results
 
-    console = Console()
+    console = terminal()
     if changed is not None:
         go_on(training, folder, console)
         note(folder, training.replay.steps, changed)
@@ -153,7 +149,7 @@ def train(training: Any, folder: Path, config: Config, changed: list[str] | None
     return 0
 
 
-def go_on(training: Any, folder: Path, console: Console) -> None:
+def go_on(training: Any, folder: Path, console: Any) -> None:
     """Take up the newest checkpoint; a run that was killed before its first one begins anew."""
     checkpoints = folder / "checkpoints"
     if not any(checkpoints.glob("step-*")) and training.experience.empty:
