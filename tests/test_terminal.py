@@ -9,9 +9,10 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
+import killing
 import pytest
 from rich.console import Console
-from test_train import command, sets, training
+from test_train import command, sets
 
 from muzero import checkpoint
 from muzero.cli import common
@@ -70,7 +71,7 @@ def test_progress_falls_silent_where_the_console_fails_and_the_metrics_go_on(tmp
     monkeypatch.setattr("muzero.progress.SCREEN_SECONDS", 0.0)
     monkeypatch.setattr("muzero.progress.FILE_SECONDS", 0.0)
     monkeypatch.setattr(Console, "on_broken_pipe", leave)  # as rich does it, but for the standard output
-    made = training(tmp_path, "gym/CartPole-v1", "run.steps=200", "run.evaluate_every=100")
+    made = killing.made(tmp_path, "gym/CartPole-v1", "run.steps=200", "run.evaluate_every=100")
     stream = Fragile(error, after=3)
     progress = Progress(tmp_path, Console(file=stream, force_terminal=live, width=80))
     assert made.run(progress) is None
