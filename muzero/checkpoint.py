@@ -178,7 +178,11 @@ def latest(folder: Path) -> tuple[Checkpoint, list[str]]:
 
 def set_aside(path: Path) -> None:
     """Take a damaged checkpoint out of the way, for a person to look at."""
-    path.rename(path.with_name(path.name + ".invalid"))
+    aside, again = path.with_name(path.name + ".invalid"), 0
+    while aside.exists():
+        again += 1
+        aside = path.with_name(f"{path.name}.invalid-{again}")
+    path.rename(aside)
 
 
 # --- what a checkpoint is for --------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ class Experience:
     def receive(self, segments: Iterable[Segment]) -> bool:
         """Log segments and store them; false where the disk takes no more, and they wait."""
         for segment in segments:
-            segment.check(self.replay.spec)
+            self.replay.check(segment)  # first: what is in the log comes back with every resume
             self.ledger.submitted += 1
             self.waiting.append(segment)
         return self.write()

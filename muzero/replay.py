@@ -131,6 +131,16 @@ class Replay:
         before = self.chains.get(number[:3])
         return before is not None and number.sequence <= before.sequence
 
+    def check(self, segment: Segment) -> None:
+        """Refuse what cannot be stored.
+
+        Raises:
+            ValueError: if the segment does not fit the game, or is longer than the ring.
+        """
+        segment.check(self.spec)
+        if len(segment) > self.capacity:
+            raise ValueError(f"a segment of {len(segment)} rows does not fit a replay of {self.capacity}")
+
     def add(self, segment: Segment, mark: Any = None) -> bool:
         """Store a segment; false, and nothing stored, if it is here already.
 
@@ -139,9 +149,7 @@ class Replay:
         Raises:
             ValueError: if the segment does not fit the game, or is longer than the ring.
         """
-        segment.check(self.spec)
-        if len(segment) > self.capacity:
-            raise ValueError(f"a segment of {len(segment)} rows does not fit a replay of {self.capacity}")
+        self.check(segment)
         game = segment.id[:3]
         before = self.chains.get(game)
         if self.has(segment.id):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from test_segment_log import LINE, some
 
 from muzero.experience import Experience
+from muzero.interfaces import Segment
 from muzero.replay import Replay
 from muzero.segment_log import SegmentLog
 
@@ -35,6 +36,17 @@ def test_a_segment_that_comes_again_is_ignored_and_counted(tmp_path):
     assert content(experience.replay) == before and len(list(experience.log.scan())) == 3
     counts = experience.counts()
     assert (counts["segments/acknowledged"], counts["segments/duplicates"], counts["segments/balance"]) == (3, 3, 0)
+    experience.close()
+
+
+def test_what_cannot_be_stored_is_not_logged(tmp_path):
+    experience = Experience(Replay(LINE, 0, capacity=100), SegmentLog(tmp_path, LINE))
+    long = {name: np.repeat(array, 30, 0) for name, array in vars(SEGMENTS[0]).items() if isinstance(array, np.ndarray)}
+    bad = {**vars(SEGMENTS[1]), "value": SEGMENTS[1].value * np.nan}
+    for fields, message in (({**vars(SEGMENTS[0]), **long}, "does not fit a replay of 100"), (bad, "not finite")):
+        with pytest.raises(ValueError, match=message):
+            experience.receive([Segment(**fields)])
+    assert experience.empty and experience.counts()["segments/balance"] == 0
     experience.close()
 
 

@@ -141,11 +141,12 @@ def test_damaged_checkpoints_are_set_aside_and_the_one_before_is_used(tmp_path):
     assert in_child(lambda: go(tmp_path, GAME), "train.after_store:kill:16") == -9
     newest = checkpoint.listed(tmp_path / "checkpoints")[-1]
     (newest / "model.safetensors").write_bytes(b"garbage")
+    shutil.copytree(newest, newest.with_name(newest.name + ".invalid"))  # of an earlier time
     training = made(tmp_path, GAME)
     notes = training.restore()
     assert len(notes) == 1 and "model.safetensors has 7 bytes" in notes[0] and "going back to step" in notes[0]
     assert training.replay.steps < int(newest.name[5:])
-    assert newest.with_name(newest.name + ".invalid").is_dir() and not newest.exists()
+    assert newest.with_name(newest.name + ".invalid-1").is_dir() and not newest.exists()
     training.close()
 
 
