@@ -366,6 +366,7 @@ py::list paths() {
 
 PYBIND11_MODULE(_tree, module) {
   module.doc() = "Batched search trees; use muzero.search.";
+  module.attr("version") = MUZERO_VERSION;
   py::class_<BoundSearch>(module, "Search")
       .def("select", &BoundSearch::select)
       .def("backup", &BoundSearch::back_up)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+version: str  # of the package that it was built for
+
 _Evaluation = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 _Selection = tuple[np.ndarray, np.ndarray, np.ndarray]
 

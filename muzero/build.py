@@ -24,7 +24,7 @@ from muzero.planners.reactive import ReactivePlanner
 from muzero.planners.tree import GumbelPlanner, PuctPlanner
 from muzero.replay import Replay
 from muzero.selfplay import SelfPlay
-from muzero.settings import RunSettings
+from muzero.settings import ActorSettings, RunSettings
 from muzero.spelling import nearest, printable
 
 GAMES = {
@@ -37,6 +37,7 @@ GAMES = {
 FAMILIES = {"board": "board", "atari": "atari", "gym": "control", "minatar": "minatar", "python": "control"}
 SCHEMA: Schema = {
     "run": RunSettings,
+    "actors": ActorSettings,
     "game": GAMES,
     "model": {"vector": VectorModel, "spatial": SpatialModel},
     "planner": {"gumbel": GumbelPlanner, "puct": PuctPlanner, "reactive": ReactivePlanner},
@@ -117,6 +118,15 @@ def games(config: Config, batch: int, training: bool) -> Games:
 
 def _games(config: Config, game: str, batch: int, training: bool) -> Games:
     return config.construct("game", split(game)[1], batch, training)
+
+
+def spec(config: Config) -> GameSpec:
+    """What is fixed about the game."""
+    one = games(config, 1, training=True)
+    try:
+        return one.spec
+    finally:
+        one.close()
 
 
 def model(config: Config, spec: GameSpec, seed: int = 0) -> WorldModel:

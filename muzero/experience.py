@@ -1,7 +1,7 @@
 """The way of experience from actors to the replay: a segment counts as received once it is in the log."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -17,7 +17,10 @@ from muzero.segment_log import LogError, Position, SegmentLog
 
 @dataclass
 class Ledger:
-    """Where the segments are that actors were asked for.  A duplicate is a second copy of one acknowledged."""
+    """Where the segments are that actors were asked for.  A duplicate is a second copy of one acknowledged.
+
+    Failed are those that came too late to be learned from.
+    """
 
     submitted: int = 0
     acknowledged: int = 0
@@ -31,21 +34,34 @@ class Experience:
     def __init__(self, replay: Replay, log: SegmentLog) -> None:
         self.replay, self.log = replay, log
         self.ledger = Ledger()
-        self.waiting: deque[Segment] = deque()
+        self.waiting: deque[tuple[Segment, bytes | None]] = deque()
         self.error: OSError | None = None  # why segments wait
 
-    def receive(self, segments: Iterable[Segment]) -> bool:
-        """Log segments and store them; false where the disk takes no more, and they wait."""
-        for segment in segments:
+    def receive(
+        self, segments: Iterable[Segment | bytes], usable: Callable[[int], bool] = lambda version: True
+    ) -> bool:
+        """Log segments and store them; false where the disk takes no more, and they wait.
+
+        segments: or the records of them, in the format of the log.
+        usable: says of the version of weights that played whether it is too old to learn from.
+
+        Raises:
+            ValueError: if one does not hold.
+        """
+        for found in segments:
+            segment, record = (found, None) if isinstance(found, Segment) else (self.log.layout.unpack(found), found)
             self.replay.check(segment)  # first: what is in the log comes back with every resume
             self.ledger.submitted += 1
-            self.waiting.append(segment)
+            if usable(segment.version):
+                self.waiting.append((segment, record))
+            else:
+                self.ledger.failed += 1
         return self.write()
 
     def write(self) -> bool:
         """Log and store what waits.  False where the disk takes no more: nobody should make new segments then."""
         while self.waiting:
-            segment = self.waiting[0]
+            segment, record = self.waiting[0]
             if self.replay.has(segment.id):
                 self.ledger.duplicates += 1
                 self.ledger.submitted -= 1
@@ -53,7 +69,7 @@ class Experience:
                 mark = self.log.position
                 try:
                     failpoint("log.before_append")
-                    self.log.append(segment)
+                    self.log.append(segment, record)
                 except OSError as error:
                     self.error = error
                     return False

@@ -125,9 +125,9 @@ class Learner:
         numbers = [transition.reward.mean, transition.discount.mean, prediction.value.mean, prediction.policy.logits]
         return all(bool(torch.isfinite(number).all()) for number in numbers)
 
-    def weights(self) -> dict[str, Tensor]:
-        """A copy of the model's weights, on the host, for actors."""
-        return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+    def weights(self) -> dict[str, np.ndarray]:
+        """A copy of the model's weights for actors."""
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.model.state_dict().items()}
 
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         """Tensors by file name, and plain values, from which `restore` makes the same learner."""

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 SCREEN_SECONDS = 0.5  # between two refreshes of the live line
 PLAIN_SECONDS = 10.0  # between two lines where the output is no terminal
 FILE_SECONDS = 5.0  # between two rows of metrics
-LONGEST = 500  # characters of a warning
+LONGEST = 500  # characters of a warning, or of a line of a traceback
+LINES = 30
 
 
 class Progress:
@@ -85,8 +86,9 @@ class Progress:
         row |= {f"time/{name}": round(seconds, 2) for name, seconds in training.spent.items()}
         row |= {"replay_rows": len(training.replay), "skipped_updates": training.learner.skipped}
         row |= {"recoveries": training.recoveries, "checkpoint_failures": training.writer.failures}
-        row |= {"environment_faults": training.games.faults, "rejected_segments": training.actor.rejected}
-        row |= training.experience.counts()
+        row |= {"environment_faults": training.faults, "rejected_segments": training.rejected}
+        row |= {"updates_error": (training.learner.updates - training.owed) / max(training.owed, 1)}
+        row |= training.experience.counts() | training.crew.counts()
         if training.episodes:
             row["self_play_score"] = sum(training.episodes) / len(training.episodes)
         return row
@@ -103,6 +105,11 @@ class Progress:
         if message not in self.warned:
             self.warned.add(message)
             self._say(f"warning: {printable(message, LONGEST)}", style="yellow", soft_wrap=True)
+
+    def trouble(self, message: str) -> None:
+        """Say what happened to an actor, with its traceback where it has one."""
+        for line in message.rstrip().split("\n")[-LINES:]:
+            self._say(printable(line, LONGEST), style="yellow", soft_wrap=True)
 
     def write(self, training: Training, values: dict[str, Any]) -> None:
         """One row of metrics."""

@@ -204,6 +204,27 @@ class Replay:
             self.priority[numbers[here] % self.capacity] = scaled
             self.largest = max(self.largest, float(scaled.max()))
 
+    def positions(self, count: int) -> dict[str, np.ndarray]:
+        """Some positions, drawn uniformly, to be planned again: what `refresh` takes the results of."""
+        # A generator of its own: what is drawn here changes nothing that is learned otherwise.
+        numbers = np.random.default_rng(self.written).integers(self.written - len(self), self.written, count)
+        places = numbers % self.capacity
+        return {"numbers": numbers, **{name: self.rows[name][places] for name in ("observation", "legal")}}
+
+    def refresh(self, numbers: np.ndarray, policy: np.ndarray, value: np.ndarray) -> int:
+        """Newer policies and values for rows.  Returns how many were still here.
+
+        Raises:
+            ValueError: if they are no numbers, or not as many.
+        """
+        shapes = (policy.shape, value.shape) == ((len(numbers), self.spec.actions), (len(numbers),))
+        if not shapes or not (np.isfinite(policy).all() and np.isfinite(value).all()):
+            raise ValueError(f"policies {policy.shape} and values {value.shape} for {len(numbers)} rows do not hold")
+        here = (numbers >= self.written - self.capacity) & (numbers < self.written)
+        places = numbers[here] % self.capacity
+        self.rows["policy"][places], self.rows["value"][places] = policy[here], value[here]
+        return int(here.sum())
+
     def _numbers(self, places: np.ndarray) -> np.ndarray:
         """Numbers of the rows that are at places now."""
         newest = self.written - 1

@@ -24,7 +24,7 @@ MOST_ROWS = 10_000  # of a segment, as of its configuration
 PATIENCE = 4  # times the length of a file that may be read again to find whole records between damaged ones
 
 
-class Damaged(Exception):
+class Damaged(ValueError):
     """A record does not hold."""
 
 

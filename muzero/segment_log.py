@@ -128,13 +128,15 @@ class SegmentLog:
         """Where the next record goes."""
         return Position(self.number, self.end)
 
-    def append(self, segment: Segment) -> Position:
+    def append(self, segment: Segment, payload: bytes | None = None) -> Position:
         """Write a segment to the end.  Returns the position behind it.
+
+        payload: the segment as `Layout.pack` makes it, where that was done already.
 
         Raises:
             OSError: if the disk is full; the log is as it was before.
         """
-        record = frame(self.layout.pack(segment))
+        record = frame(self.layout.pack(segment) if payload is None else payload)
         with self.lock:
             if self.end >= self.file_bytes:
                 before, number = self.handle, self.number

@@ -5,7 +5,6 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from muzero.config import Range
 from muzero.interfaces import BadNumbers, Games, Latent, Planner, Segment, SegmentId, WorldModel
@@ -83,11 +82,6 @@ class SelfPlay:
         self.score = np.zeros(batch)
         self.sign = np.ones(batch)  # +1 where the player to move moved first
         self.length = np.zeros(batch, np.int64)
-
-    def load(self, weights: dict[str, Tensor], version: int) -> None:
-        """Play with these weights of the model from now on."""
-        self.model.load_state_dict(weights)
-        self.version = version
 
     def play(self, steps: int) -> Harvest:
         """Go `steps` steps with each game."""

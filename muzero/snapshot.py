@@ -34,7 +34,7 @@ def collect(training: Training, games: bool = True) -> tuple[dict[str, dict[str,
     tensors, learner = training.learner.state()
     arrays = {name: {key: to_array(t) for key, t in group.items()} for name, group in tensors.items()}
     arrays["replay"], replay = training.experience.state()
-    playing, actor = training.actor.state()
+    playing, actor = training.crew.state()
     kept = {name: array.copy() for name, array in playing.items() if games or not name.startswith("games.")}
     arrays["actor"] = kept
     state = {
@@ -116,7 +116,7 @@ def apply(training: Training, snapshot: Snapshot) -> list[str]:
         if missing:
             warnings.append(f"{missing:,} rows of experience are damaged and gone; the rest goes on")
         incarnation = training.experience.tail_incarnation()
-        if training.actor.restore(snapshot.actor, state["actor"], incarnation):
+        if training.crew.restore(snapshot.actor, state["actor"], incarnation):
             training.experience.forget_tail()
         else:
             kept = training.experience.keep_tail()

@@ -78,10 +78,19 @@ def read_layer(path: str | Path) -> Layer:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ConfigError([f"{path}, line {line}: not text in UTF-8 (byte 0x{data[error.start]:02x})"]) from error
-    tables = _parse(text, str(path))
+    return read_text(text, str(path))
+
+
+def read_text(text: str, source: str) -> Layer:
+    """Read TOML.  source: where it came from.
+
+    Raises:
+        ConfigError: naming the source and line, if it is more than tables of plain values.
+    """
+    tables = _parse(text, source)
     if sum(len(entries) + 1 if isinstance(entries, dict) else 1 for entries in tables.values()) > _MAX_VALUES:
-        raise ConfigError([f"{path}: more than {_MAX_VALUES:,} values; this is no configuration"])
-    return Layer(str(path), tables, _places(text))
+        raise ConfigError([f"{source}: more than {_MAX_VALUES:,} values; this is no configuration"])
+    return Layer(source, tables, _places(text))
 
 
 def _contents(path: Path) -> bytes:

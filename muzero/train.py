@@ -18,16 +18,20 @@ import numpy as np
 import torch
 
 from muzero import build, checkpoint, saving, snapshot
+from muzero.actor import evaluate
 from muzero.config import Config
-from muzero.evaluate import Outcome, PlanningPlayer, RandomPlayer, Summary, play
+from muzero.crews import gather
+from muzero.evaluate import Summary
 from muzero.experience import Experience
 from muzero.failpoints import failpoint
 from muzero.interfaces import BadNumbers, EnvironmentFault, Window
+from muzero.orders import Delivery, LostCluster
 from muzero.progress import Progress
 from muzero.saving import SaveError
 from muzero.segment_log import SegmentLog
 
-EVALUATION_BATCH = 50  # games side by side
+WAIT = 0.5  # seconds until the screen is refreshed although nothing was delivered
+REANALYSED = 256  # positions at a time
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SKIPPED = 10  # updates in a row without numbers after which the last checkpoint is taken up again
 RECOVERIES = 3  # and so often
@@ -41,17 +45,16 @@ class Training:
         """Nothing is written yet."""
         self.config, self.folder = config, folder
         self.settings = settings = config.construct("run")
+        self.evaluates = config.table("actors")["evaluate"] and config.table("actors")["count"]
+        self.oldest_weights = config.table("actors")["max_age"]
         torch.set_num_threads(settings.threads)
-        self.games = build.games(config, settings.games, training=True)
-        self.spec = self.games.spec
+        self.device = build.device(settings.device)
+        self.crew = gather(config, self.device)
+        self.spec = self.crew.spec
         model = build.model(config, self.spec, settings.seed)
         objective = build.objective(config, self.spec, model)
-        self.device = build.device(settings.device)
         self.learner = config.construct("learner", model, objective, self.device)
         self.replay = config.construct("replay", self.spec, settings.seed)
-        self.planner = build.planner(config)
-        own_model = build.model(config, self.spec, settings.seed).to(self.device)
-        self.actor = config.construct("selfplay", self.games, own_model, self.planner, settings.seed)
         self.writer = saving.Writer()
         self.episodes: deque[float] = deque(maxlen=100)  # scores of the latest games
         self.score: float | None = None  # of the last evaluation
@@ -59,7 +62,9 @@ class Training:
         self.saved_at = 0
         self.evaluated_at = 0
         self.recoveries = 0
-        self.faults_told = 0
+        self.faults = self.rejected = self.faults_told = 0  # games that broke off, segments that did not hold
+        self.last_fault: str | None = None
+        self.refreshed = 0  # rows planned again
         self.stopping: int | None = None  # the signal that asks to stop
         self.woken = threading.Event()  # set with it
         self.metrics: dict[str, torch.Tensor] = {}
@@ -83,16 +88,23 @@ class Training:
         """
         with self._signals():
             try:
-                while self.done() < 1 and self.stopping is None:
+                while self.done() < 1 and not self.halted:
                     self._round(progress)
+                if self.stopping is not None:
+                    self._drain()
                 self._learn(progress)
-            except EnvironmentFault:
+            except (EnvironmentFault, LostCluster):
                 self.save(games=False, wait=True)
                 raise
             finally:
                 self.writer.wait()
             self.save(wait=True)
         return self.stopping
+
+    @property
+    def halted(self) -> bool:
+        """Whether there is something more urgent than to learn."""
+        return self.stopping is not None or self.crew.lost
 
     def done(self) -> float:
         """Share of the run that is done."""
@@ -126,6 +138,7 @@ class Training:
             os._exit(128 + number)
         self.stopping = number
         self.woken.set()
+        self.crew.wake()
 
     def _round(self, progress: Progress) -> None:
         settings = self.settings
@@ -138,16 +151,17 @@ class Training:
             with self._timed("wait"):
                 self.woken.wait(RETRY)
             return
+        if self.crew.due(self.learner.updates):
+            self._publish()
         with self._timed("play"):
-            self._play_on()
-        self._report_faults(progress)
+            delivery = self.crew.take(WAIT)
+        failpoint("train.after_play")
+        if delivery is not None:
+            self._store(delivery, progress)
+        self._plan_again()
+        self._report(progress)
         progress.show(self)
-        if settings.evaluate_every and self.replay.steps - self.evaluated_at >= settings.evaluate_every:
-            self.evaluated_at = self.replay.steps
-            with self._timed("evaluate"):
-                results = self.evaluate(settings.evaluation_games)
-            self.score = next(iter(results.values())).mean
-            progress.evaluated(self, results)
+        self._evaluate_in_time(progress)
         if self.replay.steps - self.saved_at >= settings.save_every:
             with self._timed("save"):
                 self.save()
@@ -160,37 +174,57 @@ class Training:
         yield
         self.spent[name] += time.perf_counter() - began
 
-    def _play_on(self) -> None:
-        """Publish the weights, play a few steps of every game, and store them."""
-        if self.actor.version != self.learner.updates:
-            self._publish()
-        harvest = self.actor.play(self.settings.play)
-        failpoint("train.after_play")
-        self.experience.receive(harvest.segments)
-        failpoint("train.after_store")
-        self.episodes.extend(episode.score for episode in harvest.episodes)
+    def _store(self, delivery: Delivery, progress: Progress | None) -> None:
+        """Take in what an actor delivered."""
+        if delivery.order.task == "evaluate":
+            self._evaluated({name: Summary(outcomes) for name, outcomes in delivery.result.items()}, progress)
+        elif delivery.order.task == "reanalyse":
+            self.refreshed += self.replay.refresh(**delivery.result)
+        else:
+            self.experience.receive(delivery.segments, lambda version: self.crew.age(version) <= self.oldest_weights)
+            failpoint("train.after_store")
+            self.episodes.extend(episode.score for episode in delivery.episodes)
+            self.faults, self.rejected = self.faults + delivery.faults, self.rejected + delivery.rejected
+            self.last_fault = delivery.last_fault or self.last_fault
 
-    def _report_faults(self, progress: Progress) -> None:
-        """Say what environments did wrong: the first time, the second, the fourth, and so on."""
-        count, last = self.games.faults + self.actor.rejected, self.actor.last_rejection or self.games.last_fault
+    def _drain(self) -> None:
+        """What actors are about to finish is not thrown away."""
+        for delivery in self.crew.drain():
+            self._store(delivery, None)
+
+    def _plan_again(self) -> None:
+        """Keep those busy who plan stored positions again."""
+        if self.learner.updates:
+            while self.crew.request("reanalyse", self.replay.positions(REANALYSED)):
+                pass
+
+    def _report(self, progress: Progress) -> None:
+        """Say what actors say, and what environments did wrong: the first time, the second, the fourth, and so on."""
+        for news in self.crew.news():
+            progress.trouble(news)
+        count = self.faults + self.rejected
         if count and count >= 2 * self.faults_told:
             self.faults_told = count
-            progress.warn(f"environment faults so far: {count}, the last: {last}")
+            progress.warn(f"environment faults so far: {count}, the last: {self.last_fault}")
 
     def _publish(self) -> None:
         """Give the weights to whoever plays, unless they are none."""
         positions = torch.zeros(2, *self.spec.observation, dtype=getattr(torch, self.spec.dtype))
         while not self.learner.sound(positions):
             self._recover("the weights are no numbers", None)
-        self.actor.load(self.learner.weights(), self.learner.updates)
+        self.crew.publish(self.learner.weights(), self.learner.updates)
+
+    @property
+    def owed(self) -> int:
+        """Updates that the steps stored so far are worth."""
+        return int((self.replay.steps - self.settings.start) * self.settings.updates_per_step)
 
     def _learn(self, progress: Progress) -> None:
         """Make the updates that are owed for the steps stored.
 
         Stops between two updates if asked to: the rest is still owed after a resume, so nothing is different then.
         """
-        owed = int((self.replay.steps - self.settings.start) * self.settings.updates_per_step)
-        while self.learner.updates < owed and self.stopping is None:
+        while self.learner.updates < self.owed and not self.halted:
             rows, window = self.replay.sample(self.learner.batch, self.learner.objective.window)
             self.metrics, priority = self.learner.update(window, self.done())
             if self.learner.skipped_in_a_row == 0:
@@ -222,21 +256,27 @@ class Training:
 
     def evaluate(self, count: int) -> dict[str, Summary]:
         """Play greedily: against the random player, or alone, with the random player's returns beside ours."""
-        trained = PlanningPlayer(self.learner.model, self.planner)
-        random = RandomPlayer(self.settings.seed)
-        if self.spec.two_player:
-            return {"trained against random": Summary(self._play(trained, random, count))}
-        return {
-            "trained": Summary(self._play(trained, None, count)),
-            "random": Summary(self._play(random, None, count)),
-        }
+        results = evaluate(self.config, self.learner.model, self.spec.two_player, count)
+        return {name: Summary(outcomes) for name, outcomes in results.items()}
 
-    def _play(self, player: Any, opponent: Any, count: int) -> list[Outcome]:
-        games = build.games(self.config, min(count, EVALUATION_BATCH), training=False)
-        try:
-            return play(games, player, opponent, count, self.settings.seed)
-        finally:
-            games.close()
+    def _evaluate_in_time(self, progress: Progress) -> None:
+        """Evaluate where it is time: an actor does it, if there is one for that."""
+        settings = self.settings
+        if not settings.evaluate_every or self.replay.steps - self.evaluated_at < settings.evaluate_every:
+            return
+        if self.evaluates:
+            if self.crew.request("evaluate", {"count": settings.evaluation_games}):
+                self.evaluated_at = self.replay.steps
+            return
+        self.evaluated_at = self.replay.steps
+        with self._timed("evaluate"):
+            results = self.evaluate(settings.evaluation_games)
+        self._evaluated(results, progress)
+
+    def _evaluated(self, results: dict[str, Summary], progress: Progress | None) -> None:
+        self.score = next(iter(results.values())).mean
+        if progress is not None:
+            progress.evaluated(self, results)
 
     # --- saving --------------------------------------------------------------------------------------------------
 
@@ -282,8 +322,8 @@ class Training:
         return notes
 
     def close(self) -> None:
-        """Let go of games and files."""
-        self.games.close()
+        """Let go of actors and files."""
+        self.crew.close()
         if "experience" in vars(self):
             self.experience.close()
 

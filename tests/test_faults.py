@@ -234,7 +234,8 @@ def test_weights_that_are_no_numbers_stop_a_search_by_their_version(misbehave):
     misbehave(lambda slot, call, number: None)
     acting = player(games(1))
     weights = {name: torch.full_like(tensor, torch.nan) for name, tensor in acting.model.state_dict().items()}
-    acting.load(weights, 17)
+    acting.model.load_state_dict(weights)
+    acting.version = 17
     with pytest.raises(BadNumbers, match=r"weights of version 17: prior_logits\[0"):
         acting.play(1)
 

@@ -24,6 +24,12 @@ def armed(monkeypatch):
     return arm
 
 
+def play_on(training):
+    """A round of self-play without learning."""
+    training._publish()
+    training._store(training.crew.take(0), None)
+
+
 def frozen(learner):
     """All numbers of a learner but its counters."""
     tensors, _ = learner.state()
@@ -33,9 +39,9 @@ def frozen(learner):
 @pytest.mark.parametrize("game", [GAME, "board/tic_tac_toe"])
 def test_an_update_without_numbers_changes_no_weight_no_statistic_and_no_priority(tmp_path, armed, game):
     training = made(tmp_path, game)
-    training._play_on()
+    play_on(training)
     for _ in range(8):
-        training._play_on()
+        play_on(training)
     training.learner.update(training.replay.sample(16, training.learner.objective.window)[1], 0.0)
     before = frozen(training.learner)
     armed("learner.poison_batch:trip")
@@ -86,17 +92,17 @@ def test_a_run_recovers_from_a_bad_spell(tmp_path, armed, monkeypatch):
 def test_weights_that_are_no_numbers_are_never_published(tmp_path, armed):
     training = made(tmp_path, GAME)
     training.save(wait=True)
-    training._play_on()
-    good = {name: tensor.clone() for name, tensor in training.actor.model.state_dict().items()}
+    play_on(training)
+    good = {name: tensor.clone() for name, tensor in training.crew.actor.model.state_dict().items()}
     with torch.no_grad():
         next(training.learner.model.parameters())[0] = torch.inf
     training.learner.updates += 1
-    training._play_on()
+    play_on(training)
     assert training.recoveries == 1
-    for name, tensor in training.actor.model.state_dict().items():
+    for name, tensor in training.crew.actor.model.state_dict().items():
         assert torch.equal(tensor, good[name])
     armed("learner.poison_weights:trip")
     training.learner.updates += 1
     with pytest.raises(BadNumbers, match="the weights are no numbers"):
-        training._play_on()
+        play_on(training)
     training.close()

@@ -21,7 +21,7 @@ from muzero.interfaces import BadNumbers, EnvironmentFault
 from muzero.spelling import distance, nearest, printable
 
 # Exit codes.
-BAD_USAGE, BAD_CHECKPOINT, BAD_ENVIRONMENT, NO_CHECKPOINT, BAD_NUMBERS = 2, 3, 4, 6, 7
+BAD_USAGE, BAD_CHECKPOINT, BAD_ENVIRONMENT, LOST_CLUSTER, NO_CHECKPOINT, BAD_NUMBERS = 2, 3, 4, 5, 6, 7
 LINE, LINES = 1000, 40  # of an error, as far as it is printed
 DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no names of files on Windows
 
@@ -112,6 +112,7 @@ def outcome(command: Callable[[Sequence[str] | None], int]) -> int:
     """The exit code of a command, after its error was printed if it ended with one."""
     from muzero.checkpoint import CheckpointError
     from muzero.games.batched import MissingExtra, UnknownGame
+    from muzero.orders import LostCluster
     from muzero.saving import SaveError
     from muzero.segment_log import LogError
 
@@ -125,6 +126,8 @@ def outcome(command: Callable[[Sequence[str] | None], int]) -> int:
         return fail(error, BAD_CHECKPOINT)
     except EnvironmentFault as error:
         return fail(error, BAD_ENVIRONMENT)
+    except LostCluster as error:
+        return fail(error, LOST_CLUSTER)
     except SaveError as error:
         return fail(error, NO_CHECKPOINT)
     except BadNumbers as error:

@@ -14,6 +14,7 @@ from muzero.config import Config, ConfigError, Layer, merge, parse_settings, rea
 
 # What may differ when a run is resumed: none of it changes what was learned so far.
 CHANGEABLE = (
+    "actors",
     "run.steps",
     "run.seconds",
     "run.device",
@@ -36,6 +37,12 @@ def train_command(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--run", type=Path, help="the run's folder (default runs/<game>/<time>-s<seed>)")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--actors", type=actors, metavar="N|auto", help="play in N processes, or one per core")
+    parser.add_argument("--actor-cpus", type=float, metavar="N", help="cores for each actor (default 1)")
+    parser.add_argument("--actor-gpus", type=float, metavar="N", help="GPUs for each actor; a fraction shares one")
+    parser.add_argument("--actor-games", type=int, metavar="N", help="games side by side in each actor")
+    parser.add_argument("--ray-address", metavar="HOST:PORT", help="use a Ray cluster that runs already")
+    parser.add_argument("--insecure", action="store_true", help="use a cluster that asks for no token")
     parser.add_argument("--config", type=Path, action="append", default=[], help="a TOML file of settings")
     parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="one setting")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run; latest: with the newest in runs/")
@@ -50,12 +57,33 @@ def train_command(arguments: Sequence[str] | None = None) -> int:
     return learn(*resumed(options))
 
 
+def actors(text: str) -> int:
+    """ "auto" or a number."""
+    if text == "auto":
+        return -1
+    if text.isdigit():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of actors; expected 0, 1, 2, ... or auto")
+
+
 def command_line(options: argparse.Namespace) -> list[Layer]:
     """The layers that the options of muzero-train make."""
     flags = {"steps": options.steps, "seconds": options.time, "seed": options.seed, "device": options.device}
     layers = [read_layer(path) for path in options.config]
     layers.append(parse_settings(options.set))
     named = {"seconds": "--time"}
+    crew = {"count": options.actors, "address": options.ray_address, "insecure": options.insecure or None}
+    crew |= {"cpus": options.actor_cpus, "gpus": options.actor_gpus}
+    if options.ray_address and options.actors is None:
+        crew["count"] = actors("auto")
+    flags_of = {"count": "--actors", "address": "--ray-address", "insecure": "--insecure"}
+    layers += [
+        Layer(flags_of.get(key, f"--actor-{key}"), {"actors": {key: value}})
+        for key, value in crew.items()
+        if value is not None
+    ]
+    if options.actor_games is not None:
+        layers.append(Layer("--actor-games", {"run": {"games": options.actor_games}}))
     layers += [
         Layer(named.get(key, f"--{key}"), {"run": {key: value}}) for key, value in flags.items() if value is not None
     ]

@@ -1,0 +1,1 @@
+"""Actors on Ray: the only folder that imports it, and nothing is imported before actors are asked for."""

@@ -1,0 +1,278 @@
+"""Actors on Ray as a crew: who gets work, what comes back, who is tried again."""
+
+from __future__ import annotations
+
+import os
+import queue
+import time
+from bisect import bisect_right
+from collections import Counter
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from muzero import build
+from muzero.cluster.remote import RemoteActor, versions
+from muzero.cluster.session import Session
+from muzero.cluster.supervision import Patience, Slot
+from muzero.config import Config
+from muzero.interfaces import EnvironmentFault, GameSpec
+from muzero.orders import Crew, Delivery, LostCluster, Order, Task, Weights
+
+STORE_BYTES = 256 << 20  # of a session on this machine, at least: weights are few, results small
+GRACE = 10.0  # seconds for orders under way when a run is stopped
+AUTO = -1
+REVIEW = 10.0  # seconds between two looks at the size of a cluster
+
+
+class RayCrew(Crew):
+    """Actors in processes of their own, on this machine or on a cluster."""
+
+    def __init__(self, config: Config, session: Session | None = None) -> None:
+        """session: of Ray, if there is one already.
+
+        Raises:
+            ConfigError: if the cluster cannot be reached or does not ask for a token.
+        """
+        self.config, self.settings = config, config.construct("actors")
+        self.steps = config.table("run")["play"]
+        self.game = build.spec(config)
+        self.numbers = count(1)
+        self.number = 0  # of the newest order
+        self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.patience = Patience(self.settings.patience)
+        self.published: list[int] = []  # versions, the newest last
+        self.boxed: list[Any] = []  # the reference to the newest weights
+        self.taken = 0  # results since the last publication
+        self.requests: dict[Task, Any] = {}
+        self.messages: list[str] = []
+        self.tally: Counter[str] = Counter()
+        self.gone = False
+        self.last_error = "none"
+        self.slots = [Slot(number, "play") for number in range(self._wanted())]
+        extra: list[Task] = ["reanalyse"] * self.settings.reanalyse + ["evaluate"] * self.settings.evaluate
+        self.slots += [Slot(len(self.slots) + place, task) for place, task in enumerate(extra)]
+        cpus, gpus = (len(self.slots) * each for each in (self.settings.cpus, self.settings.gpus))
+        self.session = session or Session(
+            self.settings.address, cpus, gpus, STORE_BYTES, insecure=self.settings.insecure
+        )
+        self.session.watch_head(self._lose)
+        self.reviewed = time.monotonic()
+
+    @property
+    def spec(self) -> GameSpec:
+        return self.game
+
+    def _wanted(self) -> int:
+        """How many actors are to play."""
+        if self.settings.count != AUTO:
+            return self.settings.count
+        return max(1, int((len(os.sched_getaffinity(0)) - 1) / max(self.settings.cpus, 1e-3)))  # one for the learner
+
+    # --- weights -------------------------------------------------------------------------------------------------
+
+    def due(self, version: int) -> bool:
+        """Once per round: after as many results as there are actors that play, however many those are."""
+        playing = sum(slot.alive for slot in self.slots if slot.task == "play")
+        return not self.boxed or (version != self.version and self.taken >= playing)
+
+    def publish(self, weights: Weights, version: int) -> None:
+        import ray.exceptions
+
+        try:
+            self.boxed = [ray.put(weights)]
+        except (ray.exceptions.OutOfDiskError, ray.exceptions.ObjectStoreFullError) as error:
+            if not self.boxed:
+                raise
+            self.messages.append(f"newer weights could not be published, the older ones stay: {error}")
+        else:
+            self.version = version
+            self.published.append(version)
+        self.taken = 0
+
+    def age(self, version: int) -> int:
+        return len(self.published) - bisect_right(self.published, version)
+
+    # --- work ----------------------------------------------------------------------------------------------------
+
+    def take(self, timeout: float) -> Delivery | None:
+        until = time.monotonic() + timeout
+        while True:
+            now = self._tend()
+            try:
+                event = self.events.get(timeout=max(0.0, min(until, self._next_time(now)) - now))
+            except queue.Empty:
+                if time.monotonic() >= until:
+                    return None
+                continue
+            if event is None:
+                return None
+            if (delivery := self._settle(*event)) is not None:
+                return delivery
+
+    def request(self, task: Task, payload: Any) -> bool:
+        now = time.monotonic()
+        for slot in self.slots:
+            depth = self.settings.in_flight if task != "evaluate" else 1
+            if slot.task == task and self.boxed and slot.free(now, depth):
+                self._send(slot, task, payload, now)
+                return True
+        return False
+
+    def _tend(self) -> float:
+        """Do all that is due now: make actors, end those that hang, hand out work."""
+        if self.gone:
+            raise LostCluster("the head of the Ray cluster is gone, and with it all actors")
+        now = time.monotonic()
+        players = [slot for slot in self.slots if slot.task == "play"]
+        if all(slot.given_up for slot in players):
+            raise EnvironmentFault(f"no actor works any more; the last error: {self.last_error}")
+        for slot in self.slots:
+            if not slot.called and now >= slot.not_before:
+                self._call(slot)
+            if slot.alive and slot.flying and now >= slot.since + self._allowed(slot):
+                self._end(slot, now)
+            while slot.task == "play" and self.boxed and slot.free(now, self.settings.in_flight):
+                self._send(slot, "play", self.steps, now)
+        return now
+
+    def _next_time(self, now: float) -> float:
+        """When something will be due."""
+        times = [slot.not_before for slot in self.slots if slot.not_before > now]
+        times += [slot.since + self._allowed(slot) for slot in self.slots if slot.alive and slot.flying]
+        return min(times, default=float("inf"))
+
+    def _allowed(self, slot: Slot) -> float:
+        """Seconds for an order; an evaluation takes whole games."""
+        return self.patience.seconds() if slot.task != "evaluate" else float("inf")
+
+    def _call(self, slot: Slot) -> None:
+        """Ask an actor whether it is there; one that is waiting for room in the cluster answers when it has some."""
+        import ray
+
+        if slot.actor is None:
+            gpus = self.settings.gpus
+            device = "cuda" if gpus else "cpu"
+            actor = ray.remote(RemoteActor).options(
+                num_cpus=self.settings.cpus, num_gpus=gpus, max_restarts=-1, max_task_retries=0
+            )
+            threads = max(1, int(self.settings.cpus))
+            slot.actor = actor.remote(self.config.to_toml(), slot.number, versions(), device, threads)
+        slot.called = True
+        self._await(slot, None, slot.actor.where.remote())
+
+    def _send(self, slot: Slot, task: Task, payload: Any, now: float) -> None:
+        self.number = number = next(self.numbers)
+        order = Order(number, self.version, task, payload)
+        slot.send(order, now)
+        self.tally["submitted"] += 1
+        self._await(slot, order, slot.actor.work.remote(order, self.boxed))
+
+    def _await(self, slot: Slot, order: Order | None, reference: Any) -> None:
+        """Have the result, or the error, come in as an event."""
+        generation = slot.generation
+        future = reference.future()
+        future.add_done_callback(lambda done: self.events.put((slot, generation, order, done)))
+
+    def _settle(self, slot: Slot, generation: int, order: Order | None, future: Any) -> Delivery | None:
+        """Account for an event."""
+        now, error = time.monotonic(), future.exception()
+        if error is not None:
+            if order is not None:
+                del slot.flying[order.number]
+                self.tally["failed"] += 1
+            self._fail(slot, generation, error, now)
+            return None
+        if order is None:
+            if generation == slot.generation:
+                slot.answered(now, future.result())
+            return None
+        took = slot.finish(order.number, now)
+        if order.task != "evaluate":
+            self.patience.took.append(took)
+        self.taken += order.task == "play"
+        self.tally["acknowledged"] += 1
+        return future.result()
+
+    def _fail(self, slot: Slot, generation: int, error: BaseException, now: float) -> None:
+        import ray.exceptions
+
+        unreachable = isinstance(error, ray.exceptions.ActorUnavailableError)
+        news = slot.fail(now, generation, unreachable)
+        if generation + 1 == slot.generation and isinstance(error, ray.exceptions.ActorDiedError):
+            ray.kill(slot.actor)  # for good, if it is not: a new one takes its place
+            slot.actor = None
+        if not news:
+            return
+        self.tally["deaths"] += 1
+        self.last_error = str(error)
+        if slot.deaths == 1 or slot.given_up:
+            state = "; it keeps failing and is tried once a minute" if slot.given_up else "; it is started again"
+            text = str(error) if self.tally["deaths"] == 1 else str(error).strip().split("\n")[-1]
+            self.messages.append(f"actor {slot.number} ({slot.where}) failed{state}: {text}")
+
+    def _end(self, slot: Slot, now: float) -> None:
+        """An actor that hangs is killed; Ray starts it again, and what it was asked for fails."""
+        import ray
+
+        self.tally["hung"] += 1
+        seconds = now - slot.since
+        slot.since = now
+        self.messages.append(f"actor {slot.number} ({slot.where}) gave no answer for {seconds:.0f} s and is killed")
+        ray.kill(slot.actor, no_restart=False)
+
+    # --- the rest ------------------------------------------------------------------------------------------------
+
+    def counts(self) -> dict[str, float]:
+        flying = sum(len(slot.flying) for slot in self.slots)
+        tally = self.tally
+        return {
+            "orders/submitted": tally["submitted"],
+            "orders/acknowledged": tally["acknowledged"],
+            "orders/failed": tally["failed"],
+            "orders/in_flight": flying,
+            "orders/balance": tally["submitted"] - tally["acknowledged"] - tally["failed"] - flying,
+            "actors/wanted": len(self.slots),
+            "actors/alive": sum(slot.alive for slot in self.slots),
+            "actors/given_up": sum(slot.given_up for slot in self.slots),
+            "actors/deaths": tally["deaths"],
+            "actors/hung": tally["hung"],
+        }
+
+    def news(self) -> list[str]:
+        told, self.messages = self.messages, []
+        return told
+
+    @property
+    def lost(self) -> bool:
+        return self.gone
+
+    def _lose(self) -> None:
+        self.gone = True
+        self.wake()
+
+    def wake(self) -> None:
+        self.events.put(None)
+
+    def drain(self) -> list[Delivery]:
+        until, found = time.monotonic() + GRACE, []
+        while any(slot.flying and slot.task == "play" for slot in self.slots):
+            try:
+                event = self.events.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                break
+            if event is not None and (delivery := self._settle(*event)) is not None:
+                found.append(delivery)
+        return found
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        return {}, {"incarnation": self.number}
+
+    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int) -> bool:
+        """Games are never brought back: those of the run before ended with its actors."""
+        self.numbers = count(max(values["incarnation"] + 1, incarnation))
+        return False
+
+    def close(self) -> None:
+        self.session.close()

@@ -1,0 +1,79 @@
+"""What runs in an actor's process on Ray."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+import numpy as np
+
+from muzero.interfaces import Segment
+
+
+def versions() -> dict[str, str]:
+    """What must be the same in all processes of a run."""
+    from muzero import __version__, _tree
+
+    return {"muzero": __version__, "search extension": _tree.version, "Python": platform.python_version()}
+
+
+def require(wanted: dict[str, str]) -> None:
+    """Refuse to work with a driver of other versions.
+
+    Raises:
+        RuntimeError: naming both.
+    """
+    here = versions()
+    wrong = [
+        f"{name} {here.get(name, 'missing')} on {platform.node()}, {version} in the driver"
+        for name, version in wanted.items()
+        if here.get(name) != version
+    ]
+    if wrong:
+        raise RuntimeError(f"this node cannot take part: {'; '.join(wrong)}. Install the same everywhere")
+
+
+class RemoteActor:
+    """An actor that fetches weights by reference and hands over segments as records of the log."""
+
+    def __init__(self, config: str, slot: int, wanted: dict[str, str], device: str, threads: int) -> None:
+        """config: the run's, as TOML."""
+        require(wanted)  # before anything is built that may not understand the configuration
+        import torch
+
+        from muzero import build
+        from muzero.actor import Actor
+        from muzero.config import merge
+        from muzero.segment_format import Layout
+        from muzero.sources import read_text
+
+        torch.set_num_threads(threads)
+        tables = merge([read_text(config, "the run's configuration")], build.SCHEMA)
+        self.actor = Actor(tables, slot, torch.device(device))
+        self.layout = Layout(self.actor.games.spec)
+
+    def where(self) -> str:
+        """Node and process."""
+        import ray
+
+        return f"{ray.util.get_node_ip_address()}, process {os.getpid()}"
+
+    def work(self, order: Any, boxed: list[Any]) -> Any:
+        """Do what is asked.  boxed: the reference to the weights, fetched only where they are new."""
+        from dataclasses import replace
+
+        import ray
+
+        if order.version != self.actor.version:
+            weights: dict[str, np.ndarray] = ray.get(boxed[0])
+            self.actor.load(weights, order.version)
+        try:
+            done = self.actor.work(order)
+        except Exception:
+            self.actor.selfplay = None  # where it broke off nobody knows: new games
+            raise
+        order = replace(order, payload=None)
+        return replace(
+            done, order=order, segments=[self.layout.pack(part) for part in done.segments if isinstance(part, Segment)]
+        )

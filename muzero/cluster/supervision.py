@@ -1,0 +1,92 @@
+"""When an actor gets work, when it has failed, when it is tried again: arithmetic without Ray and without a clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from muzero.orders import Order, Task
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 60.0  # seconds until an actor that failed is tried again
+MOST_DEATHS = 5  # in a row, without a result in between; after one more it counts as given up, but is still tried
+MOST_MISSES = 20  # attempts to reach an actor that is being restarted, which then count as one death
+USUAL = 10.0  # times what 99 of 100 orders take, after which one hangs
+
+
+@dataclass
+class Slot:
+    """A place for an actor, whichever process fills it."""
+
+    number: int
+    task: Task
+    actor: Any = None  # the handle; None where a new one must be made
+    called: bool = False  # it was asked whether it is there
+    alive: bool = False  # it answered
+    generation: int = 0  # of processes: what an earlier one failed at is no news of this one
+    flying: dict[int, tuple[Order, float]] = field(default_factory=dict)  # orders under way, and since when
+    since: float = 0.0  # when it last answered
+    not_before: float = 0.0
+    deaths: int = 0  # in a row
+    misses: int = 0
+    delivered: int = 0
+    where: str = "nowhere yet"  # node and process, as it said itself
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it dies whatever is done."""
+        return self.deaths > MOST_DEATHS
+
+    def answered(self, now: float, where: str) -> None:
+        """A process fills it."""
+        self.alive, self.since, self.where, self.misses = True, now, where, 0
+
+    def free(self, now: float, depth: int) -> bool:
+        """Whether it takes another order."""
+        return self.alive and len(self.flying) < depth and now >= self.not_before
+
+    def send(self, order: Order, now: float) -> None:
+        """An order goes to it."""
+        if not self.flying:
+            self.since = now
+        self.flying[order.number] = order, now
+
+    def finish(self, number: int, now: float) -> float:
+        """An order is done.  Returns how long it took."""
+        del self.flying[number]
+        took, self.since = now - self.since, now
+        self.deaths, self.delivered = 0, self.delivered + 1
+        return took
+
+    def fail(self, now: float, generation: int, unreachable: bool) -> bool:
+        """Something went wrong.  Returns whether that is news: the other orders of a process fail with it.
+
+        unreachable: nobody answered, as while a process is restarted.
+        """
+        if generation != self.generation:
+            return False
+        news = self.alive or not unreachable
+        self.misses += not news
+        if self.misses >= MOST_MISSES:
+            news, self.misses = True, 0
+        self.generation += 1
+        self.deaths += news
+        self.alive = self.called = False
+        pause = min(FIRST_PAUSE * 2.0 ** max(self.deaths - 1, 0), LONGEST_PAUSE)
+        self.not_before = now + (LONGEST_PAUSE if self.given_up else pause)
+        return news
+
+
+class Patience:
+    """How long an order may take."""
+
+    def __init__(self, least: float) -> None:
+        self.least = least
+        self.took: deque[float] = deque(maxlen=500)
+
+    def seconds(self) -> float:
+        """Until an order hangs."""
+        usual = float(np.quantile(self.took, 0.99)) if self.took else 0.0
+        return max(self.least, USUAL * usual)
