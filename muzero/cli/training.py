@@ -148,10 +148,12 @@ def learn(config: Config, folder: Path, changed: list[str] | None = None) -> int
 def train(training: Any, folder: Path, config: Config, changed: list[str] | None) -> int:
     """The part of `learn` in which the folder is held."""
     from muzero.folder import replace
+    from muzero.interfaces import EnvironmentFault
+    from muzero.orders import LostCluster
     from muzero.progress import Progress
     from muzero.train import write_results
 
-    console = terminal()
+    console, go_on_with = terminal(), f"saved; go on with: muzero-train --resume {folder}"
     if changed is not None:
         go_on(training, folder, console)
         note(folder, training.replay.steps, changed)
@@ -163,10 +165,13 @@ def train(training: Any, folder: Path, config: Config, changed: list[str] | None
     progress = Progress(folder, console)
     try:
         stopped = training.run(progress)
+    except (EnvironmentFault, LostCluster):
+        console.print(go_on_with, soft_wrap=True, highlight=False)
+        raise
     finally:
         progress.close(training)
     if stopped is not None:
-        console.print(f"saved; go on with: muzero-train --resume {folder}", soft_wrap=True, highlight=False)
+        console.print(go_on_with, soft_wrap=True, highlight=False)
         return 128 + stopped
     results = training.evaluate(training.settings.evaluation_games)
     write_results(folder, results, training.spec.two_player)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import time
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
@@ -23,7 +25,8 @@ from muzero.orders import Crew, Delivery, LostCluster, Order, Task, Weights
 STORE_BYTES = 256 << 20  # of a session on this machine, at least: weights are few, results small
 GRACE = 10.0  # seconds for orders under way when a run is stopped
 AUTO = -1
-REVIEW = 10.0  # seconds between two looks at the size of a cluster
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Ray paints its errors
+LONG_START = 30.0  # seconds without any actor after which a person should know
 
 
 class RayCrew(Crew):
@@ -48,27 +51,47 @@ class RayCrew(Crew):
         self.requests: dict[Task, Any] = {}
         self.messages: list[str] = []
         self.tally: Counter[str] = Counter()
-        self.gone = False
+        self.gone = self.waiting_told = False
         self.last_error = "none"
-        self.slots = [Slot(number, "play") for number in range(self._wanted())]
+        self.slots: list[Slot] = []
         extra: list[Task] = ["reanalyse"] * self.settings.reanalyse + ["evaluate"] * self.settings.evaluate
-        self.slots += [Slot(len(self.slots) + place, task) for place, task in enumerate(extra)]
+        self._fill(extra)
+        self._play_in(self.settings.count)
+        local = 0 if self.settings.address else self._fitting(len(os.sched_getaffinity(0)) - 1)  # one for the learner
+        self._play_in(local)
+        self.own = session is None
         cpus, gpus = (len(self.slots) * each for each in (self.settings.cpus, self.settings.gpus))
-        self.session = session or Session(
-            self.settings.address, cpus, gpus, STORE_BYTES, insecure=self.settings.insecure
-        )
-        self.session.watch_head(self._lose)
-        self.reviewed = time.monotonic()
+        self.session = session or Session(self.settings.address, cpus, gpus, STORE_BYTES, self.settings.insecure)
+        self.cores = 0.0  # of the cluster, as they come and go
+        self.began = time.monotonic()
+        self.session.watch_head(self._lose, self._look)
+        self._look()
 
     @property
     def spec(self) -> GameSpec:
         return self.game
 
-    def _wanted(self) -> int:
-        """How many actors are to play."""
+    def _fill(self, tasks: Sequence[Task]) -> None:
+        """Places for so many more actors."""
+        self.slots += [Slot(number, task) for number, task in enumerate(tasks, len(self.slots))]
+
+    def _play_in(self, more: int) -> None:
+        playing: list[Task] = ["play"] * max(0, more)
+        self._fill(playing)
+
+    def _fitting(self, cores: float) -> int:
+        """How many more actors are to play on so many cores, if that was left open; at least one plays."""
         if self.settings.count != AUTO:
-            return self.settings.count
-        return max(1, int((len(os.sched_getaffinity(0)) - 1) / max(self.settings.cpus, 1e-3)))  # one for the learner
+            return 0
+        playing = sum(slot.task == "play" for slot in self.slots)
+        others = len(self.slots) - playing
+        return max(1 - playing, int(cores / max(self.settings.cpus, 1e-3)) - others - playing, 0)
+
+    def _look(self) -> None:
+        """See how large the cluster is.  Called by the thread that watches its head, because it may block."""
+        import ray
+
+        self.cores = ray.cluster_resources().get("CPU", 0.0)
 
     # --- weights -------------------------------------------------------------------------------------------------
 
@@ -125,6 +148,8 @@ class RayCrew(Crew):
         if self.gone:
             raise LostCluster("the head of the Ray cluster is gone, and with it all actors")
         now = time.monotonic()
+        if self.settings.address:
+            self._play_in(self._fitting(self.cores))
         players = [slot for slot in self.slots if slot.task == "play"]
         if all(slot.given_up for slot in players):
             raise EnvironmentFault(f"no actor works any more; the last error: {self.last_error}")
@@ -135,6 +160,9 @@ class RayCrew(Crew):
                 self._end(slot, now)
             while slot.task == "play" and self.boxed and slot.free(now, self.settings.in_flight):
                 self._send(slot, "play", self.steps, now)
+        if not self.waiting_told and now > self.began + LONG_START and not any(slot.alive for slot in players):
+            self.waiting_told = True
+            self.messages.append(f"no actor has started yet: {len(players)} wait for room on {self.cores:g} cores")
         return now
 
     def _next_time(self, now: float) -> float:
@@ -158,7 +186,7 @@ class RayCrew(Crew):
                 num_cpus=self.settings.cpus, num_gpus=gpus, max_restarts=-1, max_task_retries=0
             )
             threads = max(1, int(self.settings.cpus))
-            slot.actor = actor.remote(self.config.to_toml(), slot.number, versions(), device, threads)
+            slot.actor = actor.remote(self.config.to_toml(), slot.number, versions(), os.getcwd(), device, threads)
         slot.called = True
         self._await(slot, None, slot.actor.where.remote())
 
@@ -198,18 +226,17 @@ class RayCrew(Crew):
     def _fail(self, slot: Slot, generation: int, error: BaseException, now: float) -> None:
         import ray.exceptions
 
-        unreachable = isinstance(error, ray.exceptions.ActorUnavailableError)
-        news = slot.fail(now, generation, unreachable)
-        if generation + 1 == slot.generation and isinstance(error, ray.exceptions.ActorDiedError):
+        if generation == slot.generation and isinstance(error, ray.exceptions.ActorDiedError):
             ray.kill(slot.actor)  # for good, if it is not: a new one takes its place
             slot.actor = None
+        news = slot.fail(now, generation, isinstance(error, ray.exceptions.ActorUnavailableError))
         if not news:
             return
         self.tally["deaths"] += 1
-        self.last_error = str(error)
+        self.last_error = COLOURS.sub("", str(error))
         if slot.deaths == 1 or slot.given_up:
             state = "; it keeps failing and is tried once a minute" if slot.given_up else "; it is started again"
-            text = str(error) if self.tally["deaths"] == 1 else str(error).strip().split("\n")[-1]
+            text = self.last_error if self.tally["deaths"] == 1 else self.last_error.strip().split("\n")[-1]
             self.messages.append(f"actor {slot.number} ({slot.where}) failed{state}: {text}")
 
     def _end(self, slot: Slot, now: float) -> None:
@@ -275,4 +302,11 @@ class RayCrew(Crew):
         return False
 
     def close(self) -> None:
-        self.session.close()
+        import ray
+
+        if self.own:
+            self.session.close()
+        else:
+            for slot in self.slots:
+                if slot.actor is not None:
+                    ray.kill(slot.actor)

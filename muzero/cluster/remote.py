@@ -37,9 +37,11 @@ def require(wanted: dict[str, str]) -> None:
 class RemoteActor:
     """An actor that fetches weights by reference and hands over segments as records of the log."""
 
-    def __init__(self, config: str, slot: int, wanted: dict[str, str], device: str, threads: int) -> None:
-        """config: the run's, as TOML."""
+    def __init__(self, config: str, slot: int, wanted: dict[str, str], folder: str, device: str, threads: int) -> None:
+        """config: the run's, as TOML.  folder: of the driver, where a module of the user's may lie on this node too."""
         require(wanted)  # before anything is built that may not understand the configuration
+        if os.path.isdir(folder):
+            os.chdir(folder)
         import torch
 
         from muzero import build

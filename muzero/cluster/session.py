@@ -68,7 +68,7 @@ class Session:
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            _temp_dir=self.folder,
+            _temp_dir=f"{self.folder}/ray",  # which Ray opens to everybody; the folder around it stays closed
         )
 
     def _join(self, address: str, insecure: bool) -> None:
@@ -80,11 +80,11 @@ class Session:
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ConfigError([f"--ray-address {printable(address)}: {error}"]) from error
 
-    def watch_head(self, on_loss: Callable[[], None]) -> None:
-        """Have a thread see to it that somebody learns of the head's end."""
+    def watch_head(self, on_loss: Callable[[], None], on_check: Callable[[], None]) -> None:
+        """Have a thread ask for the head: on_check is called whenever it is there, on_loss when it is gone."""
         import ray
 
-        self.watch = HeadWatch(ray.get_runtime_context().gcs_address, on_loss)
+        self.watch = HeadWatch(ray.get_runtime_context().gcs_address, on_loss, on_check)
 
     def close(self) -> None:
         """Leave the cluster; of one that was started here nothing stays."""
@@ -116,9 +116,9 @@ class HeadWatch:
     Ray itself ends the process without a word a minute after the head is gone: that is the time to save in.
     """
 
-    def __init__(self, address: str, on_loss: Callable[[], None]) -> None:
+    def __init__(self, address: str, on_loss: Callable[[], None], on_check: Callable[[], None]) -> None:
         host, port = address.rsplit(":", 1)
-        self.place, self.on_loss = (host.strip("[]"), int(port)), on_loss
+        self.place, self.on_loss, self.on_check = (host.strip("[]"), int(port)), on_loss, on_check
         self.stopped = threading.Event()
         threading.Thread(target=self._run, name="head watch", daemon=True).start()
 
@@ -129,6 +129,8 @@ class HeadWatch:
             if failures == MOST_CHECKS:
                 self.on_loss()
                 return
+            if failures == 0 and not self.stopped.is_set():
+                self.on_check()
 
     def stop(self) -> None:
         """Nobody wants to know any more."""
