@@ -24,6 +24,10 @@ CHECK_EVERY, CHECK_SECONDS, MOST_CHECKS = 2.0, 3.0, 2  # of the head: period, li
 TOKEN_HELP = "put the cluster's token into ~/.ray/auth_token (mode 0600), or name its file in RAY_AUTH_TOKEN_PATH"
 
 
+class Unreachable(ConfigError):
+    """Nobody is there."""
+
+
 class Session:
     """Ray, connected."""
 
@@ -43,6 +47,7 @@ class Session:
                 self._join(address, insecure)
             else:
                 self._start(cpus, gpus, store_bytes)
+            self._quiet()
         except BaseException:
             self.close()
             raise
@@ -79,6 +84,14 @@ class Session:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ConfigError([f"--ray-address {printable(address)}: {error}"]) from error
+
+    @staticmethod
+    def _quiet() -> None:
+        """Ray prints a paragraph for every process that dies, into the live line; the crew says it in a line."""
+        from ray._private import worker
+
+        if hasattr(worker, "print_to_stdstream"):
+            worker.print_to_stdstream = lambda *_, **__: None
 
     def watch_head(self, on_loss: Callable[[], None], on_check: Callable[[], None]) -> None:
         """Have a thread ask for the head: on_check is called whenever it is there, on_loss when it is gone."""
@@ -157,6 +170,15 @@ def write_token(path: Path) -> Path:
     return path
 
 
+def ensure_token() -> Path | None:
+    """A token where Ray looks for one; where it lies, if it is new."""
+    path = token_file()
+    if os.environ.get("RAY_AUTH_TOKEN") or path.exists():
+        return None
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return write_token(path)
+
+
 def token_file() -> Path:
     """Where Ray looks for the token of a cluster."""
     return Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
@@ -189,7 +211,7 @@ def require_token(address: str, insecure: bool) -> None:
     if not colon or not host or not port.isdigit() or not 0 < int(port) < 65_536:
         raise ConfigError([f"{printable(address)} is no address; expected HOST:PORT, as in 10.0.0.1:6379"])
     if not reachable((host.strip("[]"), int(port))):
-        raise ConfigError([f"nobody listens at {printable(address)}; is the head of the cluster running?"])
+        raise Unreachable([f"nobody listens at {printable(address)}; is the head of the cluster running?"])
     if insecure:
         return
     os.environ["RAY_AUTH_MODE"] = "token"
