@@ -25,9 +25,7 @@ HEALTH = {"PERIOD_MS": "1000", "TIMEOUT_MS": "3000", "FAILURE_THRESHOLD": "3", "
 def worker_command(arguments: Sequence[str] | None = None) -> int:
     """muzero-worker."""
     parser = Parser(prog="muzero-worker", description="Give this machine to a Ray cluster, so that actors run on it.")
-    parser.add_argument(
-        "--address", metavar="HOST:PORT", help="the head to join, again whenever it is lost"
-    )
+    parser.add_argument("--address", metavar="HOST:PORT", help="the head to join, again whenever it is lost")
     parser.add_argument("--head", action="store_true", help="be the head of a new cluster")
     parser.add_argument("--port", type=int, default=6379, help="of the head (default 6379)")
     parser.add_argument("--node-ip-address", metavar="IP", help="this machine's address, as others reach it")
