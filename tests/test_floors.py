@@ -22,7 +22,7 @@ FLOORS = [
     {"selfplay", "replay", "learner", "checkpoint", "segment_log", "evaluate", "settings"},
     {"build", "saving", "experience", "orders"},
     {"actor", "progress", "snapshot"},
-    {"cluster.supervision", "cluster.session", "cluster.reaper"},
+    {"cluster.supervision", "cluster.session", "cluster.reaper", "cluster.publications"},
     {"cluster.remote"},
     {"cluster.crew"},
     {"crews"},

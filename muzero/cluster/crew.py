@@ -6,7 +6,6 @@ import os
 import queue
 import re
 import time
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from itertools import count
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from muzero import build
+from muzero.cluster.publications import Publications
 from muzero.cluster.remote import RemoteActor, versions
 from muzero.cluster.session import Session
 from muzero.cluster.supervision import Patience, Slot
@@ -45,10 +45,8 @@ class RayCrew(Crew):
         self.number = 0  # of the newest order
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.patience = Patience(self.settings.patience)
-        self.published: list[int] = []  # versions, the newest last
-        self.boxed: list[Any] = []  # the reference to the newest weights
+        self.weights = Publications()
         self.taken = 0  # results since the last publication
-        self.requests: dict[Task, Any] = {}
         self.messages: list[str] = []
         self.tally: Counter[str] = Counter()
         self.gone = self.waiting_told = False
@@ -98,24 +96,17 @@ class RayCrew(Crew):
     def due(self, version: int) -> bool:
         """Once per round: after as many results as there are actors that play, however many those are."""
         playing = sum(slot.alive for slot in self.slots if slot.task == "play")
-        return not self.boxed or (version != self.version and self.taken >= playing)
+        return not self.weights.box or (version != self.version and self.taken >= playing)
 
     def publish(self, weights: Weights, version: int) -> None:
-        import ray.exceptions
-
-        try:
-            self.boxed = [ray.put(weights)]
-        except (ray.exceptions.OutOfDiskError, ray.exceptions.ObjectStoreFullError) as error:
-            if not self.boxed:
-                raise
-            self.messages.append(f"newer weights could not be published, the older ones stay: {error}")
-        else:
-            self.version = version
-            self.published.append(version)
         self.taken = 0
+        if (problem := self.weights.put(weights, version)) is None:
+            self.version = version
+        else:
+            self.messages.append(f"newer weights could not be published, the older ones stay: {problem}")
 
     def age(self, version: int) -> int:
-        return len(self.published) - bisect_right(self.published, version)
+        return self.weights.age(version)
 
     # --- work ----------------------------------------------------------------------------------------------------
 
@@ -138,7 +129,7 @@ class RayCrew(Crew):
         now = time.monotonic()
         for slot in self.slots:
             depth = self.settings.in_flight if task != "evaluate" else 1
-            if slot.task == task and self.boxed and slot.free(now, depth):
+            if slot.task == task and self.weights.box and slot.free(now, depth):
                 self._send(slot, task, payload, now)
                 return True
         return False
@@ -158,7 +149,7 @@ class RayCrew(Crew):
                 self._call(slot)
             if slot.alive and slot.flying and now >= slot.since + self._allowed(slot):
                 self._end(slot, now)
-            while slot.task == "play" and self.boxed and slot.free(now, self.settings.in_flight):
+            while slot.task == "play" and self.weights.box and slot.free(now, self.settings.in_flight):
                 self._send(slot, "play", self.steps, now)
         if not self.waiting_told and now > self.began + LONG_START and not any(slot.alive for slot in players):
             self.waiting_told = True
@@ -195,7 +186,7 @@ class RayCrew(Crew):
         order = Order(number, self.version, task, payload)
         slot.send(order, now)
         self.tally["submitted"] += 1
-        self._await(slot, order, slot.actor.work.remote(order, self.boxed))
+        self._await(slot, order, slot.actor.work.remote(order, self.weights.box))
 
     def _await(self, slot: Slot, order: Order | None, reference: Any) -> None:
         """Have the result, or the error, come in as an event."""

@@ -65,6 +65,7 @@ class Session:
         os.environ["RAY_AUTH_TOKEN_PATH"] = str(write_token(Path(self.folder) / "token"))
         import ray
 
+        forget_token()
         ray.init(
             address="local",
             num_cpus=max(1, int(cpus + 0.999)),
@@ -80,6 +81,7 @@ class Session:
         require_token(address, insecure)
         import ray
 
+        forget_token()
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -177,6 +179,14 @@ def ensure_token() -> Path | None:
         return None
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return write_token(path)
+
+
+def forget_token() -> None:
+    """Have Ray read token and mode anew: it keeps those of the first session of a process."""
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+
+    Config.initialize("")  # first: threads that still end must not ask for a token that is gone
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 def token_file() -> Path:
