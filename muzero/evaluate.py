@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -220,3 +222,9 @@ def move_quality(player: Player, oracle: MinimaxPlayer, start: Any, view: Any, b
             int(action) in oracle.best(state) for action, state in zip(player.act(view(some)), some, strict=True)
         )
     return right, len(states)
+
+
+def write_results(folder: Path, results: dict[str, Summary], two_player: bool) -> None:
+    """Leave the last evaluation in the run's folder."""
+    report = {name: summary.report(two_player) for name, summary in results.items()}
+    (folder / "evaluation.json").write_text(json.dumps(report, indent=1))

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,10 +24,10 @@ from muzero.orders import Delivery, LostCluster
 from muzero.progress import Progress
 from muzero.saving import SaveError
 from muzero.segment_log import SegmentLog
+from muzero.stopping import Stop
 
 WAIT = 0.5  # seconds until the screen is refreshed although nothing was delivered
 REANALYSED = 256  # positions at a time
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SKIPPED = 10  # updates in a row without numbers after which the last checkpoint is taken up again
 RECOVERIES = 3  # and so often
 RETRY = 1.0  # seconds until a full disk is tried again
@@ -65,8 +60,7 @@ class Training:
         self.faults = self.rejected = self.faults_told = 0  # games that broke off, segments that did not hold
         self.last_fault: str | None = None
         self.refreshed = 0  # rows planned again
-        self.stopping: int | None = None  # the signal that asks to stop
-        self.woken = threading.Event()  # set with it
+        self.stop = Stop(self.crew.wake)
         self.metrics: dict[str, torch.Tensor] = {}
         # seconds of this session
         self.spent: dict[str, float] = dict.fromkeys(("play", "learn", "evaluate", "save", "wait"), 0.0)
@@ -82,29 +76,32 @@ class Training:
         """Train until the steps or the time are used up.  Returns the signal that ended the run early, if one did.
 
         Raises:
-            EnvironmentFault: if an environment does not work; what was learned is saved.
+            EnvironmentFault: if no environment works; what was learned is saved.
+            LostCluster: if actors cannot be reached any more; what was learned is saved.
             BadNumbers: if the weights stop being numbers again and again; the batch is in the run's folder.
             SaveError: if checkpoints cannot be written.
         """
-        with self._signals():
+        with self.stop.listening():
             try:
                 while self.done() < 1 and not self.halted:
                     self._round(progress)
-                if self.stopping is not None:
+                if self.stop.number is not None:
                     self._drain()
                 self._learn(progress)
+                if self.crew.lost and self.learner.updates < self.owed:
+                    self.crew.take(0)  # says so
             except (EnvironmentFault, LostCluster):
                 self.save(games=False, wait=True)
                 raise
             finally:
                 self.writer.wait()
             self.save(wait=True)
-        return self.stopping
+        return self.stop.number
 
     @property
     def halted(self) -> bool:
         """Whether there is something more urgent than to learn."""
-        return self.stopping is not None or self.crew.lost
+        return self.stop.number is not None or self.crew.lost
 
     def done(self) -> float:
         """Share of the run that is done."""
@@ -121,35 +118,16 @@ class Training:
         """Count from now on, after so many seconds of earlier sessions."""
         self.elapsed, self.began = elapsed, time.monotonic()
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """One signal asks to stop; a second ends the process, with the last checkpoint as it is."""
-        # What is ignored stays ignored: that is how nohup says that a run outlives its terminal.
-        taken = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-        handlers = {number: signal.signal(number, self._stop) for number in taken}
-        try:
-            yield
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-
-    def _stop(self, number: int, frame: Any) -> None:
-        if self.stopping is not None:
-            os._exit(128 + number)
-        self.stopping = number
-        self.woken.set()
-        self.crew.wake()
-
     def _round(self, progress: Progress) -> None:
         settings = self.settings
         with self._timed("learn"):
             self._learn(progress)
-        if self.stopping is not None:
+        if self.stop.number is not None:
             return
         if self.experience.waiting and not self.experience.write():
             progress.warn(f"{self.experience.error}: nothing is played until there is space again")
             with self._timed("wait"):
-                self.woken.wait(RETRY)
+                self.stop.woken.wait(RETRY)
             return
         if self.crew.due(self.learner.updates):
             self._publish()
@@ -332,9 +310,3 @@ def raise_if(wanted: bool, error: Exception | None) -> None:
     """Give up where checkpoints cannot be written."""
     if wanted and error is not None:
         raise SaveError(f"no checkpoint could be written: {error}") from error
-
-
-def write_results(folder: Path, results: dict[str, Summary], two_player: bool) -> None:
-    """Leave the last evaluation in the run's folder."""
-    report = {name: summary.report(two_player) for name, summary in results.items()}
-    (folder / "evaluation.json").write_text(json.dumps(report, indent=1))

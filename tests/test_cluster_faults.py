@@ -136,7 +136,7 @@ def soak(folder, kills, pause):
                 os.kill(victim, signal.SIGKILL)
                 killed.append(victim)
         # Each has to play again, in a process that nobody killed.
-        while training.stopping is None and not all(
+        while training.stop.number is None and not all(
             slot.alive and process(slot) not in killed and not slot.deaths for slot in crew.slots
         ):
             woken.wait(0.05)

@@ -46,7 +46,7 @@ def test_a_run_that_was_stopped_and_resumed_equals_one_that_was_not(tmp_path, ga
         nonlocal calls
         calls += 1
         if calls == stop_at:
-            stopped.stopping = signal.SIGINT
+            stopped.stop.number = signal.SIGINT
         steps(progress)
 
     stopped._learn = learn

@@ -147,11 +147,11 @@ def learn(config: Config, folder: Path, changed: list[str] | None = None) -> int
 
 def train(training: Any, folder: Path, config: Config, changed: list[str] | None) -> int:
     """The part of `learn` in which the folder is held."""
+    from muzero.evaluate import write_results
     from muzero.folder import replace
     from muzero.interfaces import EnvironmentFault
     from muzero.orders import LostCluster
     from muzero.progress import Progress
-    from muzero.train import write_results
 
     console, go_on_with = terminal(), f"saved; go on with: muzero-train --resume {folder}"
     if changed is not None:

@@ -7,7 +7,6 @@ import queue
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
@@ -54,7 +53,7 @@ class RayCrew(Crew):
         self.slots: list[Slot] = []
         extra: list[Task] = ["reanalyse"] * self.settings.reanalyse + ["evaluate"] * self.settings.evaluate
         self._fill(extra)
-        self._play_in(self.settings.count)
+        self._play_in(max(0, self.settings.count))
         local = 0 if self.settings.address else self._fitting(len(os.sched_getaffinity(0)) - 1)  # one for the learner
         self._play_in(local)
         self.own = session is None
@@ -69,13 +68,12 @@ class RayCrew(Crew):
     def spec(self) -> GameSpec:
         return self.game
 
-    def _fill(self, tasks: Sequence[Task]) -> None:
+    def _fill(self, tasks: list[Task]) -> None:
         """Places for so many more actors."""
         self.slots += [Slot(number, task) for number, task in enumerate(tasks, len(self.slots))]
 
     def _play_in(self, more: int) -> None:
-        playing: list[Task] = ["play"] * max(0, more)
-        self._fill(playing)
+        self._fill(["play"] * more)
 
     def _fitting(self, cores: float) -> int:
         """How many more actors are to play on so many cores, if that was left open; at least one plays."""

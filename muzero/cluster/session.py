@@ -54,7 +54,7 @@ class Session:
         self.watch: HeadWatch | None = None
 
     def _start(self, cpus: float, gpus: float, store_bytes: int) -> None:
-        if "ray" in sys.modules and os.environ.get(LOOPBACK) != "0":
+        if "ray" in sys.modules and sys.modules["ray._private.ray_constants"].ENABLE_RAY_CLUSTER:
             raise ConfigError([f"ray was imported before the actors were started; set {LOOPBACK}=0 before that"])
         self.folder = tempfile.mkdtemp(prefix="muzero-")  # 0700, and short: names of sockets have to fit
         reaper = [sys.executable, "-S", "-E", str(Path(__file__).with_name("reaper.py")), self.folder]

@@ -1,0 +1,39 @@
+"""A run that is asked to stop by a signal."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stop:
+    """One signal asks to stop; a second ends the process, with the last checkpoint as it is."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        """wake: called with the first signal, from its handler."""
+        self.number: int | None = None  # of the signal that asks to stop
+        self.woken = threading.Event()  # set with it
+        self.wake = wake
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take signals meanwhile."""
+        # What is ignored stays ignored: that is how nohup says that a run outlives its terminal.
+        taken = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+        handlers = {number: signal.signal(number, self._take) for number in taken}
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    def _take(self, number: int, frame: Any) -> None:
+        if self.number is not None:
+            os._exit(128 + number)
+        self.number = number
+        self.woken.set()
+        self.wake()
