@@ -23,6 +23,8 @@ def test_help_lists_the_benchmarks(capsys):
     [
         (["search", "--seconds", "0", "--only", "puct/1x4x50"], "puct/1x4x50"),
         (["inference", "--rounds", "1", "--only", "connect_four", "--table", "searches"], "connect_four 64x7x32"),
+        (["ingest", "--rounds", "1", "--seconds", "0.1", "--table", "door", "--game", "gym/CartPole-v1"], "CartPole"),
+        (["ingest", "--rounds", "1", "--seconds", "0.1", "--table", "batch", "--game", "gym/CartPole-v1"], "CartPole"),
     ],
 )
 def test_a_benchmark_prints_its_table(arguments, wanted, tmp_path):

@@ -9,7 +9,12 @@ from importlib import import_module
 from muzero.cli.common import BAD_USAGE
 from muzero.spelling import nearest
 
-BENCHMARKS = {"search": "the trees alone", "inference": "networks, and whole searches with them"}
+BENCHMARKS = {
+    "search": "the trees alone",
+    "inference": "networks, and whole searches with them",
+    "actors": "self-play in process and with actors on Ray",
+    "ingest": "how much experience one driver takes in",
+}
 
 
 def bench_command(arguments: Sequence[str] | None = None) -> int:

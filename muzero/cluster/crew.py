@@ -42,7 +42,7 @@ class RayCrew(Crew):
         self.game = build.spec(config)
         self.numbers = count(1)
         self.number = 0  # of the newest order
-        self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.events = queue.SimpleQueue[Any]()
         self.patience = Patience(self.settings.patience)
         self.weights = Publications()
         self.taken = 0  # results since the last publication
@@ -166,18 +166,18 @@ class RayCrew(Crew):
 
     def _call(self, slot: Slot) -> None:
         """Ask an actor whether it is there; one that is waiting for room in the cluster answers when it has some."""
-        import ray
-
-        if slot.actor is None:
-            gpus = self.settings.gpus
-            device = "cuda" if gpus else "cpu"
-            actor = ray.remote(RemoteActor).options(
-                num_cpus=self.settings.cpus, num_gpus=gpus, max_restarts=-1, max_task_retries=0
-            )
-            threads = max(1, int(self.settings.cpus))
-            slot.actor = actor.remote(self.config.to_toml(), slot.number, versions(), os.getcwd(), device, threads)
+        slot.actor = slot.actor or self._make(slot)
         slot.called = True
         self._await(slot, None, slot.actor.where.remote())
+
+    def _make(self, slot: Slot) -> Any:
+        """An actor on Ray."""
+        import ray
+
+        cpus, gpus = self.settings.cpus, self.settings.gpus
+        actor = ray.remote(RemoteActor).options(num_cpus=cpus, num_gpus=gpus, max_restarts=-1, max_task_retries=0)
+        place = "cuda" if gpus else "cpu", max(1, int(cpus))
+        return actor.remote(self.config.to_toml(), slot.number, versions(), os.getcwd(), *place)
 
     def _send(self, slot: Slot, task: Task, payload: Any, now: float) -> None:
         self.number = number = next(self.numbers)
