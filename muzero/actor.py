@@ -103,6 +103,8 @@ def evaluate(config: Config, model: WorldModel, two_player: bool, count: int) ->
 class LocalCrew(Crew):
     """One actor in this process: works when it is asked for a result."""
 
+    exact = True
+
     def __init__(self, config: Config, device: torch.device) -> None:
         self.actor = Actor(config, 0, device, incarnation=0)
         self.steps = config.table("run")["play"]

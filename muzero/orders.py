@@ -47,6 +47,7 @@ class Crew(ABC):
     """Actors and their work: results come in whatever order they are ready, and missing ones are never waited for."""
 
     version: int = -1  # of the weights published last
+    exact: bool = False  # whether `restore` brings games back, so that a resumed run is the same run
 
     @property
     @abstractmethod

@@ -159,8 +159,13 @@ class Training:
         elif delivery.order.task == "reanalyse":
             self.refreshed += self.replay.refresh(**delivery.result)
         else:
-            self.experience.receive(delivery.segments, lambda version: self.crew.age(version) <= self.oldest_weights)
-            failpoint("train.after_store")
+            # Where a stop has to leave everything as it would be without it, nothing is learned in between.
+            parts = [delivery.segments] if self.crew.exact else [[segment] for segment in delivery.segments]
+            for part in parts:
+                self.experience.receive(part, lambda version: self.crew.age(version) <= self.oldest_weights)
+                failpoint("train.after_store")
+                if not self.crew.exact and progress is not None:
+                    self._learn(progress)
             self.episodes.extend(episode.score for episode in delivery.episodes)
             self.faults, self.rejected = self.faults + delivery.faults, self.rejected + delivery.rejected
             self.last_fault = delivery.last_fault or self.last_fault
