@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -75,8 +75,8 @@ class Crew(ABC):
         """How many newer weights were published since this version."""
         return 0
 
-    def request(self, task: Task, payload: Any) -> bool:
-        """Have something done beside playing; false where there is nobody to do it, or not yet."""
+    def request(self, task: Task, payload: Callable[[], Any]) -> bool:
+        """Have something done beside playing; false, without the payload, where nobody is free for it."""
         return False
 
     def counts(self) -> dict[str, float]:

@@ -178,7 +178,7 @@ class Training:
     def _plan_again(self) -> None:
         """Keep those busy who plan stored positions again."""
         if self.learner.updates:
-            while self.crew.request("reanalyse", self.replay.positions(REANALYSED)):
+            while self.crew.request("reanalyse", lambda: self.replay.positions(REANALYSED)):
                 pass
 
     def _report(self, progress: Progress) -> None:
@@ -248,7 +248,7 @@ class Training:
         if not settings.evaluate_every or self.replay.steps - self.evaluated_at < settings.evaluate_every:
             return
         if self.evaluates:
-            if self.crew.request("evaluate", {"count": settings.evaluation_games}):
+            if self.crew.request("evaluate", lambda: {"count": settings.evaluation_games}):
                 self.evaluated_at = self.replay.steps
             return
         self.evaluated_at = self.replay.steps

@@ -166,8 +166,8 @@ def test_positions_are_planned_again_and_games_evaluated_by_actors_of_their_own(
     crew = crew_of("actors.reanalyse=1", "actors.evaluate=1")
     positions = {"numbers": np.arange(5), "observation": np.zeros((5, 2), np.float32), "legal": np.ones((5, 3), bool)}
     take(crew, lambda: len(pids(crew)) == 3)
-    assert crew.request("reanalyse", positions) and crew.request("evaluate", {"count": 3})
-    assert not crew.request("evaluate", {"count": 3})  # one at a time
+    assert crew.request("reanalyse", lambda: positions) and crew.request("evaluate", lambda: {"count": 3})
+    assert not crew.request("evaluate", lambda: {"count": 3})  # one at a time
     results = {}
     end = time.monotonic() + LIMIT
     while len(results) < 2 and time.monotonic() < end:

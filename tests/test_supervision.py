@@ -58,9 +58,11 @@ def test_pauses_double_until_a_slot_is_given_up_and_still_tried_once_a_minute():
 def test_patience_follows_what_is_usual_but_is_never_less_than_asked_for():
     patience = Patience(60.0)
     assert patience.seconds() == 60.0
-    patience.took.extend([1.0] * 99)
+    for _ in range(100):
+        patience.finish(1.0)
     assert patience.seconds() == 60.0
-    patience.took.extend([20.0] * 99)
+    for _ in range(100):
+        patience.finish(20.0)
     assert patience.seconds() == 200.0
 
 

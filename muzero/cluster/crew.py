@@ -7,6 +7,8 @@ import queue
 import re
 import time
 from collections import Counter
+from collections.abc import Callable
+from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
@@ -51,17 +53,20 @@ class RayCrew(Crew):
         self.gone = self.waiting_told = False
         self.last_error = "none"
         self.slots: list[Slot] = []
+        self.alarms: list[tuple[float, int]] = []  # a heap: when to attend to which slot
+        self.playing, self.hopeless = 0, False
         extra: list[Task] = ["reanalyse"] * self.settings.reanalyse + ["evaluate"] * self.settings.evaluate
         self._fill(extra)
+        self.others = list(self.slots)
         self._play_in(max(0, self.settings.count))
         local = 0 if self.settings.address else self._fitting(len(os.sched_getaffinity(0)) - 1)  # one for the learner
         self._play_in(local)
         self.own = session is None
         cpus, gpus = (len(self.slots) * each for each in (self.settings.cpus, self.settings.gpus))
         self.session = session or Session(self.settings.address, cpus, gpus, STORE_BYTES, self.settings.insecure)
-        self.cores = 0.0  # of the cluster, as they come and go
+        self.cores = self.seen = 0.0  # of the cluster, as they come and go
         self.began = time.monotonic()
-        self.session.watch_head(self._lose, self._look)
+        self.watch = self.session.watch_head(self._lose, self._look)
         self._look()
 
     @property
@@ -70,7 +75,10 @@ class RayCrew(Crew):
 
     def _fill(self, tasks: list[Task]) -> None:
         """Places for so many more actors."""
-        self.slots += [Slot(number, task) for number, task in enumerate(tasks, len(self.slots))]
+        new = [Slot(number, task) for number, task in enumerate(tasks, len(self.slots))]
+        self.slots += new
+        for slot in new:
+            self._alarm(slot, 0.0)
 
     def _play_in(self, more: int) -> None:
         self._fill(["play"] * more)
@@ -93,8 +101,7 @@ class RayCrew(Crew):
 
     def due(self, version: int) -> bool:
         """Once per round: after as many results as there are actors that play, however many those are."""
-        playing = sum(slot.alive for slot in self.slots if slot.task == "play")
-        return not self.weights.box or (version != self.version and self.taken >= playing)
+        return not self.weights.box or (version != self.version and self.taken >= self.playing)
 
     def publish(self, weights: Weights, version: int) -> None:
         self.taken = 0
@@ -113,7 +120,7 @@ class RayCrew(Crew):
         while True:
             now = self._tend()
             try:
-                event = self.events.get(timeout=max(0.0, min(until, self._next_time(now)) - now))
+                event = self.events.get(timeout=max(0.0, min(until, self.alarms[0][0] if self.alarms else until) - now))
             except queue.Empty:
                 if time.monotonic() >= until:
                     return None
@@ -123,46 +130,52 @@ class RayCrew(Crew):
             if (delivery := self._settle(*event)) is not None:
                 return delivery
 
-    def request(self, task: Task, payload: Any) -> bool:
+    def request(self, task: Task, payload: Callable[[], Any]) -> bool:
         now = time.monotonic()
-        for slot in self.slots:
-            depth = self.settings.in_flight if task != "evaluate" else 1
+        depth = self.settings.in_flight if task != "evaluate" else 1
+        for slot in self.others:
             if slot.task == task and self.weights.box and slot.free(now, depth):
-                self._send(slot, task, payload, now)
+                self._send(slot, task, payload(), now)
                 return True
         return False
 
     def _tend(self) -> float:
-        """Do all that is due now: make actors, end those that hang, hand out work."""
+        """Do all that is due now, for the slots whose time has come."""
         if self.gone:
             raise LostCluster("the head of the Ray cluster is gone, and with it all actors")
-        now = time.monotonic()
-        if self.settings.address:
-            self._play_in(self._fitting(self.cores))
-        players = [slot for slot in self.slots if slot.task == "play"]
-        if all(slot.given_up for slot in players):
+        if self.hopeless:
             raise EnvironmentFault(f"no actor works any more; the last error: {self.last_error}")
-        for slot in self.slots:
-            if not slot.called and now >= slot.not_before:
-                self._call(slot)
-            if slot.alive and slot.flying and now >= slot.since + self._allowed(slot):
-                self._end(slot, now)
-            while slot.task == "play" and self.weights.box and slot.free(now, self.settings.in_flight):
-                self._send(slot, "play", self.steps, now)
-        if not self.waiting_told and now > self.began + LONG_START and not any(slot.alive for slot in players):
+        now = time.monotonic()
+        if self.settings.address and self.cores != self.seen:
+            self.seen = self.cores
+            self._play_in(self._fitting(self.cores))
+        while self.alarms and self.alarms[0][0] <= now:
+            self._attend(self.slots[heappop(self.alarms)[1]], now)
+        if not self.waiting_told and now > self.began + LONG_START and not self.playing:
             self.waiting_told = True
-            self.messages.append(f"no actor has started yet: {len(players)} wait for room on {self.cores:g} cores")
+            self.messages.append(f"no actor has started yet: they wait for room on {self.cores:g} cores")
         return now
 
-    def _next_time(self, now: float) -> float:
-        """When something will be due."""
-        times = [slot.not_before for slot in self.slots if slot.not_before > now]
-        times += [slot.since + self._allowed(slot) for slot in self.slots if slot.alive and slot.flying]
-        return min(times, default=float("inf"))
+    def _alarm(self, slot: Slot, at: float) -> None:
+        """Have a slot attended to at a time."""
+        heappush(self.alarms, (at, slot.number))
 
-    def _allowed(self, slot: Slot) -> float:
-        """Seconds for an order; an evaluation takes whole games."""
-        return self.patience.seconds() if slot.task != "evaluate" else float("inf")
+    def _attend(self, slot: Slot, now: float) -> None:
+        """Ask a slot's actor whether it is there, end it if it hangs, give it work."""
+        if not slot.called:
+            if now >= slot.not_before:
+                self._call(slot)
+            else:
+                self._alarm(slot, slot.not_before)
+            return
+        patience = self.patience.seconds() if slot.task != "evaluate" else float("inf")  # which is of whole games
+        if slot.alive and slot.flying and now >= slot.since + patience:
+            self._end(slot, now)
+        while slot.task == "play" and self.weights.box and slot.free(now, self.settings.in_flight):
+            self._send(slot, "play", self.steps, now)
+        if slot.alive and slot.flying and slot.watched_until <= now:
+            slot.watched_until = slot.since + patience
+            self._alarm(slot, slot.watched_until)
 
     def _call(self, slot: Slot) -> None:
         """Ask an actor whether it is there; one that is waiting for room in the cluster answers when it has some."""
@@ -195,6 +208,7 @@ class RayCrew(Crew):
     def _settle(self, slot: Slot, generation: int, order: Order | None, future: Any) -> Delivery | None:
         """Account for an event."""
         now, error = time.monotonic(), future.exception()
+        self._alarm(slot, now)  # at the next `take`: first its result is learned from
         if error is not None:
             if order is not None:
                 del slot.flying[order.number]
@@ -204,10 +218,11 @@ class RayCrew(Crew):
         if order is None:
             if generation == slot.generation:
                 slot.answered(now, future.result())
+                self._count()
             return None
         took = slot.finish(order.number, now)
         if order.task != "evaluate":
-            self.patience.took.append(took)
+            self.patience.finish(took)
         self.taken += order.task == "play"
         self.tally["acknowledged"] += 1
         return future.result()
@@ -219,6 +234,7 @@ class RayCrew(Crew):
             ray.kill(slot.actor)  # for good, if it is not: a new one takes its place
             slot.actor = None
         news = slot.fail(now, generation, isinstance(error, ray.exceptions.ActorUnavailableError))
+        self._count()
         if not news:
             return
         self.tally["deaths"] += 1
@@ -227,6 +243,12 @@ class RayCrew(Crew):
             state = "; it keeps failing and is tried once a minute" if slot.given_up else "; it is started again"
             text = self.last_error if self.tally["deaths"] == 1 else self.last_error.strip().split("\n")[-1]
             self.messages.append(f"actor {slot.number} ({slot.where}) failed{state}: {text}")
+
+    def _count(self) -> None:
+        """How many play, and whether any may again."""
+        players = [slot for slot in self.slots if slot.task == "play"]
+        self.playing = sum(slot.alive for slot in players)
+        self.hopeless = all(slot.given_up for slot in players)
 
     def _end(self, slot: Slot, now: float) -> None:
         """An actor that hangs is killed; Ray starts it again, and what it was asked for fails."""
@@ -293,6 +315,7 @@ class RayCrew(Crew):
     def close(self) -> None:
         import ray
 
+        self.watch.stop()
         if self.own:
             self.session.close()
         else:

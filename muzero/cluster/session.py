@@ -51,7 +51,6 @@ class Session:
         except BaseException:
             self.close()
             raise
-        self.watch: HeadWatch | None = None
 
     def _start(self, cpus: float, gpus: float, store_bytes: int) -> None:
         if "ray" in sys.modules and sys.modules["ray._private.ray_constants"].ENABLE_RAY_CLUSTER:
@@ -95,16 +94,14 @@ class Session:
         if hasattr(worker, "print_to_stdstream"):
             worker.print_to_stdstream = lambda *_, **__: None
 
-    def watch_head(self, on_loss: Callable[[], None], on_check: Callable[[], None]) -> None:
+    def watch_head(self, on_loss: Callable[[], None], on_check: Callable[[], None]) -> HeadWatch:
         """Have a thread ask for the head: on_check is called whenever it is there, on_loss when it is gone."""
         import ray
 
-        self.watch = HeadWatch(ray.get_runtime_context().gcs_address, on_loss, on_check)
+        return HeadWatch(ray.get_runtime_context().gcs_address, on_loss, on_check)
 
     def close(self) -> None:
         """Leave the cluster; of one that was started here nothing stays."""
-        if getattr(self, "watch", None) is not None:
-            self.watch.stop()  # type: ignore[union-attr]
         if "ray" in sys.modules:
             import ray
 
@@ -135,7 +132,8 @@ class HeadWatch:
         host, port = address.rsplit(":", 1)
         self.place, self.on_loss, self.on_check = (host.strip("[]"), int(port)), on_loss, on_check
         self.stopped = threading.Event()
-        threading.Thread(target=self._run, name="head watch", daemon=True).start()
+        self.thread = threading.Thread(target=self._run, name="head watch", daemon=True)
+        self.thread.start()
 
     def _run(self) -> None:
         failures = 0
@@ -150,6 +148,7 @@ class HeadWatch:
     def stop(self) -> None:
         """Nobody wants to know any more."""
         self.stopped.set()
+        self.thread.join(CHECK_SECONDS + 1)
 
 
 def reachable(place: tuple[str, int]) -> bool:

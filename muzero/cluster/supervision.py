@@ -13,6 +13,7 @@ from muzero.orders import Order, Task
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 60.0  # seconds until an actor that failed is tried again
 MOST_DEATHS = 5  # in a row, without a result in between; after one more it counts as given up, but is still tried
 MOST_MISSES = 20  # attempts to reach an actor that is being restarted, which then count as one death
+REVIEW = 50  # orders after which it is found out anew what is usual
 USUAL = 10.0  # times what 99 of 100 orders take, after which one hangs
 
 
@@ -29,6 +30,7 @@ class Slot:
     flying: dict[int, tuple[Order, float]] = field(default_factory=dict)  # orders under way, and since when
     since: float = 0.0  # when it last answered
     not_before: float = 0.0
+    watched_until: float = 0.0  # when somebody will look whether it hangs
     deaths: int = 0  # in a row
     misses: int = 0
     delivered: int = 0
@@ -83,10 +85,17 @@ class Patience:
     """How long an order may take."""
 
     def __init__(self, least: float) -> None:
-        self.least = least
+        self.least = self.now = least
         self.took: deque[float] = deque(maxlen=500)
+        self.finished = 0
+
+    def finish(self, seconds: float) -> None:
+        """An order took so long."""
+        self.took.append(seconds)
+        self.finished += 1
+        if self.finished % REVIEW == 0:
+            self.now = max(self.least, USUAL * float(np.quantile(self.took, 0.99)))
 
     def seconds(self) -> float:
         """Until an order hangs."""
-        usual = float(np.quantile(self.took, 0.99)) if self.took else 0.0
-        return max(self.least, USUAL * usual)
+        return self.now
