@@ -64,7 +64,7 @@ class RayCrew(Crew):
         self.own = session is None
         cpus, gpus = (len(self.slots) * each for each in (self.settings.cpus, self.settings.gpus))
         self.session = session or Session(self.settings.address, cpus, gpus, STORE_BYTES, self.settings.insecure)
-        self.cores = self.seen = 0.0  # of the cluster, as they come and go
+        self.cores, self.seen = 0.0, -1.0  # of the cluster, as they come and go; as they were when last looked at
         self.began = time.monotonic()
         self.watch = self.session.watch_head(self._lose, self._look)
         self._look()
