@@ -57,10 +57,10 @@ def test_the_ledger_balances_whatever_happens(folders, happenings):
     experience = door(folders())
     append, full = experience.log.append, False
 
-    def perhaps(segment):
+    def perhaps(segment, record=None):
         if full:
             raise OSError(28, "No space left on device")
-        return append(segment)
+        return append(segment, record)
 
     experience.log.append = perhaps
     for number, state in happenings:
