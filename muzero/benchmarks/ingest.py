@@ -77,7 +77,7 @@ class Door:
         self.rows += rows
         self.receive([renumbered(record, self.taken)])
         if self.taken % 5000 == 0:
-            self.experience.log.drop_before(self.experience.oldest)
+            self.experience.log.drop_before(self.experience.oldest.file)
 
     def report(self, seconds):
         """Segments, rows and megabytes per second: as records, and as arrays."""
