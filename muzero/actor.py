@@ -12,6 +12,7 @@ from muzero.config import Config
 from muzero.evaluate import Outcome, PlanningPlayer, RandomPlayer, play
 from muzero.inference import observe_first
 from muzero.interfaces import GameSpec, WorldModel
+from muzero.memory import keep_freed
 from muzero.orders import Crew, Delivery, Order, Weights
 from muzero.selfplay import SelfPlay
 
@@ -23,6 +24,7 @@ class Actor:
 
     def __init__(self, config: Config, slot: int, device: torch.device, incarnation: int | None = None) -> None:
         """incarnation: of its games; None: the number of the first order."""
+        keep_freed()
         self.config, self.slot, self.device = config, slot, device
         settings = config.construct("run")
         self.games = build.games(config, settings.games, training=True)

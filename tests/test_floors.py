@@ -7,7 +7,18 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "muzero"
 FLOORS = [
-    {"interfaces", "spelling", "parameters", "failpoints", "metrics", "stopping", "cli.outlet", "_tree", "_version"},
+    {
+        "interfaces",
+        "spelling",
+        "parameters",
+        "failpoints",
+        "metrics",
+        "memory",
+        "stopping",
+        "cli.outlet",
+        "_tree",
+        "_version",
+    },
     {"sources", "segment_format"},
     {"config", "layers", "targets", "search.checks", "search.graph", "search.page", "search.running"},
     {"search.tree", "search.exploration", "folder"},
