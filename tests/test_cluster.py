@@ -162,6 +162,25 @@ def test_weights_travel_only_when_they_are_new_and_segments_tell_their_age(crew_
     assert (crew.age(5), crew.age(0), crew.age(-1)) == (0, 1, 2)
 
 
+def test_weights_that_find_no_room_leave_the_older_ones_in_use_until_there_is_some(crew_of, monkeypatch):
+    import ray
+
+    def full(value):
+        raise ray.exceptions.ObjectStoreFullError("no room for 5 bytes")
+
+    crew = crew_of()
+    with monkeypatch.context() as patch:
+        patch.setattr(ray, "put", full)
+        crew.publish({"weights": np.zeros(3)}, 1)
+    assert crew.version == 0 and any("could not be published" in news and "no room" in news for news in crew.news())
+    assert {delivery.order.version for delivery in take(crew, lambda: crew.tally["acknowledged"] >= 3)} == {0}
+    assert crew.due(1)
+    weights = build.model(crew.config, crew.spec, 1).state_dict()
+    crew.publish({name: tensor.numpy() for name, tensor in weights.items()}, 1)
+    take(crew, lambda: take(crew)[-1].order.version == 1)
+    assert settled(crew)["orders/failed"] == 0
+
+
 def test_positions_are_planned_again_and_games_evaluated_by_actors_of_their_own(crew_of):
     crew = crew_of("actors.reanalyse=1", "actors.evaluate=1")
     positions = {"numbers": np.arange(5), "observation": np.zeros((5, 2), np.float32), "legal": np.ones((5, 3), bool)}

@@ -168,6 +168,20 @@ def accounted(training):
     return counts, orders
 
 
+def test_segments_of_weights_that_are_too_old_are_dropped_and_counted(tmp_path):
+    training = made(tmp_path, "gym/CartPole-v1", "actors.count=1", "actors.max_age=0", "run.steps=1000")
+    progress = Progress(tmp_path, Console(quiet=True))
+    try:
+        training.save(wait=True)
+        assert training.run(progress) is None
+        counts = training.experience.counts()
+        assert counts["segments/failed"] > 0 and counts["segments/balance"] == 0
+        assert counts["segments/acknowledged"] == len(list(training.experience.log.scan()))
+    finally:
+        progress.close(training)
+        training.close()
+
+
 @pytest.mark.parametrize(("kills", "pause"), [(10, 6.0), pytest.param(200, 4.5, marks=pytest.mark.slow)])
 def test_actors_that_are_killed_again_and_again_cost_nothing_that_was_acknowledged(tmp_path, kills, pause):
     training, killed = soak(tmp_path, kills, pause)

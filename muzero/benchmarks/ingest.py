@@ -76,7 +76,7 @@ class Door:
         record, rows = self.found[self.taken % len(self.found)]
         self.rows += rows
         self.receive([renumbered(record, self.taken)])
-        if self.taken % 5000 == 0:
+        if self.taken % 200 == 0:
             self.experience.log.drop_before(self.experience.oldest.file)
 
     def report(self, seconds):

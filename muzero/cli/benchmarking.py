@@ -13,6 +13,7 @@ BENCHMARKS = {
     "search": "the trees alone",
     "inference": "networks, and whole searches with them",
     "actors": "self-play in process and with actors on Ray",
+    "kills": "what it costs the learner when actors die",
     "ingest": "how much experience one driver takes in",
 }
 
