@@ -1,10 +1,10 @@
 """How much experience one driver takes in: simulated actors, which hand over recorded segments and search nothing.
 
-    muzero-bench ingest [--table door|ray|batch|weights] [--game atari/pong] [--actors 1000] [--seconds 3] [--rounds 5]
+    muzero-bench ingest [--table TABLE] [--game atari/pong] [--actors 1000] [--seconds 3] [--rounds 5]
 
 door: segments from records to log and replay, in one process.  ray: the same as orders over Ray, for so many simulated
-actors, two orders each under way.  batch: training batches drawn from a full replay.  weights: from the learner to an
-actor.
+actors, two orders each under way.  batch: training batches drawn from a full replay.  learner: updates, as a run of the
+game makes them.  weights: from the learner to an actor.
 """
 
 import cProfile
@@ -115,6 +115,30 @@ def batch(spec, found, seconds):
         return [calls / spent, 1e3 * spent / calls, calls / spent * size / 1e6]
 
 
+def learner(spec, found, seconds):
+    """Updates per second, and the steps per second that they are owed for."""
+    config, device = configured(spec.name), build.device("auto")
+    torch.set_num_threads(config.table("run")["threads"])
+    model = build.model(config, spec)
+    learner = config.construct("learner", model, build.objective(config, spec, model), device)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Door(spec, found, Path(folder) / "log")
+        while place.rows < 5_000:
+            place.step()
+        replay = place.experience.replay
+
+        def update():
+            rows, window = replay.sample(learner.batch, learner.objective.window)
+            _, priority = learner.update(window, 0.5)
+            replay.update(rows, priority)
+
+        update()  # the first one makes room
+        calls, spent = timed(update, seconds)
+        place.experience.close()
+    torch.set_num_threads(1)
+    return [calls / spent, calls / spent / config.table("run")["updates_per_step"]]
+
+
 class Simulated:
     """Many actors in one process: what is asked for is there at once."""
 
@@ -205,7 +229,7 @@ def weights(megabytes, rounds):
 def main(arguments):
     """Measure and print."""
     parser = Parser(prog="muzero-bench ingest", description="How much experience one driver takes in.")
-    parser.add_argument("--table", action="append", choices=["door", "ray", "batch", "weights"])
+    parser.add_argument("--table", action="append", choices=["door", "ray", "batch", "learner", "weights"])
     parser.add_argument("--game", action="append")
     parser.add_argument("--actors", type=int, action="append", help="simulated (default 1, 10, 100, 1000)")
     parser.add_argument("--seconds", type=float, default=3.0)
@@ -213,13 +237,14 @@ def main(arguments):
     parser.add_argument("--profile", action="store_true", help="where the driver's time goes, over Ray")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    chosen = options.table or ["door", "ray", "batch", "weights"]
+    chosen = options.table or ["door", "ray", "batch", "learner", "weights"]
     games = {game: recorded(game) for game in options.game or GAMES} if chosen != ["weights"] else {}
     size = ["segments/s", "rows/s", "MB/s as records", "MB/s as arrays"]
     tables = {
         "door": Table("game", *size, title="door: one process"),
         "ray": Table("game", "actors", "orders/s", *size, "driver's s per 1,000 orders", title="ray"),
         "batch": Table("game", "batches/s", "ms", "MB/s", title="batches of 256"),
+        "learner": Table("game", "updates/s", "steps/s that they are for", title="learner"),
         "weights": Table("MB", "ms to put", "ms until an actor has them", title="weights"),
     }
 
@@ -228,7 +253,7 @@ def main(arguments):
         tables[table].add_row(*words, *(f"{statistics.median(column):,.4g}" for column in zip(*rounds, strict=True)))
 
     for game, (spec, found) in games.items():
-        for table, measure in {"door": door, "batch": batch}.items():
+        for table, measure in {"door": door, "batch": batch, "learner": learner}.items():
             if table in chosen:
                 row(table, [game], lambda m=measure, s=spec, f=found: m(s, f, options.seconds))
         for actors in (options.actors or [1, 10, 100, 1000]) if "ray" in chosen else []:
