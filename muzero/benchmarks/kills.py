@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -43,10 +44,11 @@ class Disturber(threading.Thread):
             woken.wait(min(left, self.pause or left))
             alive = [slot for slot in training.crew.slots if slot.alive]
             if self.pause and alive:
-                os.kill(int(choose.choice(alive).where.split()[-1]), signal.SIGKILL)
-                self.kills += 1
+                with suppress(ProcessLookupError):  # it ends already, and the driver was not told yet
+                    os.kill(int(choose.choice(alive).where.split()[-1]), signal.SIGKILL)
+                    self.kills += 1
         self.rate = (training.learner.updates - before) / (time.monotonic() - began)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)  # which a shell does not have ignored in the background
 
 
 def measured(game, actors, seconds, pause, settings):
