@@ -11,6 +11,7 @@ ends; a reward belongs to the player who just moved, a value to the player to mo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -347,3 +348,51 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def forward(self, model: WorldModel, target_model: WorldModel, window: Window) -> Loss:
         """Losses of a model on a window; target_model is the slow copy."""
+
+
+# --- players -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Positions:
+    """What a player sees of B positions in which it is to move."""
+
+    observation: np.ndarray  # [B, *observation]
+    legal: np.ndarray  # [B, A] bool
+    seed: np.ndarray  # [B] int64, of whatever is random in choosing there
+    states: Sequence[Any] | None  # pyspiel states, of games that have them
+
+
+class Moves(NamedTuple):
+    """What a player chose in B positions."""
+
+    action: np.ndarray  # [B] int64; RESIGN gives the game up
+    value: np.ndarray  # [B] float32, the return that the player expects for itself; NaN where it has no opinion
+
+
+RESIGN = -1
+
+
+class Player(Protocol):
+    """Somebody to play.  What it does in a position depends on nothing but the position and its seed."""
+
+    @property
+    def title(self) -> str:
+        """What it calls itself: an engine's name and version."""
+        ...
+
+    def act(self, positions: Positions) -> Moves:
+        """Choose in each position.
+
+        Raises:
+            PlayerError: if it cannot play there.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what the player holds."""
+        ...
+
+
+class PlayerError(RuntimeError):
+    """A player cannot play this game, is missing, or does not keep to the rules."""

@@ -65,7 +65,7 @@ class BoardGames(BatchedGames):
             UnknownGame: if there is no such game, or it is of a kind that cannot be played here.
             MissingExtra: if OpenSpiel is not installed.
         """
-        game = _load(name)
+        game = load(name)
         if game.num_players() == 1:
             discounts = (0.0, discount)
         elif game.get_type().short_name in ALTERNATING:
@@ -116,7 +116,18 @@ def legal(state: Any) -> np.ndarray:
     return allowed
 
 
-def _load(name: str) -> Any:
+def view(states: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Observations [B, ...] and legal actions [B, A] of pyspiel states, as players see them."""
+    return np.stack([observation(state) for state in states]), np.stack([legal(state) for state in states])
+
+
+def load(name: str) -> Any:
+    """The pyspiel game of a name.
+
+    Raises:
+        UnknownGame: if there is no such game, or it is of a kind that cannot be played here.
+        MissingExtra: if OpenSpiel is not installed.
+    """
     pyspiel = need("pyspiel", f"board/{name}", "open_spiel", "board")
     if name.split("(")[0] not in pyspiel.registered_names():
         raise unknown("board", name, names())

@@ -1,0 +1,1 @@
+"""Who plays: one file per kind of player; `muzero/build.py` knows them by name."""

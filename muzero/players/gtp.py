@@ -1,0 +1,97 @@
+"""Go programs that speak the Go Text Protocol, version 2 (Farnebäck 2002): GNU Go, Pachi, KataGo, ..."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from muzero.interfaces import RESIGN, Moves, PlayerError, Positions
+from muzero.players.engine import Engine, parts
+from muzero.spelling import printable
+
+COLOURS = {"B": "black", "W": "white"}
+SEED = "set_random_seed"  # of GNU Go
+CLEANUP = "kgs-genmove_cleanup"
+
+
+class GtpPlayer:
+    """An engine.  It is told the whole game before every move, so that its moves depend on the position alone.
+
+    OpenSpiel counts every stone on the board as alive when both have passed (Tromp-Taylor rules).  An engine that would
+    pass is therefore asked for a move that takes dead stones off, where it knows that command, and passes after these.
+    """
+
+    def __init__(self, argument: str) -> None:
+        """argument: the engine's command, and commands of GTP for every game: "gnugo --mode gtp --level 1; komi 5.5".
+
+        Raises:
+            PlayerError: if it cannot be started, or does not speak GTP.
+        """
+        command, self._settings = parts(argument)
+        self._engine = Engine(command)
+        name, version, known = self._ask(["name", "version", "list_commands"])
+        self.title = f"{name} {version}".strip()
+        self._known = set(known.split())
+
+    def act(self, positions: Positions) -> Moves:
+        if positions.states is None or any(s.get_game().get_type().short_name != "go" for s in positions.states):
+            raise PlayerError(f"gtp:{printable(self._engine.command)} plays board/go(...) only")
+        rows = zip(positions.states, positions.seed, strict=True)
+        actions = [self._choose(state, int(seed)) for state, seed in rows]
+        return Moves(np.array(actions, np.int64), np.full(len(actions), np.nan, np.float32))
+
+    def _choose(self, state: Any, seed: int) -> int:
+        rules = state.get_game().get_parameters()
+        size, komi = rules["board_size"], rules["komi"]
+        if rules["handicap"]:
+            raise PlayerError("gtp: games with a handicap cannot be set up; leave handicap=0")
+        moves = [vertex(state, step.player, step.action) for step in state.full_history()]
+        colour = COLOURS["BW"[state.current_player()]]
+        seeded = [f"{SEED} {seed % 2**31}"] if SEED in self._known else []
+        setup = [f"boardsize {size}", "clear_board", f"komi {komi:g}", *seeded, *self._settings]
+        *_, answer = self._ask([*setup, *(f"play {move}" for move in moves), f"genmove {colour}"])
+        if answer.lower() == "pass" and CLEANUP in self._known:
+            _, answer = self._ask(["undo", f"{CLEANUP} {colour}"])
+        if answer.lower() == "resign":
+            return RESIGN
+        legal = {vertex(state, state.current_player(), action).split()[1]: action for action in state.legal_actions()}
+        if answer.lower() not in legal:
+            raise self._engine.error(f"plays {printable(answer)!r}, which is not legal after {' '.join(moves)}")
+        return legal[answer.lower()]
+
+    def _ask(self, commands: Sequence[str]) -> list[str]:
+        """Send several commands at once; their answers.
+
+        Raises:
+            PlayerError: naming the first command that failed.
+        """
+        self._engine.send(commands)
+        answers = [self._answer() for _ in commands]
+        for command, answer in zip(commands, answers, strict=True):
+            if not answer.startswith("="):
+                told = ", ".join(each for each in commands if each.startswith(("boardsize", "play")))
+                raise self._engine.error(f"refuses {command!r}: {printable(answer, 200)}; it was told {told}")
+        return [answer[1:].strip() for answer in answers]
+
+    def _answer(self) -> str:
+        """One answer: it begins with "=" or "?" and ends with an empty line.  Lines before it are chatter."""
+        lines: list[str] = []
+        while not lines or lines[-1]:
+            line = self._engine.line().strip()
+            if lines or line.startswith(("=", "?")):
+                lines.append(line)
+            elif line:
+                raise self._engine.error(f"does not speak GTP: it says {printable(line)!r}")
+        return "\n".join(lines).strip()
+
+    def close(self) -> None:
+        """End the engine."""
+        self._engine.close()
+
+
+def vertex(state: Any, player: int, action: int) -> str:
+    """A move as GTP writes it: "black e5"; OpenSpiel writes "B e5"."""
+    colour, point = state.action_to_string(player, action).split()
+    return f"{COLOURS[colour]} {point.lower()}"

@@ -1,0 +1,42 @@
+"""OpenSpiel's tree search with the true rules and random rollouts: the baseline of every board game."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from muzero.games.batched import need
+from muzero.interfaces import Moves, PlayerError, Positions
+
+EXPLORATION = math.sqrt(2)  # of UCT (Kocsis and Szepesvári 2006)
+MEMORY = 1000  # MB
+
+
+class RolloutsPlayer:
+    """OpenSpiel's MCTS bot, in C++: UCT with N rollouts a move and proven wins and losses (Winands et al. 2008)."""
+
+    def __init__(self, argument: str) -> None:
+        """argument: the number of rollouts."""
+        if not argument.isdecimal() or not 1 <= int(argument) <= 10_000_000:
+            raise PlayerError(f"mcts:{argument}: expected a number of rollouts from 1 to 10000000, such as mcts:100")
+        self.rollouts = int(argument)
+        self.title = f"mcts:{self.rollouts}, by OpenSpiel"
+
+    def act(self, positions: Positions) -> Moves:
+        if positions.states is None:
+            raise PlayerError("mcts plays board games only: it needs their rules")
+        moves = [self._search(state, int(seed)) for state, seed in zip(positions.states, positions.seed, strict=True)]
+        return Moves(np.array([m[0] for m in moves], np.int64), np.array([m[1] for m in moves], np.float32))
+
+    def _search(self, state: Any, seed: int) -> tuple[int, float]:
+        pyspiel = need("pyspiel", "mcts", "open_spiel", "board")
+        seed %= 2**31 - 1
+        evaluator = pyspiel.RandomRolloutEvaluator(1, seed)
+        bot = pyspiel.MCTSBot(state.get_game(), evaluator, EXPLORATION, self.rollouts, MEMORY, True, seed, False)
+        best = bot.mcts_search(state).best_child()
+        if best.outcome:  # proven
+            return best.action, best.outcome[state.current_player()]
+        return best.action, best.total_reward / max(best.explore_count, 1)
+
+    def close(self) -> None:
+        """Nothing is held."""

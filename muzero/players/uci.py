@@ -1,0 +1,67 @@
+"""Chess programs that speak the Universal Chess Interface: Stockfish, ..."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from muzero.games.batched import need
+from muzero.interfaces import Moves, PlayerError, Positions
+from muzero.players.engine import Engine, parts
+from muzero.spelling import printable
+
+GO = "go nodes 1000"  # not a time: the same position gives the same move
+
+
+class UciPlayer:
+    """An engine.  It forgets everything before every move, so that its moves depend on the position alone."""
+
+    def __init__(self, argument: str) -> None:
+        """argument: the engine's command, and commands of UCI: "stockfish; go depth 4; setoption name Hash value 64".
+
+        Raises:
+            PlayerError: if it cannot be started, or does not speak UCI.
+        """
+        command, more = parts(argument)
+        self._go = next((each for each in reversed(more) if each.split()[0] == "go"), GO)
+        if "infinite" in self._go:
+            raise PlayerError(f"uci:{printable(argument)}: '{self._go}' has no end; give nodes, depth or movetime")
+        self._engine = Engine(command)
+        self._engine.send(["uci"])
+        greeting = self._until("uciok")
+        self.title = next((line[8:].strip() for line in greeting if line.startswith("id name")), command)
+        self._engine.send([*(each for each in more if each.split()[0] != "go"), "isready"])
+        for line in self._until("readyok"):
+            if line.lower().startswith(("no such option", "unknown", "error")):
+                raise self._engine.error(f"answers {printable(line)!r}")
+
+    def act(self, positions: Positions) -> Moves:
+        if positions.states is None or any(s.get_game().get_type().short_name != "chess" for s in positions.states):
+            raise PlayerError(f"uci:{printable(self._engine.command)} plays board/chess only")
+        actions = [self._choose(state) for state in positions.states]
+        return Moves(np.array(actions, np.int64), np.full(len(actions), np.nan, np.float32))
+
+    def _choose(self, state: Any) -> int:
+        chess = need("pyspiel.chess", "uci", "open_spiel", "board")
+        moves = " ".join(move.to_lan() for move in state.moves_history())
+        position = f"position fen {state.start_fen()}" + (f" moves {moves}" if moves else "")
+        self._engine.send(["ucinewgame", "isready"])
+        self._until("readyok")
+        self._engine.send([position, self._go])
+        answer = self._until("bestmove")[-1].split()
+        legal = {chess.action_to_move(action, state.board()).to_lan(): action for action in state.legal_actions()}
+        if len(answer) < 2 or answer[1] not in legal:
+            raise self._engine.error(f"says {printable(' '.join(answer))!r}, which is no legal move after {moves}")
+        return legal[answer[1]]
+
+    def _until(self, word: str) -> list[str]:
+        """All lines to the one that begins with a word."""
+        lines = [self._engine.line()]
+        while lines[-1].split()[:1] != [word]:
+            lines.append(self._engine.line())
+        return lines
+
+    def close(self) -> None:
+        """End the engine."""
+        self._engine.close()

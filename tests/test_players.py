@@ -1,0 +1,123 @@
+"""Players: one suite for all of them, and what the perfect ones are worth."""
+
+import numpy as np
+import pytest
+
+from muzero import build
+from muzero.config import ConfigError
+from muzero.games.board import load, view
+from muzero.interfaces import PlayerError, Positions
+from muzero.players.minimax import MinimaxPlayer
+
+pyspiel = pytest.importorskip("pyspiel")
+PLAYERS = ["random", "minimax", "mcts:20", "solver"]
+
+
+def positions(name, *histories, seed=0):
+    states = []
+    for history in histories:
+        state = load(name).new_initial_state()
+        for action in history:
+            state.apply_action(action)
+        states.append(state)
+    return Positions(*view(states), np.arange(len(states)) + seed, states)
+
+
+def player(name):
+    if name == "solver":
+        pytest.importorskip("bitbully")
+    return build.player(name)
+
+
+def game_of(name):
+    return "connect_four" if name == "solver" else "tic_tac_toe"
+
+
+@pytest.mark.parametrize("name", PLAYERS)
+def test_a_player_chooses_legal_moves_the_same_ones_for_the_same_seeds(name):
+    asked = positions(game_of(name), [], [0], [0, 3], [4, 1, 2])
+    moves = player(name).act(asked)
+    again = player(name).act(asked)
+    rows = np.arange(len(asked.legal))
+    assert asked.legal[rows, moves.action].all() and moves.action.dtype == np.int64
+    np.testing.assert_array_equal(moves.action, again.action)
+    np.testing.assert_array_equal(moves.value, again.value)
+
+
+@pytest.mark.parametrize("name", PLAYERS)
+def test_what_a_player_does_in_a_position_does_not_depend_on_the_others(name):
+    asked = positions(game_of(name), [], [0], [0, 3], [4, 1, 2])
+    who = player(name)
+    alone = [
+        who.act(Positions(asked.observation[i : i + 1], asked.legal[i : i + 1], asked.seed[i : i + 1], [state]))
+        for i, state in enumerate(asked.states)
+    ]
+    np.testing.assert_array_equal(who.act(asked).action, np.concatenate([moves.action for moves in alone]))
+
+
+@pytest.mark.parametrize("name", PLAYERS)
+def test_a_player_has_a_title(name):
+    assert name.split(":")[0] in player(name).title
+
+
+def test_random_and_minimax_choose_uniformly():
+    asked = positions("tic_tac_toe", *[[]] * 900)
+    for name in ("random", "minimax"):  # every first move leads to a draw
+        counts = np.bincount(player(name).act(asked).action, minlength=9) / 900
+        assert counts == pytest.approx(np.full(9, 1 / 9), abs=0.04)
+
+
+def test_minimax_takes_a_win_stops_a_loss_and_knows_the_value():
+    moves = MinimaxPlayer().act(positions("tic_tac_toe", [0, 3, 1, 4], [0, 4, 1], []))
+    assert moves.action[:2].tolist() == [2, 2]
+    assert moves.value.tolist() == [1.0, 0.0, 0.0]
+
+
+def test_minimax_gives_up_on_games_that_are_too_large():
+    with pytest.raises(PlayerError, match="more than 100 positions"):
+        MinimaxPlayer(largest=100).value(load("connect_four").new_initial_state())
+
+
+def test_the_solver_knows_that_the_first_player_wins_connect_four_in_the_middle():
+    moves = player("solver").act(positions("connect_four", [], [3], [0]))
+    assert moves.action[0] == 3 and moves.value.tolist() == [1.0, -1.0, 1.0]
+
+
+def test_the_solver_refuses_other_games():
+    for name in ("tic_tac_toe", "connect_four(rows=5)"):
+        with pytest.raises(PlayerError, match=r"solver plays board/connect_four of 6 rows and 7 columns only"):
+            player("solver").act(positions(name, []))
+
+
+def test_rollouts_see_a_win_in_one_and_prove_it():
+    moves = build.player("mcts:200").act(positions("connect_four", [3, 0, 3, 0, 3, 1]))
+    assert moves.action[0] == 3 and moves.value[0] == 1.0
+
+
+def test_players_that_need_rules_say_so_where_there_are_none():
+    blind = Positions(np.zeros((1, 3), np.float32), np.ones((1, 2), bool), np.zeros(1, np.int64), None)
+    for name in ("minimax", "mcts:5"):
+        with pytest.raises(PlayerError, match="board games only"):
+            build.player(name).act(blind)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("randon", "did you mean random"),
+        ("mtcs:100", "did you mean mcts:ROLLOUTS"),
+        ("mcts", "did you mean mcts:ROLLOUTS"),
+        ("random:3", "did you mean random"),
+        ("nobody", "players: random, minimax, solver, human, mcts:ROLLOUTS"),
+    ],
+)
+def test_a_misspelt_player_is_told_the_nearest(name, message):
+    with pytest.raises(ConfigError) as caught:
+        build.player(name)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("argument", ["0", "-1", "many", "1.5"])
+def test_rollouts_are_a_number(argument):
+    with pytest.raises(PlayerError, match="expected a number of rollouts"):
+        build.player(f"mcts:{argument}")
