@@ -1,0 +1,173 @@
+"""Games between players, or of one alone, by number: each is the same beside whichever others it is played."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from muzero.games.batched import derive
+from muzero.interfaces import RESIGN, Games, Moves, Player, PlayerError, Positions, Timestep
+
+ATTEMPTS = 100  # to find an opening that does not end the game
+Openings = tuple[int, int]  # fewest and most random plies
+
+
+class Outcome(NamedTuple):
+    """One finished game.  Games 2k and 2k + 1 of two players begin alike, with the seats exchanged."""
+
+    score: float  # to the player under test
+    seat: int  # of the player under test; 0 moves first
+    steps: int
+    number: int = 0
+    opening: int = 0  # random plies that it began with
+    actions: tuple[int, ...] = ()  # all of them, of games for two
+    resigned: bool = False
+
+
+def play(
+    games: Games,
+    player: Player,
+    opponent: Player | None,
+    numbers: Sequence[int],
+    seed: int,
+    openings: Openings = (0, 0),
+) -> list[Outcome]:
+    """Play the games of these numbers to the end.
+
+    Args:
+        games: as many as there are numbers, or more.
+        player: under test.
+        opponent: None in games for one.
+        numbers: of the games; against an opponent, the player moves first in those that are even.
+        seed: all that is random in a game follows from the seed and the game's number.
+        openings: fewest and most uniformly random moves that a game begins with.
+
+    Returns:
+        outcomes in the order of the numbers.
+
+    Raises:
+        PlayerError: if a player cannot play, or every opening of that length ends the game.
+    """
+    table = _Table(games, opponent is not None, numbers, seed, openings)
+    while not table.done.all():
+        table.step(player, opponent)
+    return [outcome for outcome in table.outcomes if outcome is not None]
+
+
+class _Table:
+    """Slots in which one game each is played."""
+
+    def __init__(self, games: Games, two: bool, numbers: Sequence[int], seed: int, openings: Openings) -> None:
+        batch, count = games.batch, len(numbers)
+        self.games, self.two, self.openings = games, two, openings
+        self.numbers = np.array([*numbers, *[0] * (batch - count)], np.int64)
+        self.seat = self.numbers % 2 if two else np.zeros(batch, np.int64)
+        self.done = np.arange(batch) >= count
+        self.outcomes: list[Outcome | None] = [None] * batch
+        self.game_seeds = [derive(seed, int(number) // 2 if two else int(number)) for number in self.numbers]
+        self.seeds = [derive(seed + 1, int(number)) for number in self.numbers]
+        self.attempt = np.zeros(batch, np.int64)
+        self.turn, self.score, self.steps = (np.zeros(batch, kind) for kind in (np.int64, np.float64, np.int64))
+        self.forced: list[list[float]] = [[]] * batch  # numbers from 0 to 1 that choose the moves of the opening
+        self.actions: list[list[int]] = [[] for _ in range(batch)]
+        self.now: Timestep = games.reset(np.array(self.game_seeds, np.int64))
+        for slot in range(batch):
+            self._begin(slot)
+
+    def _begin(self, slot: int) -> None:
+        """A game starts, or starts again."""
+        self.turn[slot] = self.score[slot] = self.steps[slot] = 0
+        self.actions[slot] = []
+        rng = np.random.default_rng([self.game_seeds[slot], int(self.attempt[slot])])
+        self.forced[slot] = rng.random(rng.integers(self.openings[0], self.openings[1] + 1)).tolist()
+
+    def step(self, player: Player, opponent: Player | None) -> None:
+        """One move in every game."""
+        running = ~self.done & ~(self.now.last & ~self.now.first)
+        action = self._choose(player, opponent, running)
+        for slot in np.flatnonzero(running & (action == RESIGN)).tolist():
+            self._resign(slot)
+        running &= ~self.done
+        moved = np.where(running, action, self.now.legal.argmax(1))
+        self.now = now = self.games.step(moved)
+        mine = running & (self.turn == self.seat)
+        self.score += np.where(mine, now.reward, np.where(running, -now.reward, 0))
+        self.steps += running
+        self.turn = np.where(running & (now.discount < 0), 1 - self.turn, self.turn)
+        for slot in np.flatnonzero(running).tolist():
+            if self.two:
+                self.actions[slot].append(int(moved[slot]))
+            if now.last[slot] and not now.first[slot]:
+                self._finish(slot)
+        for slot in np.flatnonzero(now.first & ~self.done).tolist():  # the opening ended the game, or a fault did
+            self._begin(slot)
+
+    def _choose(self, player: Player, opponent: Player | None, running: np.ndarray) -> np.ndarray:
+        action = np.zeros(self.games.batch, np.int64)
+        opening = np.array([steps < len(forced) for steps, forced in zip(self.steps, self.forced, strict=True)])
+        for slot in np.flatnonzero(running & opening).tolist():
+            legal = np.flatnonzero(self.now.legal[slot])
+            action[slot] = legal[int(self.forced[slot][self.steps[slot]] * len(legal))]
+        free = running & ~opening
+        for who, rows in ((player, free & (self.turn == self.seat)), (opponent, free & (self.turn != self.seat))):
+            if who is not None and rows.any():
+                action[rows] = who.act(self._positions(rows)).action
+        return action
+
+    def _positions(self, rows: np.ndarray) -> Positions:
+        slots = np.flatnonzero(rows).tolist()
+        states: Sequence[Any] | None = getattr(self.games, "states", None)
+        seeds = [derive(self.seeds[slot], int(self.steps[slot])) for slot in slots]
+        chosen = [states[slot] for slot in slots] if states is not None else None
+        return Positions(self.now.observation[rows], self.now.legal[rows], np.array(seeds, np.int64), chosen)
+
+    def _finish(self, slot: int) -> None:
+        if self.steps[slot] <= len(self.forced[slot]):
+            self.attempt[slot] += 1
+            if self.attempt[slot] == ATTEMPTS:
+                low, high = self.openings
+                raise PlayerError(
+                    f"{self.games.spec.name} is over within openings of {low} to {high} moves; ask for fewer"
+                )
+            return
+        self._note(slot, float(self.score[slot]), False)
+
+    def _resign(self, slot: int) -> None:
+        """The player to move gives up: it gets the least that the game can give."""
+        least = self.games.spec.returns[0] if self.games.spec.returns else -1.0
+        self._note(slot, least if self.turn[slot] == self.seat[slot] else -least, True)
+
+    def _note(self, slot: int, score: float, resigned: bool) -> None:
+        self.done[slot] = True
+        self.outcomes[slot] = Outcome(
+            score,
+            int(self.seat[slot]),
+            int(self.steps[slot]),
+            int(self.numbers[slot]),
+            len(self.forced[slot]),
+            tuple(self.actions[slot]),
+            resigned,
+        )
+
+
+class Timed:
+    """A player whose time is taken."""
+
+    def __init__(self, player: Player) -> None:
+        self.player, self.seconds, self.moves = player, 0.0, 0
+        self.title = player.title
+
+    def act(self, positions: Positions) -> Moves:
+        """As the player does."""
+        began = time.perf_counter()
+        moves = self.player.act(positions)
+        self.seconds += time.perf_counter() - began
+        self.moves += len(moves.action)
+        return moves
+
+    def close(self) -> None:
+        """As the player does."""
+        self.player.close()
