@@ -9,14 +9,12 @@ import torch
 
 from muzero import build
 from muzero.config import Config
-from muzero.evaluate import Outcome, PlanningPlayer, RandomPlayer, play
+from muzero.evaluate import evaluate
 from muzero.inference import observe_first
-from muzero.interfaces import GameSpec, WorldModel
+from muzero.interfaces import GameSpec
 from muzero.memory import keep_freed
 from muzero.orders import Crew, Delivery, Order, Weights
 from muzero.selfplay import SelfPlay
-
-EVALUATION_BATCH = 50  # games side by side
 
 
 class Actor:
@@ -60,9 +58,7 @@ class Actor:
             BadNumbers: if the weights compute what are no numbers.
         """
         if order.task == "evaluate":
-            return Delivery(
-                order, result=evaluate(self.config, self.model, self.games.spec.two_player, **order.payload)
-            )
+            return Delivery(order, result=evaluate(self.config, self.model, **order.payload))
         if order.task == "reanalyse":
             return Delivery(order, result=self._reanalyse(**order.payload))
         selfplay = self.selfplay or self.begin(order.number)
@@ -83,23 +79,6 @@ class Actor:
     def close(self) -> None:
         """Let go of the games."""
         self.games.close()
-
-
-def evaluate(config: Config, model: WorldModel, two_player: bool, count: int) -> dict[str, list[Outcome]]:
-    """Play greedily: against the random player, or alone, with the random player's games beside ours."""
-    seed = config.table("run")["seed"]
-    trained, random = PlanningPlayer(model, build.planner(config)), RandomPlayer(seed)
-
-    def played(player: Any, opponent: Any) -> list[Outcome]:
-        games = build.games(config, min(count, EVALUATION_BATCH), training=False)
-        try:
-            return play(games, player, opponent, count, seed)
-        finally:
-            games.close()
-
-    if two_player:
-        return {"trained against random": played(trained, random)}
-    return {"trained": played(trained, None), "random": played(random, None)}
 
 
 class LocalCrew(Crew):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +11,36 @@ import torch
 from muzero import build, checkpoint
 from muzero.checkpoint import CheckpointError
 from muzero.config import Config, ConfigError, merge, read_layer
-from muzero.evaluate import PlanningPlayer, Positions
 from muzero.games import board
 from muzero.inference import observe_first
-from muzero.interfaces import GameSpec
+from muzero.interfaces import GameSpec, Positions
 from muzero.planners.tree import TreePlanner
+from muzero.players.planning import PlanningPlayer
 from muzero.search import Result
 
 
 class Agent:
     """Plays a checkpoint by greedy search: the same position always gives the same action."""
 
-    def __init__(self, config: Config, spec: GameSpec, player: PlanningPlayer, step: int) -> None:
-        self.config, self.spec, self.player, self.step = config, spec, player, step
+    def __init__(self, config: Config, spec: GameSpec, player: PlanningPlayer, step: int, folder: Path) -> None:
+        self.config, self.spec, self.player, self.step, self.folder = config, spec, player, step, folder
 
     @classmethod
-    def load(cls, run: str | Path, simulations: int | None = None, device: str = "cpu") -> Agent:
+    def load(
+        cls, run: str | Path, simulations: int | None = None, device: str = "cpu", step: str | None = None
+    ) -> Agent:
         """The newest good checkpoint of a run, or one checkpoint of it (RUN/checkpoints/step-...).
+
+        Args:
+            run: a folder.
+            simulations: of each search; None: as trained, 0: none, the policy alone.
+            device: "cpu", "cuda" or "auto".
+            step: of the checkpoint, or "best" of those that were evaluated while the run learned.
 
         Raises:
             CheckpointError: if there is none, or it does not fit the run's game and model.
         """
-        path = Path(run)
+        path = Path(run) if step is None else checkpoint.named(Path(run), step)
         if path.parent.name == "checkpoints":
             found, folder = checkpoint.verify(path), path.parent.parent
         else:
@@ -46,9 +53,8 @@ class Agent:
         games.close()
         model = build.model(config, games.spec)
         checkpoint.load_weights(model, found, games.spec)
-        changes = {} if simulations is None else {"simulations": simulations}
-        player = PlanningPlayer(model.to(build.device(device)), build.planner(config, changes))
-        return cls(config, games.spec, player, found.step)
+        player = PlanningPlayer(model.to(build.device(device)), build.planner(config, simulations))
+        return cls(config, games.spec, player, found.step, folder)
 
     def act(self, observation: np.ndarray, legal: np.ndarray | None = None) -> np.ndarray:
         """Choose actions.
@@ -60,7 +66,7 @@ class Agent:
         Returns:
             [B] int64.
         """
-        return self.player.act(self._positions(observation, legal))
+        return self.player.act(self._positions(observation, legal)).action
 
     @torch.inference_mode()
     def search(self, observation: np.ndarray, legal: np.ndarray | None = None) -> Result:
@@ -85,14 +91,10 @@ class Agent:
             )
         if legal is None:
             legal = np.ones((len(observation), self.spec.actions), bool)
-        return Positions(np.ascontiguousarray(observation, self.spec.dtype), legal, None)
+        unseeded = np.zeros(len(observation), np.int64)
+        return Positions(np.ascontiguousarray(observation, self.spec.dtype), legal, unseeded, None)
 
     def choose(self, state: Any) -> int:
         """Choose an action in a pyspiel state of the game that the agent learned."""
-        return int(self.player.act(view([state]))[0])
-
-
-def view(states: Sequence[Any]) -> Positions:
-    """What a player sees of pyspiel states."""
-    observation = np.stack([board.observation(state) for state in states])
-    return Positions(observation, np.stack([board.legal(state) for state in states]), states)
+        observation, legal = board.view([state])
+        return int(self.act(observation, legal)[0])

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 from muzero.config import AtMost, Config, ConfigError, Layer, Schema, merge, read_layer
-from muzero.evaluate import MinimaxPlayer, Player, RandomPlayer
 from muzero.games import arcade, board, control, minatar
 from muzero.games.arcade import ArcadeGames
 from muzero.games.batched import MissingExtra, UnknownGame
@@ -16,12 +15,21 @@ from muzero.games.board import BoardGames
 from muzero.games.control import ControlGames
 from muzero.games.minatar import MinatarGames
 from muzero.games.python import PythonGames
-from muzero.interfaces import Games, GameSpec, Objective, Planner, WorldModel
+from muzero.interfaces import Games, GameSpec, Objective, Planner, Player, WorldModel
 from muzero.learner import Learner
 from muzero.models.latent import SpatialModel, VectorModel
 from muzero.objectives.value_equivalence import ValueEquivalence
 from muzero.planners.reactive import ReactivePlanner
 from muzero.planners.tree import GumbelPlanner, PuctPlanner
+from muzero.players.gtp import GtpPlayer
+from muzero.players.human import HumanPlayer
+from muzero.players.minimax import MinimaxPlayer
+from muzero.players.perfect import PerfectPlayer
+from muzero.players.rollouts import RolloutsPlayer
+from muzero.players.solver import GAME as SOLVED
+from muzero.players.solver import SolverPlayer
+from muzero.players.uci import UciPlayer
+from muzero.players.uniform import RandomPlayer
 from muzero.replay import Replay
 from muzero.selfplay import SelfPlay
 from muzero.settings import ActorSettings, RunSettings
@@ -47,7 +55,9 @@ SCHEMA: Schema = {
     "learner": Learner,
 }
 LISTING = "muzero-games lists what can be played"
-PLAYERS = {"random": RandomPlayer, "minimax": MinimaxPlayer}
+PLAYERS = {"random": RandomPlayer, "minimax": MinimaxPlayer, "solver": SolverPlayer, "human": HumanPlayer}
+PLAYERS_OF = {"mcts": RolloutsPlayer, "gtp": GtpPlayer, "uci": UciPlayer}  # written mcts:100, gtp:COMMAND
+STICKY = 0.25  # Machado et al. 2018
 # Inside the package in a wheel, beside it in a checkout.
 CONFIGS = next(
     path for path in (Path(__file__).parent / "configs", Path(__file__).parent.parent / "configs") if path.exists()
@@ -135,12 +145,28 @@ def model(config: Config, spec: GameSpec, seed: int = 0) -> WorldModel:
     return config.construct("model", spec)
 
 
-def planner(config: Config, changes: Mapping[str, object] | None = None) -> Planner:
-    """The planner, with some of its settings changed."""
-    if not changes:
+def planner(config: Config, simulations: int | None = None) -> Planner:
+    """The planner, with another number of simulations perhaps; with 0, the policy alone."""
+    if simulations is None:
         return config.construct("planner")
-    table = {"kind": config.kind("planner"), **config.table("planner"), **changes}
+    if simulations == 0:
+        return ReactivePlanner()
+    table = {"kind": config.kind("planner"), **config.table("planner"), "simulations": simulations}
     return merge([Layer("command line", {"planner": table})], {"planner": SCHEMA["planner"]}).construct("planner")
+
+
+def protocols(config: Config) -> dict[str, Config]:
+    """Under which rules a game for one is to be evaluated: Atari games without and with sticky actions."""
+    if config.kind("game") != "atari":
+        return {"": config}
+    rows = {"": {"sticky": 0.0}, f", sticky {STICKY}": {"sticky": STICKY}}
+    return {name: _with_game(config, changes) for name, changes in rows.items()}
+
+
+def _with_game(config: Config, changes: Mapping[str, object]) -> Config:
+    table = {"kind": config.kind("game"), **config.table("game"), **changes}
+    changed = merge([Layer("the protocol", {"game": table})], {"game": GAMES})
+    return Config({**config.tables, **changed.tables})
 
 
 def objective(config: Config, spec: GameSpec, for_model: WorldModel) -> Objective:
@@ -161,17 +187,43 @@ def device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def player(name: str, seed: int) -> Player:
-    """An opponent by name.
+def player(name: str) -> Player:
+    """A player by name: "random", "mcts:100", "gtp:gnugo --mode gtp".
 
     Raises:
         ConfigError: naming the nearest known one.
+        PlayerError: if it cannot be had here.
     """
-    if name not in PLAYERS:
-        close = nearest(name, [*PLAYERS, "none"])
-        hint = f"did you mean {close[0]!r}?" if close else f"one of {', '.join([*PLAYERS, 'none'])}"
-        raise ConfigError([f"--against {printable(name)}: no such player; {hint}"])
-    return PLAYERS[name](seed)
+    kind, colon, argument = name.partition(":")
+    if kind in PLAYERS_OF and argument.strip():
+        return PLAYERS_OF[kind](argument.strip())
+    if kind in PLAYERS and not colon:
+        return PLAYERS[kind]()
+    raise ConfigError([f"{printable(name)}: no such player{hint_of(name)}"])
+
+
+def oracle(game: str) -> PerfectPlayer:
+    """Who knows the score of every move in a board game.
+
+    Raises:
+        PlayerError: if the solver of the game is not installed.
+    """
+    return SolverPlayer() if game == f"board/{SOLVED}" else MinimaxPlayer()
+
+
+def is_player(name: str) -> bool:
+    """Whether a name is meant to be that of a player rather than of a folder."""
+    kind, colon, _ = name.partition(":")
+    return (kind in PLAYERS_OF and bool(colon)) or name in PLAYERS
+
+
+def hint_of(name: str) -> str:
+    """What was probably meant, and what there is."""
+    kind = name.partition(":")[0]
+    close = nearest(kind, [*PLAYERS, *PLAYERS_OF])
+    known = [*PLAYERS, "mcts:ROLLOUTS", "gtp:COMMAND", "uci:COMMAND"]
+    meant = {known.partition(":")[0]: known for known in known}
+    return f"; did you mean {meant[close[0]]}?" if close else f"; players: {', '.join(known)}, or the folder of a run"
 
 
 def playable() -> dict[str, list[str] | str]:

@@ -19,6 +19,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from muzero import evaluations
 from muzero.interfaces import GameSpec
 
 FORMAT = 2
@@ -158,6 +159,32 @@ def listed(folder: Path) -> list[Path]:
     found = [(NAME.fullmatch(path.name), path) for path in (folder.iterdir() if folder.is_dir() else [])]
     ordered = sorted((int(name.group(1)), int(name.group(2) or 0), path) for name, path in found if name)
     return [path for _, _, path in ordered]
+
+
+def step_of(path: Path) -> int:
+    """Environment steps of a checkpoint, by its name."""
+    found = NAME.fullmatch(path.name)
+    assert found is not None
+    return int(found.group(1))
+
+
+def named(run: Path, name: str) -> Path:
+    """A checkpoint of a run: "3000", "step-000003000", or "best" of those evaluated while the run learned.
+
+    Raises:
+        CheckpointError: if the run has no such checkpoint; it lists those that there are.
+    """
+    paths = {path.name: path for path in listed(run / "checkpoints")}
+    there = ", ".join(paths) or "nothing"
+    if name == "best":
+        step = evaluations.best(evaluations.read(run), map(step_of, paths.values()))
+        if step is None:
+            raise CheckpointError(f"{run}: none of its checkpoints was evaluated while it learned; there are {there}")
+        name = str(step)
+    found = paths.get(f"step-{int(name):09d}" if name.isdecimal() else name)
+    if found is None:
+        raise CheckpointError(f"{run / 'checkpoints'} holds no {name}, only {there}")
+    return found
 
 
 def latest(folder: Path) -> tuple[Checkpoint, list[str]]:

@@ -1,227 +1,90 @@
-"""Evaluation: players, games between them, and what the scores are worth."""
+"""How a run evaluates its own model: a stated number of games, greedily."""
 
 from __future__ import annotations
 
 import json
-import math
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
-import numpy as np
-import torch
+from muzero import build
+from muzero.config import Config, ConfigError
+from muzero.interfaces import GameSpec, Player, WorldModel
+from muzero.matches import Openings, Outcome, play
+from muzero.players.planning import PlanningPlayer
+from muzero.players.uniform import RandomPlayer
+from muzero.statistics import Summary
 
-from muzero.inference import observe_first
-from muzero.interfaces import Games, Planner, WorldModel
-
-
-@dataclass(frozen=True)
-class Positions:
-    """What a player sees of B positions in which it is to move."""
-
-    observation: np.ndarray  # [B, *observation]
-    legal: np.ndarray  # [B, A] bool
-    states: Sequence[Any] | None  # pyspiel states, for board games
+BATCH = 100  # games side by side
+SMALL = 20  # steps of the longest game in which an opening at random would decide too much
+OPENINGS = (2, 4)
 
 
-class Player(Protocol):
-    """Somebody to play."""
+class Evaluated(NamedTuple):
+    """What was played, and what it cost."""
 
-    def act(self, positions: Positions) -> np.ndarray:
-        """Actions [B] int64."""
-        ...
-
-
-class RandomPlayer:
-    """Plays uniformly among the legal actions."""
-
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-
-    def act(self, positions: Positions) -> np.ndarray:
-        return np.where(positions.legal, self.rng.random(positions.legal.shape), -1).argmax(1)
+    games: dict[str, list[Outcome]]  # by what was played; the model's own first
+    seconds: float
 
 
-class PlanningPlayer:
-    """Plays a model by planning, without exploring.  Each position stands alone: models with memory are not served."""
+def evaluate(config: Config, model: WorldModel, count: int, baseline: bool = False) -> Evaluated:
+    """Play greedily: against the opponent of the settings, or alone.
 
-    def __init__(self, model: WorldModel, planner: Planner) -> None:
-        self.model, self.planner = model.eval(), planner
-        self.device = next(iter(model.parameters()), torch.empty(0)).device
-        self.rng = np.random.default_rng(0)  # planners ask for one; without exploring they draw nothing
-
-    @torch.inference_mode()
-    def act(self, positions: Positions) -> np.ndarray:
-        observation = torch.from_numpy(positions.observation).to(self.device)
-        root = observe_first(self.model, observation)
-        decision, _ = self.planner.plan(self.model, root, positions.legal, None, self.rng, explore=False)
-        return decision.action
-
-
-class MinimaxPlayer:
-    """Plays perfectly, uniformly among the best moves, in games small enough to be searched to the end."""
-
-    def __init__(self, seed: int, largest: int = 1_000_000) -> None:
-        """largest: positions to solve before giving up."""
-        self.rng = np.random.default_rng(seed)
-        self.largest = largest
-        self.solved: dict[str, float] = {}
-
-    def act(self, positions: Positions) -> np.ndarray:
-        if positions.states is None:
-            raise ValueError("minimax plays board games only: their rules are known")
-        return np.array([self.rng.choice(self.best(state)) for state in positions.states], np.int64)
-
-    def best(self, state: Any) -> list[int]:
-        """All optimal actions."""
-        values = {action: self._sign(state) * self.value(state.child(action)) for action in state.legal_actions()}
-        top = max(values.values())
-        return [action for action, value in values.items() if value == top]
-
-    def value(self, state: Any) -> float:
-        """Outcome for player 0 if both play perfectly.
-
-        Raises:
-            ValueError: if the game is too large.
-        """
-        if state.is_terminal():
-            return state.returns()[0]
-        key = f"{state.current_player()} {state}"
-        if key not in self.solved:
-            if len(self.solved) >= self.largest:
-                raise ValueError(f"{state.get_game()} has more than {self.largest:,} positions; too large for minimax")
-            sign = self._sign(state)
-            self.solved[key] = max(sign * self.value(state.child(a)) for a in state.legal_actions()) * sign
-        return self.solved[key]
-
-    @staticmethod
-    def _sign(state: Any) -> int:
-        return 1 if state.current_player() == 0 else -1
-
-
-class Outcome(NamedTuple):
-    """One finished game."""
-
-    score: float  # to the player under test
-    seat: int  # 0: it moved first
-    steps: int
-
-
-def play(games: Games, player: Player, opponent: Player | None, count: int, seed: int) -> list[Outcome]:
-    """Play `count` games to the end; against an opponent, taking the first seat in every other game.
-
-    Each slot plays its share, however long its games are, so short games are not counted more often than long ones.
+    baseline: of games for one, also the random player's.
     """
-    batch = games.batch
-    slots = np.arange(batch)
-    share = count // batch + (slots < count % batch)
-    played = np.zeros(batch, np.int64)
-    seat = slots % 2 if opponent else np.zeros(batch, np.int64)
-    turn, score, steps = np.zeros(batch, np.int64), np.zeros(batch), np.zeros(batch, np.int64)
-    outcomes: list[Outcome] = []
-    now = games.reset(np.random.SeedSequence([seed, 1]).generate_state(batch, np.uint32).astype(np.int64))
-    while (played < share).any():
-        running = ~(now.last & ~now.first) & (played < share)
-        action = np.zeros(batch, np.int64)
-        for who, rows in ((player, running & (turn == seat)), (opponent, running & (turn != seat))):
-            if who is not None and rows.any():
-                action[rows] = who.act(_positions(games, now, rows))
-        action = np.where(running, action, now.legal.argmax(1))
-        now = games.step(action)
-        broken = running & now.first  # by a fault: it is played again
-        score += np.where(running & (turn == seat), now.reward, np.where(running, -now.reward, 0))
-        steps += running
-        turn = np.where(running & (now.discount < 0), 1 - turn, turn)
-        for slot in np.flatnonzero(running & now.last):
-            outcomes.append(Outcome(float(score[slot]), int(seat[slot]), int(steps[slot])))
-        played += running & now.last
-        turn[now.first], score[now.first], steps[now.first] = 0, 0, 0
-        if opponent:
-            seat = np.where(now.first & ~broken, 1 - seat, seat)
-    return outcomes
+    began, settings = time.monotonic(), config.table("run")
+    trained = PlanningPlayer(model, build.planner(config))
+    games: dict[str, list[Outcome]] = {}
+    if build.spec(config).two_player:
+        opponent = build.player(settings["opponent"])
+        games[f"against {settings['opponent']}"] = played(config, trained, opponent, range(count), settings["seed"])
+        opponent.close()
+    else:
+        games["trained"] = played(config, trained, None, range(count), settings["seed"])
+        if baseline:
+            games["random"] = played(config, RandomPlayer(), None, range(count), settings["seed"])
+    return Evaluated(games, time.monotonic() - began)
 
 
-def _positions(games: Games, now: Any, rows: np.ndarray) -> Positions:
-    states = getattr(games, "states", None)
-    chosen = [states[row] for row in np.flatnonzero(rows)] if states is not None else None
-    return Positions(now.observation[rows], now.legal[rows], chosen)
+def played(
+    config: Config,
+    player: Player,
+    opponent: Player | None,
+    numbers: Sequence[int],
+    seed: int,
+    openings: Openings | None = None,
+    batch: int = BATCH,
+) -> list[Outcome]:
+    """The games of these numbers, `batch` at a time.  openings: None: as `usual_openings` has them."""
+    games = build.games(config, min(len(numbers), batch), training=False)
+    try:
+        chosen = usual_openings(games.spec) if openings is None else openings
+        outcomes: list[Outcome] = []
+        for begin in range(0, len(numbers), batch):
+            outcomes += play(games, player, opponent, numbers[begin : begin + batch], seed, chosen)
+        return outcomes
+    finally:
+        games.close()
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What a list of outcomes says."""
-
-    outcomes: list[Outcome]
-
-    @cached_property
-    def scores(self) -> np.ndarray:
-        """[games]."""
-        return np.array([outcome.score for outcome in self.outcomes])
-
-    @property
-    def mean(self) -> float:
-        """Mean score."""
-        return float(self.scores.mean())
-
-    @property
-    def margin(self) -> float:
-        """Half of the 95 % interval of the mean (normal approximation)."""
-        count = len(self.scores)
-        return float(1.96 * self.scores.std(ddof=1) / math.sqrt(count)) if count > 1 else math.inf
-
-    def tally(self, seat: int | None = None) -> dict[str, int]:
-        """Wins, draws and losses, of one seat or of both."""
-        scores = [o.score for o in self.outcomes if seat is None or o.seat == seat]
-        return {
-            "wins": sum(score > 0 for score in scores),
-            "draws": sum(score == 0 for score in scores),
-            "losses": sum(score < 0 for score in scores),
-        }
-
-    def report(self, two_player: bool) -> dict[str, Any]:
-        """Plain values for JSON."""
-        report: dict[str, Any] = {
-            "games": len(self.outcomes),
-            "mean": self.mean,
-            "interval_95": [self.mean - self.margin, self.mean + self.margin],
-            "mean_steps": float(np.mean([outcome.steps for outcome in self.outcomes])),
-        }
-        if two_player:
-            report |= self.tally() | {"moving_first": self.tally(0), "moving_second": self.tally(1)}
-        else:
-            report |= {"min": float(self.scores.min()), "max": float(self.scores.max())}
-        return report
+def usual_openings(spec: GameSpec) -> Openings:
+    """2 to 4 random moves in games for two that are long enough for them."""
+    short = not spec.two_player or (spec.max_steps is not None and spec.max_steps <= SMALL)
+    return (0, 0) if short else OPENINGS
 
 
-def move_quality(player: Player, oracle: MinimaxPlayer, start: Any, view: Any, batch: int = 512) -> tuple[int, int]:
-    """How often a player chooses an optimal move, over every position of a small game in which somebody is to move.
+def check_opponent(config: Config) -> None:
+    """Refuse a run whose opponent cannot be had, before it begins rather than at its first evaluation.
 
-    Args:
-        start: the initial pyspiel state.
-        view: function from states to the `Positions` of them.
-
-    Returns:
-        number of positions with an optimal choice, number of positions.
+    Raises:
+        ConfigError: naming the nearest known player.
+        PlayerError: if the player is not there.
     """
-    seen: dict[str, Any] = {}
-    waiting = [start]
-    while waiting:
-        state = waiting.pop()
-        key = f"{state.current_player()} {state}"
-        if state.is_terminal() or key in seen:
-            continue
-        seen[key] = state
-        waiting += [state.child(action) for action in state.legal_actions()]
-    states = list(seen.values())
-    right = 0
-    for begin in range(0, len(states), batch):
-        some = states[begin : begin + batch]
-        right += sum(
-            int(action) in oracle.best(state) for action, state in zip(player.act(view(some)), some, strict=True)
-        )
-    return right, len(states)
+    name = config.table("run")["opponent"]
+    if name == "human":
+        raise ConfigError(['[run] opponent = "human": a run would wait for a person; play with muzero-eval'])
+    build.player(name).close()
 
 
 def write_results(folder: Path, results: dict[str, Summary], two_player: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from muzero.evaluate import Summary
+from muzero.evaluations import Evaluation
 from muzero.metrics import Metrics
 from muzero.spelling import printable
 
@@ -93,12 +93,15 @@ class Progress:
             row["self_play_score"] = sum(training.episodes) / len(training.episodes)
         return row
 
-    def evaluated(self, training: Training, results: dict[str, Summary]) -> None:
+    def evaluated(self, training: Training, evaluation: Evaluation) -> None:
         """Record an evaluation during the run."""
-        self.write(training, {f"evaluation/{name}": summary.mean for name, summary in results.items()})
-        for name, summary in results.items():
-            line = f"after {training.replay.steps:,} steps, {name}: {summary.mean:.2f} ± {summary.margin:.2f}"
-            self._say(line.ljust(self.console.width - 1))
+        name, mean = evaluation.name, evaluation.mean
+        ends = {f"evaluation/{name}/{end}": getattr(evaluation, end) for end in ("low", "high")}
+        self.write(training, {f"evaluation/{name}": mean, **ends})
+        margin, cost = (evaluation.high - evaluation.low) / 2, f"{evaluation.games:,} games, {evaluation.cost:.1f} s"
+        self._say(
+            f"after {evaluation.step:,} steps, {name}: {mean:.2f} ± {margin:.2f} ({cost})".ljust(self.console.width - 1)
+        )
 
     def warn(self, message: str) -> None:
         """Say something once."""

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def save(
         step: environment steps so far.
         arrays: by file name.
         state: plain values.
-        notes: for the manifest, to be read without the rest: fingerprint, seconds, score.
+        notes: for the manifest, to be read without the rest: fingerprint, seconds.
 
     Raises:
         OSError: if the disk is full or read-only; what was there is untouched.
@@ -90,8 +90,8 @@ def _free(folder: Path, step: int) -> Path:
     return path
 
 
-def prune(folder: Path, keep: int, every: float) -> int:
-    """Remove all but the newest `keep`, the best by score, and the first of each `every` seconds of training.
+def prune(folder: Path, keep: int, every: float, wanted_steps: Collection[int] = ()) -> int:
+    """Remove all but the newest `keep`, the first of each `every` seconds of training, and those of the wanted steps.
 
     To be called once a newer one has been verified.
 
@@ -107,9 +107,7 @@ def prune(folder: Path, keep: int, every: float) -> int:
         except CheckpointError:
             continue  # whoever resumes says so and sets it aside
     wanted = set(paths[-keep:])
-    scored = [path for path in notes if isinstance(notes[path].get("score"), float)]
-    if scored:
-        wanted.add(max(scored, key=lambda path: (notes[path]["score"], paths.index(path))))
+    wanted.update(path for path in notes if notes[path]["step"] in wanted_steps)
     intervals: dict[int, Path] = {}
     for path in paths:
         if path in notes:

@@ -25,6 +25,7 @@ class RunSettings:
     keep_every: Annotated[float, Range(1.0)] = 43_200.0  # seconds of training; one checkpoint of each such time stays
     failed_saves: Annotated[int, Range(0)] = 0  # in a row, after which the run gives up; 0: it never does
     evaluate_every: Annotated[int, Range(0)] = 0  # environment steps; 0 evaluates at the end only
+    opponent: str = "random"  # of evaluations during the run, in games for two: any player of muzero-eval but a run
     evaluation_games: Annotated[int, Range(1, 100_000)] = 100
 
 

@@ -42,8 +42,7 @@ def collect(training: Training, games: bool = True) -> tuple[dict[str, dict[str,
         "replay": replay,
         "actor": actor,
         "seconds": training.seconds(),
-        "evaluated_at": training.evaluated_at,
-        "score": training.score,
+        "evaluated_at": training.examiner.at,
         "episodes": list(training.episodes),
     }
     return arrays, state
@@ -126,7 +125,7 @@ def apply(training: Training, snapshot: Snapshot) -> list[str]:
             f"step {snapshot.step:,}: the run cannot be brought back ({type(error).__name__}: {error})"
         ) from error
     training.restart_clock(state["seconds"])
-    training.evaluated_at, training.saved_at = state["evaluated_at"], training.replay.steps
-    training.score = state["score"]
+    training.examiner.resume(state["evaluated_at"])
+    training.saved_at = training.replay.steps
     training.episodes.extend(state["episodes"])
     return warnings

@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from muzero import build, checkpoint, saving, snapshot
-from muzero.actor import evaluate
 from muzero.config import Config
 from muzero.crews import gather
-from muzero.evaluate import Summary
+from muzero.evaluate import Evaluated, check_opponent, evaluate
+from muzero.examiner import Examiner
 from muzero.experience import Experience
 from muzero.failpoints import failpoint
 from muzero.interfaces import BadNumbers, EnvironmentFault, Window
@@ -24,6 +25,7 @@ from muzero.orders import Delivery, LostCluster
 from muzero.progress import Progress
 from muzero.saving import SaveError
 from muzero.segment_log import SegmentLog
+from muzero.statistics import Summary
 from muzero.stopping import Stop
 
 WAIT = 0.5  # seconds until the screen is refreshed although nothing was delivered
@@ -46,16 +48,17 @@ class Training:
         self.device = build.device(settings.device)
         self.crew = gather(config, self.device)
         self.spec = self.crew.spec
+        if self.spec.two_player:
+            check_opponent(config)
         model = build.model(config, self.spec, settings.seed)
         objective = build.objective(config, self.spec, model)
         self.learner = config.construct("learner", model, objective, self.device)
         self.replay = config.construct("replay", self.spec, settings.seed)
         self.writer = saving.Writer()
         self.episodes: deque[float] = deque(maxlen=100)  # scores of the latest games
-        self.score: float | None = None  # of the last evaluation
         self.restart_clock(0.0)
         self.saved_at = 0
-        self.evaluated_at = 0
+        self.examiner = Examiner(folder, settings.evaluate_every)
         self.recoveries = 0
         self.faults = self.rejected = self.faults_told = 0  # games that broke off, segments that did not hold
         self.last_fault: str | None = None
@@ -155,7 +158,7 @@ class Training:
     def _store(self, delivery: Delivery, progress: Progress | None) -> None:
         """Take in what an actor delivered."""
         if delivery.order.task == "evaluate":
-            self._evaluated({name: Summary(outcomes) for name, outcomes in delivery.result.items()}, progress)
+            self._evaluated(delivery.result, progress)
         elif delivery.order.task == "reanalyse":
             self.refreshed += self.replay.refresh(**delivery.result)
         else:
@@ -238,28 +241,38 @@ class Training:
     # --- evaluation ----------------------------------------------------------------------------------------------
 
     def evaluate(self, count: int) -> dict[str, Summary]:
-        """Play greedily: against the random player, or alone, with the random player's returns beside ours."""
-        results = evaluate(self.config, self.learner.model, self.spec.two_player, count)
-        return {name: Summary(outcomes) for name, outcomes in results.items()}
+        """Play the last checkpoint greedily: against the opponent of the settings, or alone, random play beside it."""
+        self.examiner.begin(self.replay.steps, self.learner.updates, self.seconds())
+        results = evaluate(self.config, self.learner.model, count, baseline=True)
+        self.examiner.finish(results)
+        return {name: Summary(outcomes) for name, outcomes in results.games.items()}
 
     def _evaluate_in_time(self, progress: Progress) -> None:
-        """Evaluate where it is time: an actor does it, if there is one for that."""
-        settings = self.settings
-        if not settings.evaluate_every or self.replay.steps - self.evaluated_at < settings.evaluate_every:
+        """Evaluate where it is time, and save what is evaluated: an actor does it, if there is one for that."""
+        if not self.examiner.due(self.replay.steps):
             return
         if self.evaluates:
-            if self.crew.request("evaluate", lambda: {"count": settings.evaluation_games}):
-                self.evaluated_at = self.replay.steps
+            self.crew.request("evaluate", self._to_evaluate)
             return
-        self.evaluated_at = self.replay.steps
+        payload = self._to_evaluate()
         with self._timed("evaluate"):
-            results = self.evaluate(settings.evaluation_games)
+            results = evaluate(self.config, self.learner.model, **payload)
         self._evaluated(results, progress)
 
-    def _evaluated(self, results: dict[str, Summary], progress: Progress | None) -> None:
-        self.score = next(iter(results.values())).mean
-        if progress is not None:
-            progress.evaluated(self, results)
+    def _to_evaluate(self) -> dict[str, Any]:
+        """Publish and save what is there now."""
+        self.examiner.begin(self.replay.steps, self.learner.updates, self.seconds())
+        self._publish()
+        with self._timed("save"):
+            self.save()
+        return {"count": self.settings.evaluation_games}
+
+    def _evaluated(self, results: Evaluated, progress: Progress | None) -> None:
+        evaluation = self.examiner.finish(results)
+        if evaluation is not None and progress is not None:
+            progress.evaluated(self, evaluation)
+            if self.examiner.missed is not None:
+                progress.warn(f"an evaluation could not be written: {self.examiner.missed}")
 
     # --- saving --------------------------------------------------------------------------------------------------
 
@@ -276,14 +289,15 @@ class Training:
             raise_if(wait, self.experience.error)
             return
         arrays, state = snapshot.collect(self, games)
-        notes = {"seconds": state["seconds"], "score": self.score, "log": self.experience.oldest.file}
+        notes: dict[str, Any] = {"seconds": state["seconds"], "log": self.experience.oldest.file}
         notes["fingerprint"] = checkpoint.fingerprint(self.spec)
         step, folder, settings = self.replay.steps, self.folder / "checkpoints", self.settings
 
         def job() -> None:
             self.experience.log.sync()  # first: a checkpoint must not name segments that the disk does not hold
             saving.save(folder, step, arrays, state, notes)
-            self.experience.log.drop_before(saving.prune(folder, settings.keep, settings.keep_every))
+            wanted = self.examiner.wanted()
+            self.experience.log.drop_before(saving.prune(folder, settings.keep, settings.keep_every, wanted))
 
         self.writer.wait()
         raise_if(0 < settings.failed_saves <= self.writer.in_a_row, self.writer.error)

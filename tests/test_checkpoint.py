@@ -19,7 +19,7 @@ OTHER = GameSpec("board/othello", (3, 8, 8), "float32", 65, (-1.0, 0.0))
 
 def save(folder, step=12000, **changes):
     arrays = {"model": {"weight": np.arange(6, dtype=np.float32).reshape(2, 3)[:, ::-1], "step": np.array(3)}}
-    notes = {"fingerprint": checkpoint.fingerprint(SPEC), "seconds": 1.5 * step, "score": None, "log": 1}
+    notes = {"fingerprint": checkpoint.fingerprint(SPEC), "seconds": 1.5 * step, "log": 1}
     state = {"updates": 7}
     for name in list(changes):
         (notes if name in notes else state)[name] = changes[name]
@@ -35,11 +35,10 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert arrays["step"].shape == ()
 
 
-def test_the_newest_the_best_and_one_of_each_interval_are_kept(tmp_path):
-    scores = {3: 0.9, 4: 0.2}
+def test_the_newest_the_wanted_and_one_of_each_interval_are_kept(tmp_path):
     for step in range(1, 9):
-        save(tmp_path, step, seconds=10.0 * step, score=scores.get(step), log=step)
-        assert saving.prune(tmp_path, 2, 50.0) == max(1, step - 1)
+        save(tmp_path, step, seconds=10.0 * step, log=step)
+        assert saving.prune(tmp_path, 2, 50.0, [3]) == max(1, step - 1)
     assert [path.name for path in checkpoint.listed(tmp_path)] == [f"step-{step:09d}" for step in (3, 5, 7, 8)]
 
 

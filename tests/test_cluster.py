@@ -194,7 +194,7 @@ def test_positions_are_planned_again_and_games_evaluated_by_actors_of_their_own(
         if delivery is not None and delivery.order.task != "play":
             results[delivery.order.task] = delivery.result
     assert results["reanalyse"]["policy"].shape == (5, 3) and results["reanalyse"]["value"].shape == (5,)
-    assert [outcome.score for outcome in results["evaluate"]["trained"]] == [10.0] * 3
+    assert [outcome.score for outcome in results["evaluate"].games["trained"]] == [10.0] * 3
 
 
 # --- what the machine shows of it ------------------------------------------------------------------------------------

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from misbehaving import Misbehaving
 
-from muzero.evaluate import RandomPlayer, play
 from muzero.games.python import PythonGames
 from muzero.interfaces import BadNumbers, EnvironmentFault, WindowSize
+from muzero.matches import play
 from muzero.models.latent import VectorModel
 from muzero.planners.tree import GumbelPlanner
+from muzero.players.uniform import RandomPlayer
 from muzero.replay import Replay
 from muzero.selfplay import SelfPlay
 
@@ -243,6 +244,6 @@ def test_weights_that_are_no_numbers_stop_a_search_by_their_version(misbehave):
 def test_a_game_that_breaks_off_in_an_evaluation_is_played_again(misbehave):
     misbehave(lambda slot, call, number: ValueError() if number == 5 and call == "step" and slot < 2 else None)
     made = games(2)
-    outcomes = play(made, RandomPlayer(0), None, 6, 0)
+    outcomes = play(made, RandomPlayer(), None, range(2), 0)
     assert made.faults == 2
-    assert [(outcome.score, outcome.steps) for outcome in outcomes] == [(5.0, 10)] * 6
+    assert [(outcome.score, outcome.steps) for outcome in outcomes] == [(5.0, 10)] * 2

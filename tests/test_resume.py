@@ -71,7 +71,7 @@ def save_forever(folder, report):
     while True:
         step += 1
         arrays = {"model": {"weight": rng.random((64, 1024), np.float32)}, "actor": {"step": np.array([step])}}
-        saving.save(folder, step, arrays, {"step": step}, {"seconds": float(step), "score": None, "log": 0})
+        saving.save(folder, step, arrays, {"step": step}, {"seconds": float(step), "log": 0})
         saving.prune(folder, 3, 1e9)
         os.write(report, step.to_bytes(8, "little"))
 

@@ -101,7 +101,7 @@ def test_a_run_leaves_its_configuration_metrics_events_and_checkpoints(finished)
     assert last["steps"] >= 600 and last["updates"] > 0
     found, problems = checkpoint.latest(finished / "checkpoints")
     assert found.step >= 600 and not problems
-    assert json.loads((finished / "evaluation.json").read_text())["trained against random"]["games"] == 4
+    assert json.loads((finished / "evaluation.json").read_text())["against random"]["games"] == 4
 
 
 def test_an_agent_plays_a_run_and_always_chooses_the_same(finished):
@@ -124,8 +124,9 @@ def test_a_run_is_evaluated_against_minimax_over_both_seats_and_all_positions(fi
     )
     assert result.returncode == 0, result.stderr
     report = json.loads((tmp_path / "out.json").read_text())
-    assert report["positions"] == 4520 and 0 < report["optimal"] <= 4520
-    assert sum(report["moving_first"].values()) == sum(report["moving_second"].values()) == 10
+    assert report["all_positions"]["positions"] == 4520 and 0 < report["all_positions"]["optimal"] <= 1
+    for seat in ("moving_first", "moving_second"):
+        assert sum(report[seat][result] for result in ("wins", "draws", "losses")) == 10
     assert report["wins"] == 0  # nobody beats perfect play
 
 
