@@ -1,0 +1,71 @@
+"""Where figures come from: command, versions, machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "numpy", "onnxruntime", "ray", "open_spiel", "ale-py", "gymnasium", "bitbully")
+
+
+def provenance() -> dict[str, Any]:
+    """What to note beside figures."""
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    return {
+        "command": shlex.join(words),
+        "folder": os.getcwd(),
+        "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        "versions": {"Python": platform.python_version(), **versions()},
+        "machine": machine(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of muzero and of what it works with, as far as it is installed."""
+    from muzero import __version__
+
+    found = {"muzero": __version__}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores that may be used, memory, GPUs."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "processor": processor(),
+        "cores": cores,
+        "memory_GiB": memory(),
+        "gpus": gpus,
+        "system": platform.platform(),
+    }
+
+
+def processor() -> str:
+    """Its name, as well as the system knows it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def memory() -> float | None:
+    """GiB of memory; None where that is not known."""
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (AttributeError, OSError, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""Runs as one page: what is read of them (collect), drawn (charts), and written (page)."""

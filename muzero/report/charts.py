@@ -1,0 +1,140 @@
+"""Charts of runs, as PNG.  Every seed is drawn; bands are 95 % intervals."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from muzero.games.batched import MissingExtra
+from muzero.report.collect import Run, groups
+
+COLOURS = ("#1f5fa8", "#c2571a", "#2b7a4b", "#8a3d8f", "#a08018", "#3b8a96", "#b03a48", "#5b5b5b")
+SIZE = (6.4, 3.6)  # inches
+DPI = 130
+
+
+def figure() -> Any:
+    """An empty chart.
+
+    Raises:
+        MissingExtra: if matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra('muzero-report needs matplotlib: pip install "muzero[report]"') from error
+    made = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
+    axes = made.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e3e7eb", linewidth=0.8)
+    axes.set_axisbelow(True)
+    return made, axes
+
+
+def png(made: Any) -> bytes:
+    """A chart as a file."""
+    buffer = io.BytesIO()
+    made.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def charts(runs: Sequence[Run]) -> dict[str, bytes]:
+    """All charts for which there are figures: name of the file -> PNG."""
+    drawn: dict[str, Any] = {
+        "evaluation-by-steps": evaluated(runs, lambda each: each.step, "environment steps"),
+        "evaluation-by-time": evaluated(runs, lambda each: each.seconds / 60, "minutes of training"),
+        "self-play-score": metric(runs, "self_play_score", "score of self-play, mean of the last 100 games"),
+        "steps-per-second": metric(runs, "steps_per_second", "environment steps per second"),
+        "updates-per-second": metric(runs, "updates_per_second", "updates per second"),
+    }
+    losses = sorted({key for run in runs for row in run.metrics for key in row if key.startswith("loss/")})
+    drawn |= {key.replace("/", "-"): metric(runs, key, key.replace("/", ": "), log=True) for key in losses}
+    for run in runs:
+        for name, result in run.results.items():
+            title = f"{run.label}-{name.removesuffix('.json')}"
+            drawn[f"sweep-{title}"] = swept(result, "simulations", "simulations a move")
+            drawn[f"sweep-time-{title}"] = swept(result, "milliseconds_per_move", "milliseconds a move")
+    drawn = {name: made for name, made in drawn.items() if made is not None}
+    return {f"{plain(name)}.png": png(made) for name, made in drawn.items()}
+
+
+def plain(name: str) -> str:
+    """A name of a file."""
+    return "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name)
+
+
+def coloured(runs: Sequence[Run]) -> list[tuple[Run, str, str | None]]:
+    """Each run with the colour of its group, and a label for the first of the group."""
+    found = []
+    for number, group in enumerate(groups(runs)):
+        for index, run in enumerate(group):
+            label = run.label if len(group) == 1 else f"{run.label} and {len(group) - 1} more seeds"
+            found.append((run, COLOURS[number % len(COLOURS)], label if index == 0 else None))
+    return found
+
+
+def evaluated(runs: Sequence[Run], place: Callable[[Any], float], axis: str) -> Any:
+    """Evaluations while runs learned; None if there were none."""
+    if not any(run.evaluations for run in runs):
+        return None
+    made, axes = figure()
+    for run, colour, label in coloured(runs):
+        rows = run.evaluations
+        where = [place(row) for row in rows]
+        axes.plot(where, [row.mean for row in rows], color=colour, label=label, marker="o", markersize=3, linewidth=1.4)
+        axes.fill_between(where, [row.low for row in rows], [row.high for row in rows], color=colour, alpha=0.15, lw=0)
+    names = sorted({row.name for run in runs for row in run.evaluations})
+    finish(axes, axis, f"score, {' and '.join(names)}", len(runs) > 1)
+    return made
+
+
+def metric(runs: Sequence[Run], key: str, title: str, log: bool = False) -> Any:
+    """A metric against environment steps; None if no run has it."""
+    if not any(run.last(key) is not None for run in runs):
+        return None
+    made, axes = figure()
+    for run, colour, label in coloured(runs):
+        rows = [(row["steps"], row[key]) for row in run.metrics if isinstance(row.get(key), (int, float))]
+        if rows:
+            axes.plot(*zip(*rows, strict=True), color=colour, label=label, linewidth=1.2)
+    values = [row[key] for run in runs for row in run.metrics if isinstance(row.get(key), (int, float))]
+    if log and min(values) > 0 and max(values) > 10 * min(values):
+        axes.set_yscale("log")
+    finish(axes, "environment steps", title, len(runs) > 1)
+    return made
+
+
+def swept(result: dict[str, Any], key: str, axis: str) -> Any:
+    """Score against the number of simulations, or against the time that they take; None where nothing was swept."""
+    rows = [row for row in result.get("rows", []) if isinstance(row.get("simulations"), int)]
+    if len(rows) < 2:
+        return None
+    value, ends = ("optimal", "optimal_interval_95") if "optimal" in rows[0] else ("share", "share_interval_95")
+    if value not in rows[0]:
+        value, ends = "mean", "interval_95"
+    made, axes = figure()
+    where = [row[key] for row in rows]
+    axes.plot(where, [row[value] for row in rows], color=COLOURS[0], marker="o", markersize=4)
+    lows, highs = ([row[ends][side] for row in rows] for side in (0, 1))
+    if None not in lows + highs:
+        axes.fill_between(where, lows, highs, color=COLOURS[0], alpha=0.15, linewidth=0)
+    axes.set_xscale("symlog", linthresh=1 if key == "simulations" else 0.1)
+    if key == "simulations":
+        axes.set_xticks(where, [str(number) for number in where])
+        axes.minorticks_off()
+    names = {"optimal": "optimal moves", "share": f"points against {result.get('against')}", "mean": "mean score"}
+    finish(axes, axis, names[value], False)
+    return made
+
+
+def finish(axes: Any, across: str, up: str, legend: bool) -> None:
+    """Names of the axes."""
+    axes.set_xlabel(across)
+    axes.set_title(up, loc="left", fontsize=10)
+    if "steps" in across:
+        from matplotlib.ticker import EngFormatter
+
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 20k, 1M
+    if legend:
+        axes.legend(frameon=False, fontsize=8)

@@ -1,0 +1,231 @@
+"""The report as one HTML page that needs nothing beside it: no scripts, no network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from muzero.provenance import provenance
+from muzero.report.collect import Run, differences
+
+STYLE = """
+:root { --text: #1f2730; --dim: #66727f; --page: #fff; --rule: #dfe4e9; --band: #f5f7f9; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1.5rem; max-width: 84rem; color: var(--text); background: var(--page);
+  font: 15px/1.5 system-ui, sans-serif; }
+h1 { margin: 0 0 .2rem; font-size: 1.6rem; }
+h2 { margin: 2rem 0 .6rem; font-size: 1.2rem; border-bottom: 1px solid var(--rule); }
+h3 { margin: 1.2rem 0 .4rem; font-size: 1rem; }
+p.note { color: var(--dim); margin: .2rem 0; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .4rem 0; }
+.wide { overflow-x: auto; }
+th, td { padding: .2rem .8rem .2rem 0; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }
+th { color: var(--dim); font-weight: 500; }
+th:first-child, td:first-child, td.words { text-align: left; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(24rem, 1fr)); gap: 1rem; }
+figure { margin: 0; }
+img { width: 100%; height: auto; }
+pre { background: var(--band); padding: .8rem; overflow-x: auto; font-size: 13px; }
+details > summary { cursor: pointer; color: var(--dim); }
+"""
+FIRST = ("evaluation", "sweep", "self-play")  # charts that come before those of losses and speed
+
+
+def page(runs: Sequence[Run], charts: Mapping[str, bytes]) -> str:
+    """The whole page.  charts: PNG by name."""
+    games = ", ".join(dict.fromkeys(run.game for run in runs))
+    made = provenance()
+    parts = [
+        f"<h1>{escape(games)}</h1>",
+        f'<p class="note">{len(runs)} run{"s" * (len(runs) > 1)}, reported {escape(made["date"])}</p>',
+        section("Runs", summary(runs)),
+        section("Curves", drawn(charts, True), "Every seed is drawn; bands and brackets are 95 % intervals."),
+        *(section(f"Results: {run.label}", results(run)) for run in runs if run.results or run.final),
+        section("Learning and speed", drawn(charts, False)),
+        section("Settings that differ", different(runs)) if len(runs) > 1 else "",
+        section("Hardware and commands", "".join(origin(run) for run in runs) + made_by(made)),
+        section("Configuration", "".join(configuration(run) for run in runs)),
+    ]
+    head = f'<meta charset="utf-8"><title>{escape(games)}: report</title><style>{STYLE}</style>'
+    viewport = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{viewport}{head}</head><body>\n'
+        + "\n".join(parts)
+        + "\n</body></html>\n"
+    )
+
+
+def section(title: str, body: str, note: str = "") -> str:
+    """A part of the page; nothing where there is nothing to say."""
+    told = f'<p class="note">{escape(note)}</p>' if note else ""
+    return f"<h2>{escape(title)}</h2>{told}{body}" if body else ""
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table of texts and numbers."""
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join("<tr>" + "".join(aligned(value) for value in row) + "</tr>" for row in rows)
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def aligned(value: Any) -> str:
+    """Numbers to the right, with their intervals; words to the left."""
+    text = cell(value)
+    words = isinstance(value, str) and not text[:1].isdigit() and text[:1] not in "+-"
+    return f'<td class="words">{text}</td>' if words else f"<td>{text}</td>"
+
+
+def cell(value: Any) -> str:
+    """A value as text."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return escape(str(value))
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+
+
+def interval(value: Any, ends: Any, form: str = ".2f") -> str:
+    """ "0.31 [0.12..0.50]"."""
+    if not isinstance(value, (int, float)):
+        value = None
+    low, high = ends if isinstance(ends, list) and len(ends) == 2 else (None, None)
+    texts = ["∞" if end is None else f"{end:{form}}" for end in (value, low, high)]
+    return f"{texts[0]} [{texts[1]}..{texts[2]}]"
+
+
+def summary(runs: Sequence[Run]) -> str:
+    """A line for each run."""
+    columns = ["run", "game", "seed", "steps", "updates", "minutes", "last evaluation", "best checkpoint"]
+    rows = []
+    for run in runs:
+        done = run.evaluations
+        last = f"{interval(done[-1].mean, [done[-1].low, done[-1].high])} {done[-1].name}" if done else ""
+        best = next((each for each in reversed(done) if each.step == run.best), None)
+        kept = f"step {best.step:,}: {interval(best.mean, [best.low, best.high])}" if best else ""
+        minutes = (run.last("seconds") or 0) / 60
+        rows.append([run.label, run.game, run.seed, run.last("steps"), run.last("updates"), minutes, last, kept])
+    note = '<p class="note">The best checkpoint is the one whose interval has the highest lower end.</p>'
+    return table(columns, rows) + note
+
+
+def drawn(charts: Mapping[str, bytes], first: bool) -> str:
+    """Charts, inside the page."""
+    chosen = {name: image for name, image in charts.items() if name.startswith(FIRST) == first}
+    figures = "".join(
+        f'<figure><img alt="{escape(name.removesuffix(".png"))}" '
+        f'src="data:image/png;base64,{base64.b64encode(image).decode()}"></figure>'
+        for name, image in chosen.items()
+    )
+    return f'<div class="charts">{figures}</div>' if figures else ""
+
+
+def results(run: Run) -> str:
+    """What was played after the run, and at its end."""
+    parts = []
+    if run.final:
+        columns = ["at the end of the run", "games", "mean [95 %]", "wins", "draws", "losses"]
+        rows = [
+            [name, row.get("games"), interval(row.get("mean"), row.get("interval_95"))]
+            + [row.get(key) for key in ("wins", "draws", "losses")]
+            for name, row in run.final.items()
+        ]
+        parts.append(table(columns, rows))
+    for name, found in run.results.items():
+        parts.append(f"<h3>{escape(name)}</h3>" + result(found))
+    return "".join(parts)
+
+
+def result(found: Mapping[str, Any]) -> str:
+    """One file of muzero-eval."""
+    command = found.get("provenance", {}).get("command") if isinstance(found.get("provenance"), dict) else None
+    note = f'<p class="note">{escape(str(command))}</p>' if command else ""
+    if isinstance(found.get("players"), list):
+        return ladder(found) + note
+    rows = [row for row in found.get("rows", []) if isinstance(row, dict)] or [found]
+    if "optimal" in rows[0]:
+        columns = ["player", "positions", "optimal [95 %]", "keeps outcome [95 %]", "value error", "ms/move"]
+        return table(columns, [quality(row) for row in rows]) + note
+    if "share" in rows[0]:
+        columns = ["player", "against", "games", "wins", "draws", "losses", "points [95 %]", "Elo [95 %]", "ms/move"]
+        return table(columns, [match(row) for row in rows]) + note
+    columns = ["player", "protocol", "games", "mean [95 %]", "min", "max", "of human", "ms/move"]
+    keys = ("min", "max", "human_normalised", "milliseconds_per_move")
+    lines = [
+        [row.get("player"), row.get("protocol"), row.get("games"), interval(row.get("mean"), row.get("interval_95"))]
+        + [row.get(key) for key in keys]
+        for row in rows
+    ]
+    published = [[each.get("agent"), each.get("score"), each.get("source")] for each in found.get("references", [])]
+    return table(columns, lines) + (table(["published", "score", "source"], published) if published else "") + note
+
+
+def quality(row: Mapping[str, Any]) -> list[Any]:
+    """A line of moves held against perfect play."""
+    shares = [interval(row[key], row.get(f"{key}_interval_95"), ".1%") for key in ("optimal", "outcome_preserving")]
+    return [row.get("player"), row.get("positions"), *shares, row.get("value_error"), row.get("milliseconds_per_move")]
+
+
+def match(row: Mapping[str, Any]) -> list[Any]:
+    """A line of a match."""
+    counts = [row.get(key) for key in ("games", "wins", "draws", "losses")]
+    points = interval(row["share"], row.get("share_interval_95"), ".1%")
+    elo = interval(row.get("elo"), row.get("elo_interval_95"), "+.0f")
+    return [row.get("player"), row.get("against"), *counts, points, elo, row.get("milliseconds_per_move")]
+
+
+def ladder(found: Mapping[str, Any]) -> str:
+    """Ratings, the best first."""
+    rows = sorted(found["players"], key=lambda row: -row.get("elo", 0))
+    columns = ["player", "Elo [95 %]", "points", "games"]
+    lines = [
+        [
+            row.get("player"),
+            interval(row.get("elo"), row.get("elo_interval_95"), "+.0f"),
+            row.get("points"),
+            row.get("games"),
+        ]
+        for row in rows
+    ]
+    return table(columns, lines)
+
+
+def different(runs: Sequence[Run]) -> str:
+    """Settings that are not the same in all runs."""
+    found = {key: values for key, values in differences(runs).items()}
+    if not found:
+        return "<p>All settings are the same.</p>"
+    return table(["setting", *(run.label for run in runs)], [[key, *map(str, row)] for key, row in found.items()])
+
+
+def origin(run: Run) -> str:
+    """How a run came about."""
+    if not run.commands:
+        return (
+            f'<h3>{escape(run.label)}</h3><p class="note">{escape(str(run.folder))}: its commands were not noted.</p>'
+        )
+    last = run.commands[-1]
+    commands = "\n".join(f"{each.get('date')}  {each.get('command')}" for each in run.commands)
+    return f"<h3>{escape(run.label)}</h3><pre>{escape(commands)}</pre>" + facts(last)
+
+
+def facts(note: Mapping[str, Any]) -> str:
+    """Machine and versions."""
+    machine, versions = note.get("machine"), note.get("versions")
+    machine, versions = (each if isinstance(each, dict) else {} for each in (machine, versions))
+    gpus = ", ".join(map(str, machine.get("gpus") or [])) or "no GPU"
+    text = f"{machine.get('processor')}, {machine.get('cores')} cores, {machine.get('memory_GiB')} GiB, {gpus}"
+    with_them = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return f'<p class="note">{escape(text)}, {escape(str(machine.get("system")))}<br>{escape(with_them)}</p>'
+
+
+def made_by(note: Mapping[str, Any]) -> str:
+    """How this page was made."""
+    return f"<h3>this page</h3><pre>{escape(note['date'])}  {escape(note['command'])}</pre>" + facts(note)
+
+
+def configuration(run: Run) -> str:
+    """Every setting."""
+    text = (run.folder / "config.toml").read_text("utf-8", "replace")
+    return f"<details><summary>{escape(run.label)}</summary><pre>{escape(text)}</pre></details>"
