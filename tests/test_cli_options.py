@@ -73,7 +73,9 @@ def test_a_misspelt_option_that_is_required_is_found_and_so_are_choices_and_benc
     assert "no option --againts=none; did you mean --against?" in refusal(
         evaluate_command, ["r", "--againts=none"], capsys
     )
-    assert "did you mean --against by x--against?" in refusal(evaluate_command, ["r", "x--against", "none"], capsys)
+    assert "no option x--against; did you mean --against?" in refusal(
+        evaluate_command, ["r", "x--against", "none"], capsys
+    )
     assert "did you mean cuda?" in refusal(train_command, ["--game", "x", "--device", "cudda"], capsys)
     assert bench_command(["serach"]) == common.BAD_USAGE
     assert "did you mean search?" in capsys.readouterr().err

@@ -93,7 +93,7 @@ MISTAKES = [
     ("ttt --moves 0|3|1|4|2", 2, "the game is over after move 5, x(0,2); give fewer moves"),
     ("cart --moves 1|2", 2, "move 2, '2', is not legal; did you mean 0?\nlegal there: 0, 1"),
     ("ttt --mvoes 4", 2, "did you mean --moves?"),
-    ("ttt --simulations 0", 2, "simulations = 0"),
+    ("ttt --simulations 0", 2, "--simulations 0; expected at least 1"),
     ("ttt --depth 0", 2, "--depth 0; expected at least 1"),
     ("ttt --seed -1", 2, "--seed -1; expected at least 0"),
     ("bare", 2, "[planner] kind = 'reactive' has no tree"),

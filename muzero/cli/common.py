@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import re
 import sys
 import time
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from muzero.cli.outlet import Outlet, occupy
 from muzero.config import ConfigError
-from muzero.interfaces import BadNumbers, EnvironmentFault
+from muzero.interfaces import BadNumbers, EnvironmentFault, PlayerError
 from muzero.spelling import distance, nearest, printable
 
 # Exit codes.
@@ -57,6 +58,12 @@ class Parser(argparse.ArgumentParser):
             hint = f"; did you mean {likely[0][1]} by {likely[0][0]}?" if likely else ""
         sys.stderr.write(f"{self.prog}: {printable(message + hint, LINE)}\n({self.prog} --help lists the options)\n")
         sys.exit(BAD_USAGE)
+
+    def require_words(self, words: Sequence[str]) -> None:
+        """Refuse words that were probably meant to be options."""
+        for word in words:
+            if self._close(word, 1):
+                self._refuse(word)
 
     def _refuse(self, word: str) -> NoReturn:
         close = self._close(word)
@@ -112,6 +119,7 @@ def outcome(command: Callable[[Sequence[str] | None], int]) -> int:
     """The exit code of a command, after its error was printed if it ended with one."""
     from muzero.checkpoint import CheckpointError
     from muzero.games.batched import MissingExtra, UnknownGame
+    from muzero.oracle import PositionsError
     from muzero.orders import LostCluster
     from muzero.saving import SaveError
     from muzero.segment_log import LogError
@@ -120,7 +128,7 @@ def outcome(command: Callable[[Sequence[str] | None], int]) -> int:
         return command(None)
     except SystemExit as end:  # of argparse
         return end.code if isinstance(end.code, int) else 0
-    except (ConfigError, UnknownGame, MissingExtra) as error:
+    except (ConfigError, UnknownGame, MissingExtra, PlayerError, PositionsError) as error:
         return fail(error, BAD_USAGE)
     except (CheckpointError, LogError) as error:
         return fail(error, BAD_CHECKPOINT)
@@ -172,17 +180,40 @@ def plain_name(text: str, most: int = 64) -> str:
     return f"{name[: most - 9]}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
+def table(title: str, columns: Sequence[str]) -> Table:
+    """An empty table: the first column is names, the others are figures; lines are never broken."""
+    made = Table(title=title, box=None, title_justify="left", pad_edge=False, padding=(0, 2, 0, 0))
+    made.add_column(columns[0], overflow="ellipsis", no_wrap=True)
+    for column in columns[1:]:
+        made.add_column(column, justify="right", no_wrap=True)
+    return made
+
+
 def show_results(console: Console, results: dict[str, Any], two_player: bool) -> None:
-    """A table of evaluations."""
-    table = Table(title="evaluation, greedy")
-    names = ["games", "mean", "95 % interval"] + (["wins", "draws", "losses"] if two_player else ["min", "max"])
-    table.add_column("")
-    for name in names:
-        table.add_column(name, justify="right")
+    """A table of evaluations; what is in brackets are 95 % intervals."""
+    ends = ["wins", "draws", "losses"] if two_player else ["min", "max"]
+    drawn = table("evaluation, greedy [95 % intervals]", ["", "games", "mean", *ends])
     for name, summary in results.items():
         report = summary.report(two_player)
-        low, high = report["interval_95"]
-        rest = [report["wins"], report["draws"], report["losses"]] if two_player else [report["min"], report["max"]]
-        cells = [report["games"], f"{report['mean']:.2f}", f"{low:.2f} to {high:.2f}", *rest]
-        table.add_row(name, *(f"{cell:g}" if isinstance(cell, float) else str(cell) for cell in cells))
-    console.print(table)
+        cells = [f"{report['games']:,}", bracketed(summary.mean, summary.interval, ".2f")]
+        drawn.add_row(name, *cells, *(f"{report[end]:g}" for end in ends))
+    console.print(drawn)
+
+
+def write_json(path: Path, report: dict[str, Any]) -> None:
+    """Figures, with where they come from."""
+    from muzero.provenance import provenance
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report | {"provenance": provenance()}, indent=1) + "\n", encoding="utf-8")
+
+
+def bracketed(number: float, interval: Sequence[float], form: str) -> str:
+    """A figure and its interval: "+30 [-12..+72]"."""
+    low, high = (f"{end:{form}}" for end in interval)
+    return f"{number:{form}} [{low}..{high}]"
+
+
+def percent(share: float, interval: Sequence[float]) -> str:
+    """The same of a share: "70.0 [64.6..74.9]"."""
+    return bracketed(100 * share, [100 * end for end in interval], ".1f")

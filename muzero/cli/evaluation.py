@@ -1,58 +1,91 @@
-"""muzero-eval."""
+"""muzero-eval: what is asked for, and which way of evaluating it is."""
 
 from __future__ import annotations
 
-import json
+import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from rich.console import Console
-
-from muzero.cli.common import Parser, show_results, terminal
-from muzero.config import ConfigError
+from muzero.cli.common import Parser
+from muzero.cli.options import EPILOG, add_match_options, elo, span, sweep, whole
 
 
 def evaluate_command(arguments: Sequence[str] | None = None) -> int:
     """muzero-eval."""
-    parser = Parser(prog="muzero-eval", description="Play a trained run, greedily, and count.")
-    parser.add_argument("run", type=Path, help="a run's folder, or one of its checkpoints")
-    parser.add_argument("--against", required=True, help="random, minimax (small board games) or none (single agent)")
-    parser.add_argument("--games", type=int, default=100)
-    parser.add_argument("--simulations", type=int, help="per move (default: as trained)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="write the figures there")
-    options = parser.parse_args(arguments)
-    if options.games < 1:
-        parser.error(f"--games {options.games}; expected at least 1")
-    from muzero import build, evaluate
-    from muzero.agent import Agent
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["ladder"]:
+        from muzero.cli.ladder import ladder_command
 
-    opponent = None if options.against == "none" else build.player(options.against, options.seed)
-    agent = Agent.load(options.run, options.simulations)
-    if agent.spec.two_player != (opponent is not None):
-        expected = "random or minimax" if agent.spec.two_player else "none: it has a single agent"
-        raise ConfigError([f"--against {options.against}: {agent.spec.name} is played against {expected}"])
-    games = build.games(agent.config, min(options.games, 100), training=False)
-    summary = evaluate.Summary(evaluate.play(games, agent.player, opponent, options.games, options.seed))
-    console = terminal()
-    title = f"step {agent.step:,}" + ("" if opponent is None else f" against {options.against}")
-    show_results(console, {title: summary}, agent.spec.two_player)
-    report = {"run": str(options.run), "game": agent.spec.name, "step": agent.step, "against": options.against}
-    report |= {"seed": options.seed, **summary.report(agent.spec.two_player)}
-    if isinstance(opponent, evaluate.MinimaxPlayer):
-        report |= quality(agent, opponent, games, console)
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1))
-    return 0
+        return ladder_command(words[1:])
+    parser = Parser(
+        prog="muzero-eval",
+        description="Evaluate players: against another, by the scores of perfect play, or alone.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("players", nargs="+", metavar="PLAYER", help="a run, or any player listed below")
+    parser.add_argument("--against", metavar="PLAYER", help="in games for two: the opponent")
+    parser.add_argument("--positions", metavar="FILE|all|fresh[:N]", help="hold moves against perfect play there")
+    parser.add_argument("--save-positions", type=Path, metavar="FILE", help="write the positions there")
+    parser.add_argument("--sweep", type=sweep, metavar="simulations=0,1,2,...", help="one row for each number")
+    parser.add_argument("--checkpoint", metavar="STEP|best", help="of runs that name none (default: the newest)")
+    add_match_options(parser)
+    rules = parser.add_mutually_exclusive_group()
+    rules.add_argument("--games", type=whole, metavar="N", help="how many (default 100)")
+    rules.add_argument("--until-interval", type=elo, metavar="30elo", help="play until Elo is known within ± this")
+    rules.add_argument(
+        "--sprt", type=span, metavar="0,30", help="play until it is decided which difference in Elo holds"
+    )
+    options = parser.parse_args(words)
+    parser.require_words(options.players)
+    check(parser, options)
+    from muzero import build
+    from muzero.cli import alone, examining, matching
+    from muzero.lineup import enter, stage
+
+    names = rows(options)
+    entrants = [enter(name, options.simulations, options.device) for name, _ in names]
+    try:
+        if options.positions is not None:
+            return examining.examine(options, names, entrants)
+        config = stage(entrants, options.game)
+        if build.spec(config).two_player:
+            return matching.match(parser, options, names, entrants, config)
+        return alone.alone(parser, options, names, entrants, config)
+    finally:
+        for entrant in entrants:
+            entrant.player.close()
 
 
-def quality(agent: Any, oracle: Any, games: Any, console: Console) -> dict[str, int]:
-    """How many positions of a small game the agent plays optimally."""
-    from muzero.agent import view
-    from muzero.evaluate import move_quality
+def check(parser: Parser, options: argparse.Namespace) -> None:
+    """Refuse options that contradict each other."""
+    if options.positions is not None:
+        for name in ("against", "until_interval", "sprt", "games", "openings", "save_games"):
+            if getattr(options, name) is not None:
+                parser.error(f"--{name.replace('_', '-')} is for games, --positions plays none")
+    elif options.save_positions is not None:
+        parser.error("--save-positions writes those of --positions all or fresh:N")
+    if options.sweep and options.simulations is not None:
+        parser.error("--sweep and --simulations both say how many simulations; give one")
+    if options.ray_address and not options.actors:
+        parser.error("--ray-address needs --actors N: how many processes are to play")
 
-    start = games.states[0].get_game().new_initial_state()
-    right, count = move_quality(agent.player, oracle, start, view)
-    console.print(f"optimal choice in {right:,} of {count:,} positions ({right / count:.2%})", highlight=False)
-    return {"positions": count, "optimal": right}
+
+def rows(options: argparse.Namespace) -> list[tuple[str, int | None]]:
+    """Names of players to evaluate, each with the number of simulations that a sweep gives it."""
+    from muzero import build
+    from muzero.config import ConfigError
+
+    found = []
+    for name in options.players:
+        player = build.is_player(name)
+        if options.checkpoint and not player and Path(name).parent.name != "checkpoints":
+            name = f"{name}:{options.checkpoint}"
+        if options.sweep is None:
+            found.append((name, None))
+        elif player or "@" in name:
+            raise ConfigError([f"--sweep simulations=...: {name} is no run that could search more or less"])
+        else:
+            found += [(f"{name}@{number}", number) for number in options.sweep]
+    return found

@@ -36,9 +36,10 @@ def tree_command(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--depth", type=int, default=3, help="of the tree in the terminal (default 3)")
     parser.add_argument("--seed", type=int, default=0, help="of the game, where it has randomness of its own")
     options = parser.parse_args(arguments)
-    for name, least in (("depth", 1), ("seed", 0)):
-        if getattr(options, name) < least:
-            parser.error(f"--{name} {getattr(options, name)}; expected at least {least}")
+    for name, least in (("depth", 1), ("seed", 0), ("simulations", 1)):
+        given = getattr(options, name)
+        if given is not None and given < least:
+            parser.error(f"--{name} {given}; expected at least {least}")
     from muzero import build
     from muzero.agent import Agent
     from muzero.cli.position import Position, TreeNames

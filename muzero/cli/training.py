@@ -25,6 +25,7 @@ CHANGEABLE = (
     "run.failed_saves",
     "run.evaluate_every",
     "run.evaluation_games",
+    "run.opponent",
 )
 
 
@@ -160,6 +161,7 @@ def train(training: Any, folder: Path, config: Config, changed: list[str] | None
     weights = sum(parameter.numel() for parameter in training.learner.model.parameters())
     console.print(f"{training.spec.name}: {weights:,} weights on {training.device}, run in {folder}", highlight=False)
     replace(folder / "config.toml", config.to_toml())
+    record(folder, training.replay.steps)
     if training.replay.steps == 0:
         training.save(wait=True)
     progress = Progress(folder, console)
@@ -191,6 +193,14 @@ def go_on(training: Any, folder: Path, console: Any) -> None:
     for warning in training.restore():
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     console.print(f"resuming {folder} at {training.replay.steps:,} steps", highlight=False)
+
+
+def record(folder: Path, steps: int) -> None:
+    """Keep how the run was begun or resumed, and where, for reports."""
+    from muzero.provenance import provenance
+
+    with (folder / "commands.jsonl").open("a") as file:
+        file.write(json.dumps({"steps": steps, **provenance()}) + "\n")
 
 
 def note(folder: Path, steps: int, changed: list[str]) -> None:
