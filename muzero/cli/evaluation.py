@@ -49,7 +49,11 @@ def evaluate_command(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.positions is not None:
             return examining.examine(options, names, entrants)
-        config = stage(entrants, options.game)
+        met = [] if options.against in (None, "none") else [options.against]
+        opponents = [enter(name, options.simulations, options.device) for name in met]
+        for opponent in opponents:
+            opponent.player.close()  # those who play are entered where they play
+        config = stage([*entrants, *opponents], options.game)
         if build.spec(config).two_player:
             return matching.match(parser, options, names, entrants, config)
         return alone.alone(parser, options, names, entrants, config)

@@ -16,7 +16,7 @@ from muzero.cli.common import Parser, bracketed, percent, table, terminal, write
 from muzero.config import Config, ConfigError
 from muzero.evaluate import usual_openings
 from muzero.gamefiles import save
-from muzero.lineup import Entrant, enter
+from muzero.lineup import Entrant
 from muzero.matches import Outcome
 from muzero.statistics import SequentialTest, Summary, pair_shares
 
@@ -48,10 +48,6 @@ def match(
     game = config.table("run")["game"]
     if options.against in (None, "none"):
         raise ConfigError([f"{game} is for two: say whom to play with --against random, mcts:100, another run, ..."])
-    opponent = enter(options.against, options.simulations, options.device)
-    opponent.player.close()
-    if opponent.agent is not None and opponent.agent.spec.name != game:
-        raise ConfigError([f"--against {options.against} is a run of {opponent.agent.spec.name}, not of {game}"])
     people = "human" in (options.against, *options.players)
     batch = 1 if people else options.batch
     console, began, results = terminal(), time.monotonic(), []

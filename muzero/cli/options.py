@@ -12,7 +12,8 @@ EPILOG = """
 players: a run's folder, RUN:STEP or RUN:best for one of its checkpoints, RUN@16 for 16 simulations a move (RUN@0 plays
 the policy alone); random; mcts:ROLLOUTS (OpenSpiel's); minimax (small board games); solver (Connect Four); gtp:COMMAND
 (Go engines: "gtp:gnugo --mode gtp"); uci:COMMAND (chess engines: "uci:stockfish; go nodes 100"); human.
-muzero-eval ladder PLAYER... rates a whole pool; muzero-eval ladder --help says more."""
+muzero-eval ladder PLAYER... rates a whole pool; muzero-eval ladder --help says more.
+"""
 
 
 def add_match_options(parser: Parser) -> None:
