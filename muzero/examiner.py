@@ -26,18 +26,21 @@ class Examiner:
         self.at, self.pending = at if done else at - self.every, None
 
     def due(self, steps: int) -> bool:
-        """Whether it is time, and nothing under way."""
-        return bool(self.every) and self.pending is None and steps - self.at >= self.every
+        """Whether it is time."""
+        return bool(self.every) and steps - self.at >= self.every
 
     def begin(self, steps: int, updates: int, seconds: float) -> None:
         """The checkpoint of these steps is about to be saved and evaluated."""
         self.at, self.pending = steps, (steps, updates, round(seconds, 2))
 
-    def finish(self, results: Evaluated) -> Evaluation | None:
-        """Note what came of it; None where nobody knows what was evaluated."""
-        pending, self.pending = self.pending, None
-        if pending is None:
+    def finish(self, results: Evaluated, updates: int) -> Evaluation | None:
+        """Note what came of it; None if it is not of the checkpoint under way: an actor died, or a run was resumed.
+
+        updates: of the weights that were evaluated.
+        """
+        if self.pending is None or self.pending[1] != updates:
             return None
+        pending, self.pending = self.pending, None
         name, outcomes = next(iter(results.games.items()))
         summary = Summary(outcomes)
         figures = (len(outcomes), summary.mean, *summary.interval, round(results.seconds, 2))

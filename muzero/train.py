@@ -158,7 +158,7 @@ class Training:
     def _store(self, delivery: Delivery, progress: Progress | None) -> None:
         """Take in what an actor delivered."""
         if delivery.order.task == "evaluate":
-            self._evaluated(delivery.result, progress)
+            self._evaluated(delivery.result, delivery.order.version, progress)
         elif delivery.order.task == "reanalyse":
             self.refreshed += self.replay.refresh(**delivery.result)
         else:
@@ -244,7 +244,7 @@ class Training:
         """Play the last checkpoint greedily: against the opponent of the settings, or alone, random play beside it."""
         self.examiner.begin(self.replay.steps, self.learner.updates, self.seconds())
         results = evaluate(self.config, self.learner.model, count, baseline=True)
-        self.examiner.finish(results)
+        self.examiner.finish(results, self.learner.updates)
         return {name: Summary(outcomes) for name, outcomes in results.games.items()}
 
     def _evaluate_in_time(self, progress: Progress) -> None:
@@ -257,7 +257,7 @@ class Training:
         payload = self._to_evaluate()
         with self._timed("evaluate"):
             results = evaluate(self.config, self.learner.model, **payload)
-        self._evaluated(results, progress)
+        self._evaluated(results, self.learner.updates, progress)
 
     def _to_evaluate(self) -> dict[str, Any]:
         """Publish and save what is there now."""
@@ -267,8 +267,8 @@ class Training:
             self.save()
         return {"count": self.settings.evaluation_games}
 
-    def _evaluated(self, results: Evaluated, progress: Progress | None) -> None:
-        evaluation = self.examiner.finish(results)
+    def _evaluated(self, results: Evaluated, updates: int, progress: Progress | None) -> None:
+        evaluation = self.examiner.finish(results, updates)
         if evaluation is not None and progress is not None:
             progress.evaluated(self, evaluation)
             if self.examiner.missed is not None:

@@ -69,7 +69,7 @@ def coloured(runs: Sequence[Run]) -> list[tuple[Run, str, str | None]]:
     found = []
     for number, group in enumerate(groups(runs)):
         for index, run in enumerate(group):
-            label = run.label if len(group) == 1 else f"{run.label} and {len(group) - 1} more seeds"
+            label = run.label if len(group) == 1 else f"{run.label}, all {len(group)} seeds"
             found.append((run, COLOURS[number % len(COLOURS)], label if index == 0 else None))
     return found
 

@@ -23,7 +23,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .
 .wide { overflow-x: auto; }
 th, td { padding: .2rem .8rem .2rem 0; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 th { color: var(--dim); font-weight: 500; }
-th:first-child, td:first-child, td.words { text-align: left; }
+th:first-child, td:first-child, .words { text-align: left; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(24rem, 1fr)); gap: 1rem; }
 figure { margin: 0; }
 img { width: 100%; height: auto; }
@@ -64,17 +64,21 @@ def section(title: str, body: str, note: str = "") -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table of texts and numbers."""
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    body = "".join("<tr>" + "".join(aligned(value) for value in row) + "</tr>" for row in rows)
+    """A table of texts and numbers, without columns that are empty; words to the left, numbers to the right."""
+    named = zip(columns, *rows, strict=True)
+    kept = [column for column in named if any(value not in (None, "") for value in column[1:])]
+    marks = [' class="words"' if any(map(wordy, column[1:])) else "" for column in kept]
+    head = "".join(f"<th{mark}>{escape(column[0])}</th>" for column, mark in zip(kept, marks, strict=True))
+    body = ""
+    for line in zip(*(column[1:] for column in kept), strict=True):
+        cells = zip(line, marks, strict=True)
+        body += "<tr>" + "".join(f"<td{mark}>{cell(value)}</td>" for value, mark in cells) + "</tr>"
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 
 
-def aligned(value: Any) -> str:
-    """Numbers to the right, with their intervals; words to the left."""
-    text = cell(value)
-    words = isinstance(value, str) and not text[:1].isdigit() and text[:1] not in "+-"
-    return f'<td class="words">{text}</td>' if words else f"<td>{text}</td>"
+def wordy(value: Any) -> bool:
+    """Whether a cell is words, and no number with or without its interval."""
+    return isinstance(value, str) and bool(value) and not value[0].isdigit() and value[0] not in "+-∞"
 
 
 def cell(value: Any) -> str:
@@ -158,6 +162,10 @@ def result(found: Mapping[str, Any]) -> str:
         for row in rows
     ]
     published = [[each.get("agent"), each.get("score"), each.get("source")] for each in found.get("references", [])]
+    seeds = found.get("over_seeds")
+    if isinstance(seeds, dict):
+        mean = interval(seeds.get("iqm"), [seeds.get("low"), seeds.get("high")])
+        note = f"<p>Interquartile mean over {cell(seeds.get('runs'))} runs: {mean}</p>" + note
     return table(columns, lines) + (table(["published", "score", "source"], published) if published else "") + note
 
 
