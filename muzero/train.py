@@ -261,8 +261,8 @@ class Training:
 
     def _to_evaluate(self) -> dict[str, Any]:
         """Publish and save what is there now."""
+        self._publish()  # first: where weights are no numbers, it goes back to others
         self.examiner.begin(self.replay.steps, self.learner.updates, self.seconds())
-        self._publish()
         with self._timed("save"):
             self.save()
         return {"count": self.settings.evaluation_games}
