@@ -1,6 +1,6 @@
 // Selection rules: given a node, which action to follow, and what a finished search says about its root.  A rule is a
 // small value (see Steps in steps.h for what it offers), so a new search variant is a new struct here and a line in
-// kernels.h; the tree does not change.  What a rule points to belongs to the caller.
+// dispatch.h; the tree does not change.  What a rule points to belongs to the caller.
 #pragma once
 
 #include "steps.h"

@@ -11,9 +11,9 @@
 #include <variant>
 #include <vector>
 
-#include "kernels.h"
-#include "memory.h"
-#include "workers.h"
+#include "dispatch.h"
+#include "block_pool.h"
+#include "thread_pool.h"
 
 namespace muzero {
 

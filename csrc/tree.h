@@ -18,7 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "vector.h"
+#include "simd.h"
 
 namespace muzero {
 

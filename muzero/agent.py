@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from muzero import build, checkpoint
-from muzero.checkpoint import CheckpointError
+from muzero import build
 from muzero.config import Config, ConfigError, merge, read_layer
 from muzero.games import board
 from muzero.inference import observe_first
 from muzero.interfaces import GameSpec, Positions
 from muzero.planners.tree import TreePlanner
 from muzero.players.planning import PlanningPlayer
+from muzero.runs import checkpoint
+from muzero.runs.checkpoint import CheckpointError
 from muzero.search import Result
 
 

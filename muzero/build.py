@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 
 from muzero.config import AtMost, Config, ConfigError, Layer, Schema, merge, read_layer
+from muzero.config.run import ActorSettings, RunSettings
+from muzero.data.replay import Replay
 from muzero.games import arcade, board, control, minatar
 from muzero.games.arcade import ArcadeGames
 from muzero.games.batched import MissingExtra, UnknownGame
@@ -16,11 +18,12 @@ from muzero.games.control import ControlGames
 from muzero.games.minatar import MinatarGames
 from muzero.games.python import PythonGames
 from muzero.interfaces import Games, GameSpec, Objective, Planner, Player, WorldModel
-from muzero.learner import Learner
+from muzero.learning.learner import Learner
 from muzero.models.latent import SpatialModel, VectorModel
 from muzero.objectives.value_equivalence import ValueEquivalence
 from muzero.planners.reactive import ReactivePlanner
 from muzero.planners.tree import GumbelPlanner, PuctPlanner
+from muzero.play.selfplay import SelfPlay
 from muzero.players.gtp import GtpPlayer
 from muzero.players.human import HumanPlayer
 from muzero.players.minimax import MinimaxPlayer
@@ -30,10 +33,7 @@ from muzero.players.solver import GAME as SOLVED
 from muzero.players.solver import SolverPlayer
 from muzero.players.uci import UciPlayer
 from muzero.players.uniform import RandomPlayer
-from muzero.replay import Replay
-from muzero.selfplay import SelfPlay
-from muzero.settings import ActorSettings, RunSettings
-from muzero.spelling import nearest, printable
+from muzero.util.text import nearest, printable
 
 GAMES = {
     "board": BoardGames,

@@ -6,8 +6,8 @@ import torch
 
 from muzero import build
 from muzero.config import Layer, merge
+from muzero.data.replay import Replay
 from muzero.interfaces import GameSpec, Segment, SegmentId
-from muzero.replay import Replay
 
 SPECS = [
     GameSpec("flat", (5,), "float32", 3, (0.0, 0.99)),

@@ -106,7 +106,7 @@ def test_a_file_imports_only_lower_floors(path, name):
 
 def test_only_the_border_knows_of_pybind11():
     sources = (PACKAGE.parent / "csrc").glob("*.[hc]*")
-    assert {path.name for path in sources if "pybind11" in path.read_text()} <= {"bind.cpp", "checks.h"}
+    assert {path.name for path in sources if "pybind11" in path.read_text()} <= {"bindings.cpp", "checks.h"}
 
 
 def test_the_package_loads_nothing_that_could_run_code_from_a_file():
@@ -124,7 +124,7 @@ def test_importing_the_package_imports_neither_ray_nor_an_environment(tmp_path):
     import subprocess
     import sys
 
-    code = "import sys, muzero.cli, muzero.build, muzero.train; print(sorted(sys.modules))"
+    code = "import sys, muzero.cli.train, muzero.build, muzero.training.loop; print(sorted(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     loaded = result.stdout

@@ -13,10 +13,10 @@ import torch
 from rich.table import Table
 
 from muzero import build
-from muzero.cli.common import Parser, terminal
+from muzero.cli.parser import Parser, terminal
 from muzero.config import parse_settings
-from muzero.crews import gather
-from muzero.segment_format import Layout
+from muzero.data.segment_format import Layout
+from muzero.training.placement import gather
 
 GAMES = ["board/connect_four", "atari/pong"]
 

@@ -15,12 +15,12 @@ import torch
 from torch import nn
 
 from muzero import build, search
-from muzero.cli.common import Parser
+from muzero.cli.parser import Parser
 from muzero.inference import observe_first, simulating
-from muzero.inference.network import LATENT, Step
-from muzero.inference.onnx import OnnxModel, OnnxSimulator
+from muzero.inference.onnx_backend import OnnxModel, OnnxSimulator
+from muzero.inference.step import LATENT, Step
 from muzero.interfaces import GameSpec, Prediction, Transition, WorldModel
-from muzero.layers import Policy
+from muzero.models.blocks import Policy
 
 
 class Certain:

@@ -20,13 +20,13 @@ import torch
 from rich.table import Table
 
 from muzero import build
-from muzero.actor import LocalCrew
-from muzero.cli.common import Parser, terminal
+from muzero.actors.actor import LocalCrew
+from muzero.actors.tasks import Delivery
+from muzero.cli.parser import Parser, terminal
 from muzero.config import parse_settings
-from muzero.experience import Experience
-from muzero.orders import Delivery
-from muzero.segment_format import Layout
-from muzero.segment_log import SegmentLog
+from muzero.data.experience import Experience
+from muzero.data.segment_format import Layout
+from muzero.data.segment_log import SegmentLog
 
 GAMES = ["gym/CartPole-v1", "board/connect_four", "atari/pong"]
 RECORDED = 1500  # rows of each game
@@ -167,7 +167,7 @@ class Simulated:
 
 def ray_crew(spec, found, actors):
     """A crew whose actors are simulated by two processes."""
-    from muzero.cluster.crew import RayCrew
+    from muzero.cluster.pool import RayCrew
 
     class SimulatedCrew(RayCrew):
         def _make(self, slot):

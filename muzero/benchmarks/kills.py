@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from muzero import build
-from muzero.cli.common import Parser, terminal
+from muzero.cli.parser import Parser, terminal
 from muzero.config import parse_settings
-from muzero.progress import Progress
-from muzero.train import Training
+from muzero.training.loop import Training
+from muzero.training.progress import Progress
 
 WARM = 200  # updates before it counts
 

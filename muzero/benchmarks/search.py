@@ -13,8 +13,8 @@ import time
 import numpy as np
 
 from muzero import _tree, search
-from muzero.cli.common import Parser
-from muzero.search.running import finish
+from muzero.cli.parser import Parser
+from muzero.search.loop import finish
 
 CASES = [
     (1, 4, 50),

@@ -12,9 +12,9 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from muzero.cli.common import Parser
+from muzero.cli.parser import Parser, guarded
 from muzero.config import ConfigError
-from muzero.spelling import printable
+from muzero.util.text import printable
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0  # seconds until the cluster is tried again
 ENDING = 10.0  # seconds that Ray gets to end
@@ -115,3 +115,6 @@ class Node:
             except subprocess.TimeoutExpired:
                 self.child.kill()
         return self.child.returncode
+
+
+main = guarded(worker_command)

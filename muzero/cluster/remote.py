@@ -45,10 +45,10 @@ class RemoteActor:
         import torch
 
         from muzero import build
-        from muzero.actor import Actor
+        from muzero.actors.actor import Actor
         from muzero.config import merge
-        from muzero.segment_format import Layout
-        from muzero.sources import read_text
+        from muzero.config.layers import read_text
+        from muzero.data.segment_format import Layout
 
         torch.set_num_threads(threads)
         tables = merge([read_text(config, "the run's configuration")], build.SCHEMA)

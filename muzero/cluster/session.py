@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from muzero.config import ConfigError
-from muzero.spelling import printable
+from muzero.util.text import printable
 
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # at 0, Ray listens on 127.0.0.1 only; a test lists the sockets
 CHECK_EVERY, CHECK_SECONDS, MOST_CHECKS = 2.0, 3.0, 2  # of the head: period, limit, failures in a row

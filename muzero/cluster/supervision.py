@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from muzero.orders import Order, Task
+from muzero.actors.tasks import Order, Task
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 60.0  # seconds until an actor that failed is tried again
 MOST_DEATHS = 5  # in a row, without a result in between; after one more it counts as given up, but is still tried

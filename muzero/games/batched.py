@@ -12,7 +12,7 @@ import numpy as np
 
 from muzero.games.faults import Faults
 from muzero.interfaces import EnvironmentFault, Games, GameSpec, Timestep
-from muzero.spelling import nearest
+from muzero.util.text import nearest
 
 LARGEST = float(np.finfo(np.float32).max)
 

@@ -6,10 +6,10 @@ import re
 import warnings
 from typing import Annotated, Any
 
+from muzero.config.schema import Range
 from muzero.games.batched import BatchedGames, MissingExtra, UnknownGame, unknown
 from muzero.games.spaces import GymnasiumGame, count_actions, view
 from muzero.interfaces import GameSpec
-from muzero.parameters import Range
 
 
 class ControlGames(BatchedGames):

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Protocol
 
 import numpy as np
 
+from muzero.config.schema import Range
 from muzero.games.batched import BatchedGames, OneGame, UnknownGame, unknown
 from muzero.games.faults import truth
 from muzero.games.spaces import GymnasiumGame, count_actions, view
 from muzero.interfaces import GameSpec
-from muzero.parameters import Range
 
 GYMNASIUM_FORM = ("observation_space", "action_space", "reset", "step")
 TURN_FORM = ("actions", "observation_shape", "reset", "observation", "legal", "to_move", "step")

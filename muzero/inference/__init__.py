@@ -3,7 +3,7 @@
 `simulating` begins a search.  The same model and batch shape use the same buffers, search after search.
 """
 
-from muzero.inference.network import observe_first, to_numpy
 from muzero.inference.simulation import Path, fastest, simulating
+from muzero.inference.step import observe_first, to_numpy
 
 __all__ = ["Path", "fastest", "observe_first", "simulating", "to_numpy"]

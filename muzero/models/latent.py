@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from muzero.config import Range
 from muzero.interfaces import GameSpec, Latent, Prediction, Transition, WorldModel
-from muzero.layers import (
+from muzero.models.blocks import (
     Discrete,
     Policy,
     ResidualConvolution,

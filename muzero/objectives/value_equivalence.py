@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from muzero.config import Range
 from muzero.inference import observe_first
 from muzero.interfaces import GameSpec, Latent, Loss, Objective, Window, WindowSize, WorldModel
-from muzero.layers import scale_gradient
-from muzero.targets import close_cuts, n_step_value
+from muzero.models.blocks import scale_gradient
+from muzero.objectives.targets import close_cuts, n_step_value
 
 Weight = Annotated[float, Range(0.0, 1000.0)]
 LONGEST_GAME = 512  # steps that a return to the end of the game looks ahead at most

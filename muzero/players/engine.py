@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Iterable
 
 from muzero.interfaces import PlayerError
-from muzero.spelling import printable
+from muzero.util.text import printable
 
 PATIENCE = 300.0  # seconds until an engine that says nothing is given up
 GOODBYE = 2.0  # seconds that an engine has to end by itself

@@ -9,7 +9,7 @@ import numpy as np
 
 from muzero.interfaces import RESIGN, Moves, PlayerError, Positions
 from muzero.players.engine import Engine, parts
-from muzero.spelling import printable
+from muzero.util.text import printable
 
 COLOURS = {"B": "black", "W": "white"}
 SEED = "set_random_seed"  # of GNU Go

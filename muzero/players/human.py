@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from muzero.interfaces import RESIGN, Moves, Positions
-from muzero.spelling import nearest
+from muzero.util.text import nearest
 
 LEAVE = ("resign", "quit", "q")
 

@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from muzero import checkpoint, evaluations
-from muzero.evaluations import Evaluation
-from muzero.sources import ConfigError, read_layer
+from muzero.config.layers import ConfigError, read_layer
+from muzero.runs import checkpoint, evaluations
+from muzero.runs.evaluations import Evaluation
 
 COMMANDS = "commands.jsonl"
 RESULTS = "results"

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from muzero.provenance import provenance
 from muzero.report.collect import Run, differences
+from muzero.util.provenance import provenance
 
 STYLE = """
 :root { --text: #1f2730; --dim: #66727f; --page: #fff; --rule: #dfe4e9; --band: #f5f7f9; }

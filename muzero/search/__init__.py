@@ -8,8 +8,8 @@ Sizes in shapes: B searches side by side, A actions, N = simulations + 1 nodes o
 """
 
 from muzero.search.exploration import dirichlet, sample_action
+from muzero.search.loop import Evaluation, Expand, Launch, rows_of_parts
 from muzero.search.policies import Result, gumbel, puct, stochastic
-from muzero.search.running import Evaluation, Expand, Launch, rows_of_parts
 from muzero.search.sampled import Sampled, sampled_prior
 from muzero.search.tree import ActionName, Node, Tree
 

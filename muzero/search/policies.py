@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from muzero import _tree
-from muzero.search.running import Expand, Launch, run
+from muzero.search.loop import Expand, Launch, run
 from muzero.search.tree import Node, Tree
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from muzero.search.checks import check_array, check_generator, check_integer, check_number, check_rows
 from muzero.search.exploration import check_prior, dirichlet, draw
-from muzero.search.running import Evaluation, Expand
+from muzero.search.loop import Evaluation, Expand
 
 FLOAT32 = np.finfo(np.float32)
 

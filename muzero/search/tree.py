@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from muzero import _tree
-from muzero.search import graph, page
+from muzero.search.drawing import graphviz, html
 
 ActionName = Callable[[int, int], str]
 """action_name(node, action): what to call an action of a node, or an outcome where the node is one of chance."""
@@ -197,7 +197,7 @@ class Tree:
             least_visits: nodes with fewer are left out.
             most_nodes: only so many of the most visited are drawn; the principal variation always.
         """
-        return graph.to_dot(self, row, action_name or _number, action, least_visits, most_nodes)
+        return graphviz.to_dot(self, row, action_name or _number, action, least_visits, most_nodes)
 
     def to_html(
         self,
@@ -213,7 +213,7 @@ class Tree:
 
         Arguments as of `to_dot`; title and facts (name: text) say at the top what was searched.
         """
-        return page.to_html(self, row, action_name or _number, action, least_visits, most_nodes, title, facts)
+        return html.to_html(self, row, action_name or _number, action, least_visits, most_nodes, title, facts)
 
 
 def _number(node: int, action: int) -> str:

@@ -1,0 +1,1 @@
+"""Actors that play, and the pool that a loop takes results from."""

@@ -1,0 +1,98 @@
+"""muzero-eval: what is asked for, and which way of evaluating it is."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from muzero.cli.evaluate.options import EPILOG, add_match_options, elo, span, sweep, whole
+from muzero.cli.parser import Parser, guarded
+
+
+def evaluate_command(arguments: Sequence[str] | None = None) -> int:
+    """muzero-eval."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["ladder"]:
+        from muzero.cli.evaluate.ladder import ladder_command
+
+        return ladder_command(words[1:])
+    parser = Parser(
+        prog="muzero-eval",
+        description="Evaluate players: against another, by the scores of perfect play, or alone.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("players", nargs="+", metavar="PLAYER", help="a run, or any player listed below")
+    parser.add_argument("--against", metavar="PLAYER", help="in games for two: the opponent")
+    parser.add_argument("--positions", metavar="FILE|all|fresh[:N]", help="hold moves against perfect play there")
+    parser.add_argument("--save-positions", type=Path, metavar="FILE", help="write the positions there")
+    parser.add_argument("--sweep", type=sweep, metavar="simulations=0,1,2,...", help="one row for each number")
+    parser.add_argument("--checkpoint", metavar="STEP|best", help="of runs that name none (default: the newest)")
+    add_match_options(parser)
+    rules = parser.add_mutually_exclusive_group()
+    rules.add_argument("--games", type=whole, metavar="N", help="how many (default 100)")
+    rules.add_argument("--until-interval", type=elo, metavar="30elo", help="play until Elo is known within ± this")
+    rules.add_argument(
+        "--sprt", type=span, metavar="0,30", help="play until it is decided which difference in Elo holds"
+    )
+    options = parser.parse_args(words)
+    parser.require_words(options.players)
+    check(parser, options)
+    from muzero import build
+    from muzero.cli.evaluate import match, positions, single
+    from muzero.evaluation.entrants import enter, stage
+
+    names = rows(options)
+    entrants = [enter(name, options.simulations, options.device) for name, _ in names]
+    try:
+        if options.positions is not None:
+            return positions.examine(options, names, entrants)
+        met = [] if options.against in (None, "none") else [options.against]
+        opponents = [enter(name, options.simulations, options.device) for name in met]
+        for opponent in opponents:
+            opponent.player.close()  # those who play are entered where they play
+        config = stage([*entrants, *opponents], options.game)
+        if build.spec(config).two_player:
+            return match.match(parser, options, names, entrants, config)
+        return single.alone(parser, options, names, entrants, config)
+    finally:
+        for entrant in entrants:
+            entrant.player.close()
+
+
+def check(parser: Parser, options: argparse.Namespace) -> None:
+    """Refuse options that contradict each other."""
+    if options.positions is not None:
+        for name in ("against", "until_interval", "sprt", "games", "openings", "save_games"):
+            if getattr(options, name) is not None:
+                parser.error(f"--{name.replace('_', '-')} is for games, --positions plays none")
+    elif options.save_positions is not None:
+        parser.error("--save-positions writes those of --positions all or fresh:N")
+    if options.sweep and options.simulations is not None:
+        parser.error("--sweep and --simulations both say how many simulations; give one")
+    if options.ray_address and not options.actors:
+        parser.error("--ray-address needs --actors N: how many processes are to play")
+
+
+def rows(options: argparse.Namespace) -> list[tuple[str, int | None]]:
+    """Names of players to evaluate, each with the number of simulations that a sweep gives it."""
+    from muzero import build
+    from muzero.config import ConfigError
+
+    found = []
+    for name in options.players:
+        player = build.is_player(name)
+        if options.checkpoint and not player and Path(name).parent.name != "checkpoints":
+            name = f"{name}:{options.checkpoint}"
+        if options.sweep is None:
+            found.append((name, None))
+        elif player or "@" in name:
+            raise ConfigError([f"--sweep simulations=...: {name} is no run that could search more or less"])
+        else:
+            found += [(f"{name}@{number}", number) for number in options.sweep]
+    return found
+
+
+main = guarded(evaluate_command)

@@ -1,0 +1,153 @@
+"""muzero-eval ladder: everybody against everybody, and what ratings come of it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from muzero import build
+from muzero.cli.evaluate.match import arena_of, openings
+from muzero.cli.evaluate.options import EPILOG, add_match_options, whole
+from muzero.cli.parser import Parser, bracketed, table, terminal, write_json
+from muzero.config import ConfigError
+from muzero.evaluation.arena import Match, contest
+from muzero.evaluation.entrants import enter, named, parse, stage
+from muzero.evaluation.game_records import save
+from muzero.evaluation.intervals import Summary
+from muzero.evaluation.ratings import rate
+from muzero.play.match import Outcome
+from muzero.runs import checkpoint
+
+
+def ladder_command(arguments: Sequence[str]) -> int:
+    """muzero-eval ladder."""
+    parser = Parser(
+        prog="muzero-eval ladder",
+        description="Rate a pool of players: every one plays every other, in both seats, from the same openings.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("players", nargs="+", metavar="PLAYER", help="runs (several checkpoints of each) and others")
+    parser.add_argument("--anchors", default="", metavar="A,B,...", help="more players, such as random,mcts:10,solver")
+    parser.add_argument("--checkpoints", type=whole, default=5, metavar="N", help="of each run, at most (default 5)")
+    parser.add_argument("--games", type=whole, default=100, metavar="N", help="of each pair of players (default 100)")
+    add_match_options(parser)
+    options = parser.parse_args(arguments)
+    parser.require_words(options.players)
+    anchors = [anchor.strip() for anchor in options.anchors.split(",") if anchor.strip()]
+    names = list(
+        dict.fromkeys([*anchors, *(name for text in options.players for name in pool(text, options.checkpoints))])
+    )
+    if len(names) < 2:
+        raise ConfigError([f"a ladder needs two players at least, and this is one: {', '.join(names)}"])
+    if "human" in names:
+        raise ConfigError(["a ladder has too many games for a human; play with --against human"])
+    entrants = [enter(name, options.simulations, options.device) for name in names]
+    config = stage(entrants, options.game)
+    titles = [entrant.player.title for entrant in entrants]
+    for entrant in entrants:
+        entrant.player.close()
+    game = config.table("run")["game"]
+    if not build.spec(config).two_player:
+        raise ConfigError([f"{game} has a single agent: compare runs with muzero-eval RUN... instead"])
+    console, began, interrupted = terminal(), time.monotonic(), False
+    arena, used, ladder = arena_of(options), openings(options, config), Ladder(game, names)
+    try:
+        for pair in itertools.combinations(names, 2):
+            match = Match(config.to_toml(), *pair, options.simulations, options.device, options.seed, used)
+            outcomes = [o for part in contest(arena, match, options.games, options.batch) for o in part.outcomes]
+            ladder.played[pair] = outcomes
+            if options.save_games:
+                save(options.save_games, game, *pair, outcomes)
+            tally = ", ".join(f"{count} {word}" for word, count in Summary(outcomes).tally().items())
+            console.print(f"{pair[0]} against {pair[1]}: {tally}", soft_wrap=True)
+    except KeyboardInterrupt:
+        interrupted = True
+        console.print("interrupted: the ratings are of the matches that were finished")
+    finally:
+        arena.close()
+    if ladder.played:
+        show(console, ladder)
+        head = {"game": game, "seed": options.seed, "openings": used, "seconds": round(time.monotonic() - began, 2)}
+        if options.json:
+            write_json(options.json, head | describe(ladder, dict(zip(names, titles, strict=True))))
+    return 130 if interrupted else 0
+
+
+def pool(text: str, most: int) -> list[str]:
+    """The players that a name stands for: of a run without a step, checkpoints at equal distances, newest included."""
+    if build.is_player(text):
+        return [text]
+    name = parse(text)
+    folder = name.folder / "checkpoints"
+    if name.step is not None or not folder.is_dir():
+        return [text]
+    steps = [checkpoint.step_of(path) for path in checkpoint.listed(folder)]
+    chosen = {steps[round(index)] for index in np.linspace(len(steps) - 1, 0, min(most, len(steps)))} if steps else ()
+    return [named(name.folder, step, name.simulations) for step in sorted(chosen)] or [text]
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Matches between players."""
+
+    game: str
+    entered: Sequence[str]
+    played: dict[tuple[str, str], list[Outcome]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Who met somebody: all, unless the ladder was interrupted."""
+        return [name for name in self.entered if any(name in pair for pair in self.played)]
+
+    def points(self) -> tuple[np.ndarray, np.ndarray]:
+        """[P, P] points of row against column, and games between them."""
+        index = {name: number for number, name in enumerate(self.names)}
+        points, games = np.zeros((len(index),) * 2), np.zeros((len(index),) * 2)
+        for (first, second), outcomes in self.played.items():
+            row, column = index[first], index[second]
+            won = sum((np.sign(outcome.score) + 1) / 2 for outcome in outcomes)
+            points[row, column], points[column, row] = won, len(outcomes) - won
+            games[row, column] = games[column, row] = len(outcomes)
+        return points, games
+
+
+def show(console: Console, ladder: Ladder) -> None:
+    """The best first; ratings are differences to the first player that was named."""
+    names, (points, games) = ladder.names, ladder.points()
+    ratings = rate(points, games)
+    drawn = table(
+        f"{ladder.game}: Elo above {names[0]} [95 % intervals]", ["player", "Elo", "points", "games", "share"]
+    )
+    for player in np.argsort(-ratings.elo, kind="stable").tolist():
+        won, count = points[player].sum(), games[player].sum()
+        rating = bracketed(float(ratings.elo[player]), ratings.interval(player), "+.0f") if player else "0"
+        drawn.add_row(names[player], rating, f"{won:g}", f"{count:g}", f"{won / count:.1%}")
+    console.print(drawn)
+
+
+def describe(ladder: Ladder, titles: dict[str, str]) -> dict[str, Any]:
+    """Plain values for JSON."""
+    points, games = ladder.points()
+    ratings = rate(points, games)
+    players = [
+        {
+            "player": name,
+            "title": titles[name],
+            "elo": float(ratings.elo[number]),
+            "elo_interval_95": list(ratings.interval(number)),
+            "points": float(points[number].sum()),
+            "games": int(games[number].sum()),
+        }
+        for number, name in enumerate(ladder.names)
+    ]
+    matches = [
+        {"player": first, "against": second} | Summary(outcomes).report(True)
+        for (first, second), outcomes in ladder.played.items()
+    ]
+    return {"players": players, "matches": matches}

@@ -1,0 +1,82 @@
+"""Options that the ways of evaluating share, and what their texts mean."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from muzero.cli.parser import Parser
+
+EPILOG = """
+players: a run's folder, RUN:STEP or RUN:best for one of its checkpoints, RUN@16 for 16 simulations a move (RUN@0 plays
+the policy alone); random; mcts:ROLLOUTS (OpenSpiel's); minimax (small board games); solver (Connect Four); gtp:COMMAND
+(Go engines: "gtp:gnugo --mode gtp"); uci:COMMAND (chess engines: "uci:stockfish; go nodes 100"); human.
+muzero-eval ladder PLAYER... rates a whole pool; muzero-eval ladder --help says more.
+"""
+
+
+def add_match_options(parser: Parser) -> None:
+    """What single matches and ladders share."""
+    parser.add_argument("--game", help="where no player is a run: board/connect_four, ...")
+    parser.add_argument("--simulations", type=count, metavar="N", help="of runs that name none (default: as trained)")
+    parser.add_argument("--openings", type=plies, metavar="2-4", help="random moves that games begin with, as pairs")
+    parser.add_argument("--batch", type=whole, default=100, metavar="N", help="games side by side (default 100)")
+    parser.add_argument("--actors", type=count, default=0, metavar="N", help="play in N processes, by Ray")
+    parser.add_argument("--ray-address", metavar="HOST:PORT", help="use a Ray cluster that runs already")
+    parser.add_argument("--insecure", action="store_true", help="use a cluster that asks for no token")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="cpu")
+    parser.add_argument("--seed", type=count, default=0)
+    parser.add_argument("--save-games", type=Path, metavar="DIR", help="histories, SGF of Go, PGN of chess")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+
+
+# --- texts of options ----------------------------------------------------------------------------------------------
+
+
+def whole(text: str) -> int:
+    """A number from 1."""
+    if text.isdecimal() and 1 <= int(text) <= 10**7:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number of at least 1")
+
+
+def count(text: str) -> int:
+    """A number from 0."""
+    if text.isdecimal() and int(text) < 2**31:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number of at least 0")
+
+
+def plies(text: str) -> tuple[int, int]:
+    """ "3" or "2-4"."""
+    found = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", text)
+    low, high = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+    if low > high:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a number of moves, such as 4, or from 2 to 4: 2-4")
+    return low, high
+
+
+def elo(text: str) -> float:
+    """ "30elo" or "30"."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:elo)?", text.lower())
+    if not found or float(found[1]) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected half the width of the interval, such as 30elo")
+    return float(found[1])
+
+
+def span(text: str) -> tuple[float, float]:
+    """ "0,30"."""
+    found = re.fullmatch(r"(-?\d+(?:\.\d+)?),(-?\d+(?:\.\d+)?)", text)
+    if not found or float(found[1]) >= float(found[2]):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected two differences in Elo, the lower first, such as 0,30")
+    return float(found[1]), float(found[2])
+
+
+def sweep(text: str) -> list[int]:
+    """ "simulations=0,1,2"."""
+    name, _, numbers = text.partition("=")
+    words = numbers.split(",")
+    if name != "simulations" or not all(word.isdecimal() and int(word) <= 10_000 for word in words):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected simulations=0,1,2,4,8,16 with numbers up to 10000")
+    return list(dict.fromkeys(int(word) for word in words))

@@ -1,0 +1,324 @@
+"""Actors on Ray as a crew: who gets work, what comes back, who is tried again."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from muzero import build
+from muzero.actors.tasks import Crew, Delivery, LostCluster, Order, Task, Weights
+from muzero.cluster.remote import RemoteActor, versions
+from muzero.cluster.session import Session
+from muzero.cluster.supervision import Patience, Slot
+from muzero.cluster.weights import Publications
+from muzero.config import Config
+from muzero.interfaces import EnvironmentFault, GameSpec
+
+STORE_BYTES = 256 << 20  # of a session on this machine, at least: weights are few, results small
+GRACE = 10.0  # seconds for orders under way when a run is stopped
+AUTO = -1
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Ray paints its errors
+LONG_START = 30.0  # seconds without any actor after which a person should know
+
+
+class RayCrew(Crew):
+    """Actors in processes of their own, on this machine or on a cluster."""
+
+    def __init__(self, config: Config, session: Session | None = None) -> None:
+        """session: of Ray, if there is one already.
+
+        Raises:
+            ConfigError: if the cluster cannot be reached or does not ask for a token.
+        """
+        self.config, self.settings = config, config.construct("actors")
+        self.steps = config.table("run")["play"]
+        self.game = build.spec(config)
+        self.numbers = count(1)
+        self.number = 0  # of the newest order
+        self.events = queue.SimpleQueue[Any]()
+        self.patience = Patience(self.settings.patience)
+        self.weights = Publications()
+        self.taken = 0  # results since the last publication
+        self.messages: list[str] = []
+        self.tally: Counter[str] = Counter()
+        self.gone = self.waiting_told = False
+        self.last_error = "none"
+        self.slots: list[Slot] = []
+        self.alarms: list[tuple[float, int]] = []  # a heap: when to attend to which slot
+        self.playing, self.hopeless = 0, False
+        extra: list[Task] = ["reanalyse"] * self.settings.reanalyse + ["evaluate"] * self.settings.evaluate
+        self._fill(extra)
+        self.others = list(self.slots)
+        self._play_in(max(0, self.settings.count))
+        local = 0 if self.settings.address else self._fitting(len(os.sched_getaffinity(0)) - 1)  # one for the learner
+        self._play_in(local)
+        self.own = session is None
+        cpus, gpus = (len(self.slots) * each for each in (self.settings.cpus, self.settings.gpus))
+        self.session = session or Session(self.settings.address, cpus, gpus, STORE_BYTES, self.settings.insecure)
+        self.cores, self.seen = 0.0, -1.0  # of the cluster, as they come and go; as they were when last looked at
+        self.began = time.monotonic()
+        self.watch = self.session.watch_head(self._lose, self._look)
+        self._look()
+
+    @property
+    def spec(self) -> GameSpec:
+        return self.game
+
+    def _fill(self, tasks: list[Task]) -> None:
+        """Places for so many more actors."""
+        new = [Slot(number, task) for number, task in enumerate(tasks, len(self.slots))]
+        self.slots += new
+        for slot in new:
+            self._alarm(slot, 0.0)
+
+    def _play_in(self, more: int) -> None:
+        self._fill(["play"] * more)
+
+    def _fitting(self, cores: float) -> int:
+        """How many more actors are to play on so many cores, if that was left open; at least one plays."""
+        if self.settings.count != AUTO:
+            return 0
+        playing = sum(slot.task == "play" for slot in self.slots)
+        others = len(self.slots) - playing
+        return max(1 - playing, int(cores / max(self.settings.cpus, 1e-3)) - others - playing, 0)
+
+    def _look(self) -> None:
+        """See how large the cluster is.  Called by the thread that watches its head, because it may block."""
+        import ray
+
+        self.cores = ray.cluster_resources().get("CPU", 0.0)
+
+    # --- weights -------------------------------------------------------------------------------------------------
+
+    def due(self, version: int) -> bool:
+        """Once per round: after as many results as there are actors that play, however many those are."""
+        return not self.weights.box or (version != self.version and self.taken >= self.playing)
+
+    def publish(self, weights: Weights, version: int) -> None:
+        self.taken = 0
+        if (problem := self.weights.put(weights, version)) is None:
+            self.version = version
+        else:
+            self.messages.append(f"newer weights could not be published, the older ones stay: {problem}")
+
+    def age(self, version: int) -> int:
+        return self.weights.age(version)
+
+    # --- work ----------------------------------------------------------------------------------------------------
+
+    def take(self, timeout: float) -> Delivery | None:
+        until = time.monotonic() + timeout
+        while True:
+            now = self._tend()
+            try:
+                event = self.events.get(timeout=max(0.0, min(until, self.alarms[0][0] if self.alarms else until) - now))
+            except queue.Empty:
+                if time.monotonic() >= until:
+                    return None
+                continue
+            if event is None:
+                return None
+            if (delivery := self._settle(*event)) is not None:
+                return delivery
+
+    def request(self, task: Task, payload: Callable[[], Any]) -> bool:
+        now = time.monotonic()
+        depth = self.settings.in_flight if task != "evaluate" else 1
+        for slot in self.others:
+            if slot.task == task and self.weights.box and slot.free(now, depth):
+                self._send(slot, task, payload(), now)
+                return True
+        return False
+
+    def _tend(self) -> float:
+        """Do all that is due now, for the slots whose time has come."""
+        if self.gone:
+            raise LostCluster("the head of the Ray cluster is gone, and with it all actors")
+        if self.hopeless:
+            raise EnvironmentFault(f"no actor works any more; the last error: {self.last_error}")
+        now = time.monotonic()
+        if self.settings.address and self.cores != self.seen:
+            self.seen = self.cores
+            self._play_in(self._fitting(self.cores))
+        while self.alarms and self.alarms[0][0] <= now:
+            self._attend(self.slots[heappop(self.alarms)[1]], now)
+        if not self.waiting_told and now > self.began + LONG_START and not self.playing:
+            self.waiting_told = True
+            self.messages.append(f"no actor has started yet: they wait for room on {self.cores:g} cores")
+        return now
+
+    def _alarm(self, slot: Slot, at: float) -> None:
+        """Have a slot attended to at a time."""
+        heappush(self.alarms, (at, slot.number))
+
+    def _attend(self, slot: Slot, now: float) -> None:
+        """Ask a slot's actor whether it is there, end it if it hangs, give it work."""
+        if not slot.called:
+            if now >= slot.not_before:
+                self._call(slot)
+            else:
+                self._alarm(slot, slot.not_before)
+            return
+        patience = self.patience.seconds() if slot.task != "evaluate" else float("inf")  # which is of whole games
+        if slot.alive and slot.flying and now >= slot.since + patience:
+            self._end(slot, now)
+        while slot.task == "play" and self.weights.box and slot.free(now, self.settings.in_flight):
+            self._send(slot, "play", self.steps, now)
+        if slot.alive and slot.flying and slot.watched_until <= now:
+            slot.watched_until = slot.since + patience
+            self._alarm(slot, slot.watched_until)
+
+    def _call(self, slot: Slot) -> None:
+        """Ask an actor whether it is there; one that is waiting for room in the cluster answers when it has some."""
+        slot.actor = slot.actor or self._make(slot)
+        slot.called = True
+        self._await(slot, None, slot.actor.where.remote())
+
+    def _make(self, slot: Slot) -> Any:
+        """An actor on Ray."""
+        import ray
+
+        cpus, gpus = self.settings.cpus, self.settings.gpus
+        actor = ray.remote(RemoteActor).options(num_cpus=cpus, num_gpus=gpus, max_restarts=-1, max_task_retries=0)
+        place = "cuda" if gpus else "cpu", max(1, int(cpus))
+        return actor.remote(self.config.to_toml(), slot.number, versions(), os.getcwd(), *place)
+
+    def _send(self, slot: Slot, task: Task, payload: Any, now: float) -> None:
+        self.number = number = next(self.numbers)
+        order = Order(number, self.version, task, payload)
+        slot.send(order, now)
+        self.tally["submitted"] += 1
+        self._await(slot, order, slot.actor.work.remote(order, self.weights.box))
+
+    def _await(self, slot: Slot, order: Order | None, reference: Any) -> None:
+        """Have the result, or the error, come in as an event."""
+        generation = slot.generation
+        future = reference.future()
+        future.add_done_callback(lambda done: self.events.put((slot, generation, order, done)))
+
+    def _settle(self, slot: Slot, generation: int, order: Order | None, future: Any) -> Delivery | None:
+        """Account for an event."""
+        now, error = time.monotonic(), future.exception()
+        self._alarm(slot, now)  # at the next `take`: first its result is learned from
+        if error is not None:
+            if order is not None:
+                del slot.flying[order.number]
+                self.tally["failed"] += 1
+            self._fail(slot, generation, error, now)
+            return None
+        if order is None:
+            if generation == slot.generation:
+                slot.answered(now, future.result())
+                self._count()
+            return None
+        took = slot.finish(order.number, now)
+        if order.task != "evaluate":
+            self.patience.finish(took)
+        self.taken += order.task == "play"
+        self.tally["acknowledged"] += 1
+        return future.result()
+
+    def _fail(self, slot: Slot, generation: int, error: BaseException, now: float) -> None:
+        import ray.exceptions
+
+        if generation == slot.generation and isinstance(error, ray.exceptions.ActorDiedError):
+            ray.kill(slot.actor)  # for good, if it is not: a new one takes its place
+            slot.actor = None
+        news = slot.fail(now, generation, isinstance(error, ray.exceptions.ActorUnavailableError))
+        self._count()
+        if not news:
+            return
+        self.tally["deaths"] += 1
+        self.last_error = COLOURS.sub("", str(error))
+        if slot.deaths == 1 or slot.given_up:
+            state = "; it keeps failing and is tried once a minute" if slot.given_up else "; it is started again"
+            text = self.last_error if self.tally["deaths"] == 1 else self.last_error.strip().split("\n")[-1]
+            self.messages.append(f"actor {slot.number} ({slot.where}) failed{state}: {text}")
+
+    def _count(self) -> None:
+        """How many play, and whether any may again."""
+        players = [slot for slot in self.slots if slot.task == "play"]
+        self.playing = sum(slot.alive for slot in players)
+        self.hopeless = all(slot.given_up for slot in players)
+
+    def _end(self, slot: Slot, now: float) -> None:
+        """An actor that hangs is killed; Ray starts it again, and what it was asked for fails."""
+        import ray
+
+        self.tally["hung"] += 1
+        seconds = now - slot.since
+        slot.since = now
+        self.messages.append(f"actor {slot.number} ({slot.where}) gave no answer for {seconds:.0f} s and is killed")
+        ray.kill(slot.actor, no_restart=False)
+
+    # --- the rest ------------------------------------------------------------------------------------------------
+
+    def counts(self) -> dict[str, float]:
+        flying = sum(len(slot.flying) for slot in self.slots)
+        tally = self.tally
+        return {
+            "orders/submitted": tally["submitted"],
+            "orders/acknowledged": tally["acknowledged"],
+            "orders/failed": tally["failed"],
+            "orders/in_flight": flying,
+            "orders/balance": tally["submitted"] - tally["acknowledged"] - tally["failed"] - flying,
+            "actors/wanted": len(self.slots),
+            "actors/alive": sum(slot.alive for slot in self.slots),
+            "actors/given_up": sum(slot.given_up for slot in self.slots),
+            "actors/deaths": tally["deaths"],
+            "actors/hung": tally["hung"],
+        }
+
+    def news(self) -> list[str]:
+        told, self.messages = self.messages, []
+        return told
+
+    @property
+    def lost(self) -> bool:
+        return self.gone
+
+    def _lose(self) -> None:
+        self.gone = True
+        self.wake()
+
+    def wake(self) -> None:
+        self.events.put(None)
+
+    def drain(self) -> list[Delivery]:
+        until, found = time.monotonic() + GRACE, []
+        while any(slot.flying and slot.task == "play" for slot in self.slots):
+            try:
+                event = self.events.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                break
+            if event is not None and (delivery := self._settle(*event)) is not None:
+                found.append(delivery)
+        return found
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        return {}, {"incarnation": self.number}
+
+    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int) -> bool:
+        """Games are never brought back: those of the run before ended with its actors."""
+        self.numbers = count(max(values["incarnation"] + 1, incarnation))
+        return False
+
+    def close(self) -> None:
+        import ray
+
+        self.watch.stop()
+        if self.own:
+            self.session.close()
+        else:
+            for slot in self.slots:
+                if slot.actor is not None:
+                    ray.kill(slot.actor)

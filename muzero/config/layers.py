@@ -1,0 +1,210 @@
+"""Where settings come from: TOML files and the command line, read into layers that know the place of every value."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from muzero.util.text import nearest, printable
+
+_MAX_BYTES = 2**20
+_MAX_VALUES = 1000  # tables included
+_MAX_LINE = 1000  # tomllib needs quadratic time for a long dotted key
+_MAX_FILES = 1000  # among which one of a similar name is looked for
+# What goes deeper than a table of plain values: [a.b] and [[a]]; a = [[ and a = {; a.b.c
+_DEEP = re.compile(r"\s*\[(?![^\[\].]*\]\s*(#|$))|[^=#]*=\s*(\{|\[\s*[\[{])|\s*[\w-]+\s*\.\s*[\w-]+\s*\.")
+_POSITION = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)")  # in messages of tomllib
+_HEADER = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
+_ENTRY = re.compile(r"\s*([\w-]+)\s*=")
+
+
+class ConfigError(Exception):
+    """All that is wrong with a configuration, one problem a line."""
+
+    def __init__(self, problems: Iterable[str]):
+        self.problems = list(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Settings from one source, not yet held against a schema: numbers, strings, true, false and arrays of them."""
+
+    source: str
+    tables: Mapping[str, Mapping[str, Any]]
+    lines: Mapping[tuple[str, str], int] = field(default_factory=dict, compare=False)  # of [table, key], in a file
+
+    def __post_init__(self) -> None:
+        problems = []
+        for table, entries in self.tables.items():
+            if not isinstance(entries, Mapping):
+                place = self.origin("", table)
+                problems.append(f"{name_from_outside(table)} stands outside any [table] (from {place})")
+                continue
+            for key, value in entries.items():
+                parts = value if isinstance(value, list | tuple) else [value]
+                if not all(_is_scalar(part) for part in parts):
+                    where = f"[{name_from_outside(table)}] {quoted(key)} (from {self.origin(table, key)})"
+                    problems.append(f"{where}; expected a number, string, true or false, or an array of those")
+        if problems:
+            raise ConfigError(problems)
+
+    def origin(self, table: str, key: str = "") -> str:
+        """Where a value (without a key: a table) stands: "my.toml, line 3", or the source alone if no more is known."""
+        line = self.lines.get((table, key))
+        return self.source if line is None else f"{self.source}, line {line}"
+
+
+def read_layer(path: str | Path) -> Layer:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: naming the file and line, if it cannot be read or is more than tables of plain values.
+    """
+    data = _contents(Path(path))
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ConfigError([f"{path}, line {line}: not text in UTF-8 (byte 0x{data[error.start]:02x})"]) from error
+    return read_text(text, str(path))
+
+
+def read_text(text: str, source: str) -> Layer:
+    """Read TOML.  source: where it came from.
+
+    Raises:
+        ConfigError: naming the source and line, if it is more than tables of plain values.
+    """
+    tables = _parse(text, source)
+    if sum(len(entries) + 1 if isinstance(entries, dict) else 1 for entries in tables.values()) > _MAX_VALUES:
+        raise ConfigError([f"{source}: more than {_MAX_VALUES:,} values; this is no configuration"])
+    return Layer(source, tables, _places(text))
+
+
+def _contents(path: Path) -> bytes:
+    """The bytes of a regular file of moderate size; nothing else is even waited for."""
+    try:
+        # A pipe would be opened, and read, only when somebody writes into it.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise ConfigError([f"cannot read {path}: not a regular file; give the name of a TOML file"])
+            data = b"" if found.st_size > _MAX_BYTES else file.read(_MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        hint = _similar_file(path) if isinstance(error, FileNotFoundError) else ""
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError([f"cannot read {path}: {reason}{hint}"]) from error
+    if max(found.st_size, len(data)) > _MAX_BYTES:
+        raise ConfigError([f"{path}: larger than {_MAX_BYTES:,} bytes; this is no configuration"])
+    return data
+
+
+def _places(text: str) -> dict[tuple[str, str], int]:
+    """Lines of tables and keys, those left out that may stand in several places (text in a long string looks alike)."""
+    table, places, doubtful = "", {}, set()
+    for number, line in enumerate(text.split("\n"), 1):
+        if header := _HEADER.match(line):
+            table, place = header[1], (header[1], "")
+        elif entry := _ENTRY.match(line):
+            place = (table, entry[1])
+        else:
+            continue
+        if place in places:
+            doubtful.add(place)
+        places[place] = number
+    return {place: number for place, number in places.items() if place not in doubtful}
+
+
+def parse_settings(settings: Iterable[str], source: str = "--set") -> Layer:
+    """Read `table.key=value` settings, the value in TOML or as a bare word; a later one wins.
+
+    Settings that belong together are one layer, so that a kind and its keys can come in any order.
+
+    Raises:
+        ConfigError: naming each setting that is not of this form.
+    """
+    tables: dict[str, dict[str, Any]] = {}
+    problems = []
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        table, _, key = (part.strip() for part in name.partition("."))
+        if not (equals and table and key and "." not in key):
+            problems.append(f"{source} {quoted(setting)}: expected table.key=value")
+            continue
+        try:
+            tables.setdefault(table, {})[key] = _value(text.strip())
+        except ValueError:
+            problems.append(f"{source} {table}.{key}: {quoted(text)} is neither a TOML value nor a bare word")
+    if problems:
+        raise ConfigError(problems)
+    return Layer(source, tables)
+
+
+def _parse(text: str, source: str) -> dict[str, Any]:
+    """The tables of a TOML file that nests no deeper than arrays of plain values."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
+        if len(line) > _MAX_LINE:
+            raise ConfigError([f"{source}, line {number}: longer than {_MAX_LINE:,} characters"])
+        if _DEEP.match(line):
+            expected = "expected [table], or key = value with a plain value or an array of plain values"
+            raise ConfigError([f"{source}, line {number}: {quoted(line.strip())}; {expected}"])
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        number = max(range(len(lines)), key=lambda at: lines[at].count("[") - lines[at].count("]")) + 1
+        raise ConfigError([f"{source}, line {number}: arrays nest too deep"]) from None
+    except ValueError as error:
+        found = _POSITION.fullmatch(str(error))
+        message, number = found.groups() if found else (str(error), None)
+        number = int(number or text.rstrip().count("\n") + 1)  # without a number: at the end
+        message = message.replace("Cannot overwrite a value", "this key was given before")
+        raise ConfigError([f"{source}, line {number}: {quoted(lines[number - 1].strip())}: {message}"]) from None
+
+
+def _value(text: str) -> Any:
+    """A TOML value, or a bare word as a string."""
+    if not text or len(text) > _MAX_LINE or not text.isprintable():
+        raise ValueError("empty, too long or unprintable")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        value = None
+    if value is None or isinstance(value, date | time):  # TOML's dates are no values here, but may be names
+        if text[0] in "\"'[{":
+            raise ValueError("a broken string, array or table")
+        return text
+    return value
+
+
+def _is_scalar(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _similar_file(path: Path) -> str:
+    """A hint at a file of nearly the same name in the same folder."""
+    names = sorted(file.name for file in islice(path.parent.glob("*.toml"), _MAX_FILES))
+    close = nearest(path.name, names)
+    return f"; did you mean {path.with_name(close[0])}?" if close else ""
+
+
+def name_from_outside(text: str) -> str:
+    """A name, safe to print, with what is odd about it in plain sight."""
+    return printable(repr(text)[1:-1])
+
+
+def quoted(text: str) -> str:
+    """The same in quotes."""
+    return f"'{name_from_outside(text)}'"

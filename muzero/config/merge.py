@@ -1,0 +1,223 @@
+"""Configuration: layers of TOML, each table of which is a constructor call.
+
+The constructor's signature is the schema.  Its keyword-only parameters are the keys, their annotations say what is
+allowed, their defaults are the lowest layer; positional parameters are given by code and cannot be configured::
+
+    class GumbelPlanner:
+        def __init__(self, actions: int, *, simulations: Annotated[int, Range(1, 10000)] = 50): ...
+
+    schema = {"planner": {"gumbel": GumbelPlanner, "puct": PuctPlanner}, "learner": Learner}
+    config = merge([read_layer("board.toml"), parse_settings(["planner.simulations=16"])], schema)
+    planner = config.construct("planner", actions)
+
+Where a table has kinds, the first is the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from muzero.config.layers import ConfigError, Layer, name_from_outside, quoted
+from muzero.config.schema import Constructor, choices, convert, parameters, written
+from muzero.util.text import nearest, printable
+
+Schema = Mapping[str, Mapping[str, Constructor] | Constructor]
+"""Table -> constructor, or table -> kind -> constructor."""
+
+DEFAULT = "default"  # the source of values that no layer names
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """A number that makes no sense above another one, of another table perhaps.  Both are written "table.key"."""
+
+    low: str
+    high: str
+    reason: str
+    cap: int | None = None  # whatever is above it means the same as it
+
+    def problem(self, tables: Mapping[str, Table]) -> str | None:
+        """What is wrong, if something is."""
+        (one, low), (other, high) = (name.split(".") for name in (self.low, self.high))
+        value, limit = tables[one].values[low], tables[other].values[high]
+        if (value if self.cap is None else min(value, self.cap)) <= limit:
+            return None
+        given = f"[{one}] {low} = {written(value)} (from {tables[one].sources[low]})"
+        bound = f"[{other}] {high} = {written(limit)} (from {tables[other].sources[high]})"
+        return f"{given}; expected at most {bound}: {self.reason}"
+
+
+def merge(layers: Iterable[Layer], schema: Schema, bounds: Iterable[AtMost] = ()) -> Config:
+    """Resolve every key of every table of the schema; later layers win.
+
+    A layer that names another kind for a table drops what earlier layers said about that table.
+
+    Raises:
+        ConfigError: with every problem of every layer, and every bound that does not hold between good values.
+    """
+    tables = {name: _Table(name, schema) for name in schema}
+    problems = []
+    for layer in layers:
+        for name, entries in layer.tables.items():
+            if name in tables:
+                problems += tables[name].update(entries, layer)
+            else:
+                close = nearest(name, schema)
+                hint = f"; did you mean [{close[0]}]?" if close else f"; tables: {', '.join(schema)}"
+                problems.append(f"no table [{name_from_outside(name)}] (from {layer.origin(name)}){hint}")
+    resolved = {name: table.resolved() for name, table in tables.items()}
+    unclear = {f"{name}.{key}" for name, table in tables.items() for key in table.unclear()}
+    for bound in bounds:
+        if not unclear & {bound.low, bound.high} and (problem := bound.problem(resolved)):
+            problems.append(problem)
+    if problems:
+        raise ConfigError(problems)
+    return Config(resolved)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with every key resolved."""
+
+    constructor: Constructor = field(repr=False, compare=False)
+    kind: str | None
+    values: Mapping[str, Any]
+    sources: Mapping[str, str] = field(compare=False)  # of the values, and of the kind as "kind"
+
+    def entries(self) -> dict[str, Any]:
+        """What a file would say: the kind, where there is one, and the values."""
+        return dict(self.values) if self.kind is None else {"kind": self.kind, **self.values}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every key of every table, with where its value came from.  Equal if the values are."""
+
+    tables: Mapping[str, Table]
+
+    def table(self, name: str) -> dict[str, Any]:
+        """The values of a table, without its kind."""
+        return dict(self.tables[name].values)
+
+    def kind(self, name: str) -> str | None:
+        """Which kind of the table is in force; None where a table has no kinds."""
+        return self.tables[name].kind
+
+    def source(self, name: str, key: str) -> str:
+        """Where a value came from: a file and its line, "--set", or "default".  The key may be "kind"."""
+        return self.tables[name].sources[key]
+
+    def construct(self, name: str, *positional: Any) -> Any:
+        """Call the table's constructor with its values as keywords."""
+        table = self.tables[name]
+        return table.constructor(*positional, **table.values)
+
+    def to_toml(self) -> str:
+        """The whole configuration as a file that reads back as an equal one under the same schema."""
+        blocks = []
+        for name, table in self.tables.items():
+            lines = [f"{key} = {written(value)}" for key, value in table.entries().items()]
+            blocks.append("\n".join([f"[{name}]", *lines, ""]))
+        return "\n".join(blocks)
+
+    def difference(self, other: Config, besides: Collection[str] = ()) -> list[str]:
+        """What differs from the configuration of a run, but for the tables and "table.key"s named in `besides`.
+
+        Where the kinds of a table differ, its keys are not compared.
+        """
+        lines = []
+        for name, table in self.tables.items():
+            here, there = table.entries(), other.tables[name].entries()
+            keys = ["kind"] if table.kind != other.kind(name) else list(here)
+            for key in keys:
+                if here[key] != there[key] and not {name, f"{name}.{key}"} & set(besides):
+                    lines.append(f"[{name}] {key} = {written(here[key])} here, {written(there[key])} in the run")
+        return lines
+
+
+class _Table:
+    """A table while layers are laid over it."""
+
+    def __init__(self, name: str, schema: Schema):
+        self.name = name
+        self.schema = schema
+        self.kinds = _kinds(schema, name)
+        self.kind = next(iter(self.kinds))
+        self.known = True  # False after an unknown kind, which leaves open what the keys mean
+        self.values: dict[str, Any] = {}
+        self.sources = {"kind": DEFAULT}
+        self.wrong: set[str] = set()  # keys whose latest value was refused
+
+    def update(self, entries: Mapping[str, Any], layer: Layer) -> list[str]:
+        """Lay one layer's entries over the others; returns what is wrong with them."""
+        entries = dict(entries)
+        problems = []
+        if None not in self.kinds and "kind" in entries:
+            problems += self._name_kind(entries.pop("kind"), layer.origin(self.name, "kind"))
+        if not self.known:
+            return problems
+        known = parameters(self.kinds[self.kind])
+        for key, value in entries.items():
+            source = layer.origin(self.name, key)
+            if key not in known:
+                takes_no = f"[{self.name}] {self.kinds[self.kind].__name__} takes no {quoted(key)}"
+                problems.append(f"{takes_no}; {self._hint(key)} (from {source})")
+                continue
+            try:
+                self.values[key] = convert(known[key].annotation, value)
+                self.sources[key] = source
+                self.wrong.discard(key)
+            except ValueError:
+                self.wrong.add(key)
+                given = f"[{self.name}] {key} = {printable(written(value))} (from {source})"
+                close = nearest(value, choices(known[key].annotation)) if isinstance(value, str) else []
+                hint = f"; did you mean {written(close[0])}?" if close else ""
+                problems.append(f"{given}; expected {known[key].expected}{hint}")
+        return problems
+
+    def unclear(self) -> set[str]:
+        """Keys whose values nothing can be said about."""
+        return self.wrong if self.known else set(parameters(self.kinds[self.kind]))
+
+    def resolved(self) -> Table:
+        """The table with the defaults of its constructor under the layers."""
+        constructor = self.kinds[self.kind]
+        defaults = {key: parameter.default for key, parameter in parameters(constructor).items()}
+        return Table(constructor, self.kind, defaults | self.values, dict.fromkeys(defaults, DEFAULT) | self.sources)
+
+    def _name_kind(self, kind: Any, source: str) -> list[str]:
+        kinds = [name for name in self.kinds if name is not None]
+        self.known = kind in kinds
+        if not self.known:
+            close = nearest(kind, kinds) if isinstance(kind, str) else []
+            hint = f"did you mean {written(close[0])}?" if close else f"expected {' or '.join(map(written, kinds))}"
+            return [f"[{self.name}] kind = {printable(written(kind))} (from {source}); {hint}"]
+        if kind != self.kind:
+            self.values, self.sources, self.wrong = {}, {}, set()
+        self.kind = kind
+        self.sources["kind"] = source
+        return []
+
+    def _hint(self, key: str) -> str:
+        """What an unknown key may have meant: a key of this table, of another kind of it, of another table."""
+        own = [*["kind"] * (None not in self.kinds), *parameters(self.kinds[self.kind])]
+        elsewhere = {  # key -> where it is known
+            other: f"kind = {written(kind)}" if table == self.name else f"[{table}]"
+            for table in [*(name for name in self.schema if name != self.name), self.name]
+            for kind, constructor in _kinds(self.schema, table).items()
+            for other in parameters(constructor)
+        }
+        hints = [f"did you mean {close!r}?" for close in nearest(key, own)]
+        if key in elsewhere:
+            hints.append(f"{key!r} belongs to {elsewhere[key]}")
+        if not hints:
+            hints = [f"did you mean {close!r} of {elsewhere[close]}?" for close in nearest(key, elsewhere)]
+        return " ".join(hints) or (f"it takes {', '.join(own)}" if own else "it takes no keys")
+
+
+def _kinds(schema: Schema, table: str) -> Mapping[str | None, Constructor]:
+    """The constructors of a table by kind; of a table without kinds, its one constructor under None."""
+    entry = schema[table]
+    return {**entry} if isinstance(entry, Mapping) else {None: entry}

@@ -1,0 +1,1 @@
+"""Experience: segments, their log on disk, the replay and its windows."""

@@ -1,0 +1,1 @@
+"""What players are worth: matches, ratings, intervals, positions of perfect play."""

@@ -1,0 +1,99 @@
+"""Players as a person names them: `random`, `mcts:100`, `gtp:gnugo --mode gtp`, or a run, `runs/first:best@64`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from muzero import build
+from muzero.agent import Agent
+from muzero.config import Config, ConfigError
+from muzero.interfaces import Player
+from muzero.util.text import printable
+
+RUN = re.compile(r"(?P<folder>.+?)(?::(?P<step>best|\d+|step-[\d.]+))?(?:@(?P<simulations>\d+))?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A player and where it comes from."""
+
+    name: str  # as a person gave it, which `enter` takes again
+    player: Player
+    agent: Agent | None  # of a run
+
+    @property
+    def step(self) -> int | None:
+        """Of a run's checkpoint."""
+        return None if self.agent is None else self.agent.step
+
+
+@dataclass(frozen=True)
+class RunName:
+    """A run, a checkpoint of it, a number of simulations."""
+
+    folder: Path
+    step: str | None  # None: the newest
+    simulations: int | None  # None: as trained
+
+
+def parse(text: str) -> RunName:
+    """What a name means that is none of a player: FOLDER[:STEP or :best][@SIMULATIONS]."""
+    if Path(text).exists():
+        return RunName(Path(text), None, None)
+    found = RUN.fullmatch(text)
+    if found is None:
+        raise ConfigError([f"{printable(text)!r} is no player{build.hint_of(text)}"])
+    count = found["simulations"]
+    return RunName(Path(found["folder"]), found["step"], None if count is None else int(count))
+
+
+def enter(text: str, simulations: int | None = None, device: str = "cpu") -> Entrant:
+    """A player by name.
+
+    Args:
+        text: as in `muzero.evaluation.entrants`.
+        simulations: of a run whose name gives none.
+        device: of a run's network.
+
+    Raises:
+        ConfigError: if there is no such player; names the nearest.
+        CheckpointError: if the folder is no run, or its checkpoint cannot be read.
+        PlayerError: if a player cannot be had here.
+    """
+    if build.is_player(text):
+        return Entrant(text, build.player(text), None)
+    name = parse(text)
+    if not name.folder.exists():
+        known = text if "/" in text or name.step or name.simulations is not None else None
+        hint = "" if known else build.hint_of(text)
+        raise ConfigError([f"{printable(text)}: no such player and no such folder{hint}"])
+    count = simulations if name.simulations is None else name.simulations
+    agent = Agent.load(name.folder, count, device, name.step)
+    return Entrant(text, agent.player, agent)
+
+
+def stage(entrants: Sequence[Entrant], game: str | None) -> Config:
+    """The game that players are to meet in: that of their runs, or the one that is named.
+
+    Raises:
+        ConfigError: if there is none, or not the same for all.
+    """
+    agents = [entrant for entrant in entrants if entrant.agent is not None]
+    games = {entrant.name: entrant.agent.spec.name for entrant in agents if entrant.agent}
+    if game is not None:
+        games = {"--game": game, **games}
+    if not games:
+        raise ConfigError(["none of these players is a run: say what they play with --game board/connect_four"])
+    if len(set(games.values())) > 1:
+        raise ConfigError(["players of different games: " + ", ".join(f"{who} {what}" for who, what in games.items())])
+    if agents and agents[0].agent:
+        return agents[0].agent.config
+    return build.configure(next(iter(games.values())), [])
+
+
+def named(folder: Path, step: int, simulations: int | None = None) -> str:
+    """The name of a checkpoint, as `enter` takes it."""
+    return f"{folder}:{step}" + ("" if simulations is None else f"@{simulations}")

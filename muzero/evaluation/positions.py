@@ -1,0 +1,191 @@
+"""How good a player's moves are in positions of which every move's score is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from muzero.evaluation.intervals import finite, wilson
+from muzero.interfaces import Player, PlayerError, Positions
+from muzero.players.perfect import PerfectPlayer, outcome
+from muzero.util.text import printable
+
+BATCH = 256  # positions that a player sees at a time
+PLIES = (0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40)  # where the groups by number of plies begin
+FEWEST, MOST = 2, 32  # plies of positions that are made
+TRIES = 1000  # random games for each position wanted, before giving up
+View = Callable[[Sequence[Any]], tuple[np.ndarray, np.ndarray]]  # pyspiel states -> observations, legal
+
+
+class PositionsError(ValueError):
+    """Positions that cannot be read; the message names file and line."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A position and the score of every move: above 0 the mover wins, 0 is a draw, below 0 it loses."""
+
+    moves: list[int]  # from the beginning of the game
+    scores: dict[int, float]
+
+    @property
+    def best(self) -> float:
+        """The score of the best moves."""
+        return max(self.scores.values())
+
+
+def read(path: Path, game: Any) -> list[Scored]:
+    """Positions from a file of lines {"moves": [3, 2], "scores": {"0": -1, ...}}.
+
+    game: the pyspiel game.
+
+    Raises:
+        PositionsError: naming the line and what is wrong with it.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PositionsError(f"--positions {path}: {getattr(error, 'strerror', None) or error}") from error
+    found = [_parse(f"{path}:{number}", line, game) for number, line in enumerate(lines, 1) if line.strip()]
+    if not found:
+        raise PositionsError(f"--positions {path} holds no position")
+    return found
+
+
+def _parse(where: str, line: str, game: Any) -> Scored:
+    try:
+        row = json.loads(line)
+        moves = [int(move) for move in row["moves"]]
+        scores = {int(move): float(score) for move, score in row["scores"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        expected = '{"moves": [3, 2], "scores": {"0": -1, ...}}'
+        raise PositionsError(f"{where}: expected {expected}, got {printable(line)} ({error!r})") from error
+    state = _state(game, moves, where)
+    legal = [] if state.is_terminal() else state.legal_actions()
+    if not legal or sorted(scores) != sorted(legal):
+        raise PositionsError(f"{where}: scores are of the moves {sorted(scores)}; legal there are {sorted(legal)}")
+    if not np.isfinite(list(scores.values())).all():
+        raise PositionsError(f"{where}: a score is no number")
+    return Scored(moves, scores)
+
+
+def _state(game: Any, moves: Sequence[int], where: str) -> Any:
+    state = game.new_initial_state()
+    for number, move in enumerate(moves, 1):
+        if state.is_terminal() or move not in state.legal_actions():
+            raise PositionsError(f"{where}: move {number}, {move}, is not legal in {game}")
+        state.apply_action(move)
+    return state
+
+
+def write(path: Path, positions: Iterable[Scored]) -> None:
+    """The reverse of `read`."""
+    rows = (
+        {"moves": each.moves, "scores": {str(move): score for move, score in each.scores.items()}} for each in positions
+    )
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+
+def everywhere(game: Any, oracle: PerfectPlayer) -> list[Scored]:
+    """Every position of a small game in which somebody is to move."""
+    seen: dict[str, Scored] = {}
+    waiting = [game.new_initial_state()]
+    while waiting:
+        state = waiting.pop()
+        key = f"{state.current_player()} {state}"
+        if state.is_terminal() or key in seen:
+            continue
+        seen[key] = Scored(list(state.history()), oracle.scores(state))
+        waiting += [state.child(action) for action in state.legal_actions()]
+    return list(seen.values())
+
+
+def fresh(game: Any, oracle: PerfectPlayer, count: int, seed: int) -> list[Scored]:
+    """Positions after 2 to 32 random plies in which moves differ in outcome, no two alike.
+
+    Raises:
+        PositionsError: if the game has too few of them.
+    """
+    rng = np.random.default_rng([seed, 3])
+    found: dict[str, Scored] = {}
+    for _ in range(TRIES * count):
+        state = game.new_initial_state()
+        for _ in range(rng.integers(FEWEST, min(MOST, game.max_game_length() - 1) + 1)):
+            state.apply_action(int(rng.choice(state.legal_actions())))
+            if state.is_terminal():
+                break
+        if state.is_terminal() or str(state) in found:
+            continue
+        scores = oracle.scores(state)
+        if len({outcome(score) for score in scores.values()}) > 1:
+            found[str(state)] = Scored(list(state.history()), scores)
+        if len(found) == count:
+            return list(found.values())
+    raise PositionsError(f"--positions fresh:{count}: {game} gave only {len(found)} positions in which moves differ")
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What a player chose in each of P positions."""
+
+    plies: np.ndarray  # [P]
+    optimal: np.ndarray  # [P] bool, the choice has the best score
+    preserving: np.ndarray  # [P] bool, the choice has the best outcome
+    error: np.ndarray  # [P] of the player's value, against the outcome of perfect play; NaN where it names none
+
+    def report(self) -> dict[str, Any]:
+        """Plain values for JSON, by plies too."""
+        ends = [*PLIES[1:], 10**9]
+        groups = {
+            f"{low}-{high - 1}": (self.plies >= low) & (self.plies < high)
+            for low, high in zip(PLIES, ends, strict=True)
+        }
+        by_plies = {name: self._figures(rows) for name, rows in groups.items() if rows.any()}
+        return self._figures(np.ones(len(self.plies), bool)) | {"by_plies": by_plies}
+
+    def _figures(self, rows: np.ndarray) -> dict[str, Any]:
+        count = int(rows.sum())
+        optimal, preserving = float(self.optimal[rows].mean()), float(self.preserving[rows].mean())
+        error = float(np.abs(self.error[rows]).mean())
+        return {
+            "positions": count,
+            "optimal": optimal,
+            "optimal_interval_95": list(wilson(optimal, count)),
+            "outcome_preserving": preserving,
+            "outcome_preserving_interval_95": list(wilson(preserving, count)),
+            "value_error": finite(error),
+        }
+
+
+def quality(player: Player, positions: Sequence[Scored], game: Any, view: View, seed: int) -> Quality:
+    """Have a player choose in every position, and compare.
+
+    Args:
+        player: to be examined.
+        positions: with the scores of all moves.
+        game: the pyspiel game.
+        view: what a player sees of pyspiel states.
+        seed: of what is random in a player's choices.
+
+    Raises:
+        PlayerError: if it gives up, or chooses what is not legal.
+    """
+    optimal, preserving, error = [], [], []
+    for begin in range(0, len(positions), BATCH):
+        some = positions[begin : begin + BATCH]
+        states = [_state(game, each.moves, "a position") for each in some]
+        seeds = np.random.SeedSequence([seed, 4, begin]).generate_state(len(some), np.uint32).astype(np.int64)
+        moves = player.act(Positions(*view(states), seeds, states))
+        for each, action, value in zip(some, moves.action.tolist(), moves.value.tolist(), strict=True):
+            if action not in each.scores:
+                raise PlayerError(f"the player chose {action} after {each.moves}; legal are {sorted(each.scores)}")
+            optimal.append(each.scores[action] == each.best)
+            preserving.append(outcome(each.scores[action]) == outcome(each.best))
+            error.append(value - outcome(each.best))
+    plies = np.array([len(each.moves) for each in positions])
+    return Quality(plies, np.array(optimal), np.array(preserving), np.array(error))

@@ -1,0 +1,59 @@
+"""When a run's checkpoints are evaluated, and which of them is the best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from muzero.evaluation.in_training import Evaluated
+from muzero.evaluation.intervals import Summary
+from muzero.runs import checkpoint, evaluations
+from muzero.runs.evaluations import Evaluation
+
+
+class Examiner:
+    """Sees to it that what is evaluated is a checkpoint, and that the best one is kept."""
+
+    def __init__(self, folder: Path, every: int) -> None:
+        """every: environment steps between two evaluations; 0: none."""
+        self.folder, self.every = folder, every
+        self.at = 0  # environment steps of the last one
+        self.pending: tuple[int, int, float] | None = None  # step, updates and seconds of the checkpoint under way
+        self.missed: OSError | None = None  # why the last result is not in the file
+
+    def resume(self, at: int) -> None:
+        """Go on where the last evaluation began at these steps; one that was never finished is done again."""
+        done = at == 0 or any(evaluation.step == at for evaluation in evaluations.read(self.folder))
+        self.at, self.pending = at if done else at - self.every, None
+
+    def due(self, steps: int) -> bool:
+        """Whether it is time."""
+        return bool(self.every) and steps - self.at >= self.every
+
+    def begin(self, steps: int, updates: int, seconds: float) -> None:
+        """The checkpoint of these steps is about to be saved and evaluated."""
+        self.at, self.pending = steps, (steps, updates, round(seconds, 2))
+
+    def finish(self, results: Evaluated, updates: int) -> Evaluation | None:
+        """Note what came of it; None if it is not of the checkpoint under way: an actor died, or a run was resumed.
+
+        updates: of the weights that were evaluated.
+        """
+        if self.pending is None or self.pending[1] != updates:
+            return None
+        pending, self.pending = self.pending, None
+        name, outcomes = next(iter(results.games.items()))
+        summary = Summary(outcomes)
+        figures = (len(outcomes), summary.mean, *summary.interval, round(results.seconds, 2))
+        evaluation = Evaluation(*pending, name, *figures)
+        try:
+            evaluations.append(self.folder, evaluation)
+            self.missed = None
+        except OSError as error:
+            self.missed = error
+        return evaluation
+
+    def wanted(self) -> list[int]:
+        """Steps of checkpoints that must stay: the best one, and the one that is being evaluated."""
+        steps = [checkpoint.step_of(path) for path in checkpoint.listed(self.folder / "checkpoints")]
+        best = evaluations.best(evaluations.read(self.folder), steps)
+        return [step for step in (best, self.pending and self.pending[0]) if step is not None]

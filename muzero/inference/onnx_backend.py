@@ -1,0 +1,267 @@
+"""Simulations in onnxruntime, on the CPU."""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from muzero.inference.step import LATENT, NEXT, NUMBERS, Root, Step, Watch, folded
+from muzero.interfaces import Latent, WorldModel
+from muzero.search import Evaluation
+
+EXAMPLE = 3  # rows of the batch that a network is traced with
+BATCH, ROWS = "batch", "rows"  # sizes that a graph leaves open
+Kinds = dict[str, tuple[torch.dtype, tuple[int, ...]]]
+
+
+class NotExportable(Exception):
+    """A model does what cannot be written as ONNX; the message says what."""
+
+
+class OnnxModel:
+    """A model's step and root as sessions of onnxruntime with the model's present weights; for searches of any size."""
+
+    def __init__(self, model: WorldModel, root: Latent) -> None:
+        """root: latents, as an example of their names, shapes and types.
+
+        Raises:
+            NotExportable: if the model does what is not exported to ONNX.
+        """
+        self.kinds: Kinds = {name: (rows.dtype, tuple(rows.shape[1:])) for name, rows in root.items()}
+        network, names = copy.deepcopy(folded(model)).eval(), list(self.kinds)
+        with torch.inference_mode():
+            self.actions = network.predict(self._latents(EXAMPLE)).policy.logits.shape[1]
+        examples = [[*self._latents(batch).values()] for batch in (EXAMPLE, EXAMPLE + 2)]
+        self.root_graph = Graph(RootOf(network, names), *examples)
+        for number, tables in enumerate(examples):
+            source = torch.arange(len(tables[0]), dtype=torch.int32).flip(0)
+            tables[:0] = source, torch.full_like(source, number * (self.actions - 1), dtype=torch.int64)
+        self.step_graph = Graph(StepFrom(network, names), *examples)
+        self._check()
+        self.watch = Watch(model)
+        self.version = 0
+
+    def _latents(self, batch: int) -> Latent:
+        """Some latents; no two rows are equal."""
+        generator = torch.Generator().manual_seed(batch)
+        return {
+            name: torch.rand(batch, *shape, generator=generator).to(dtype)
+            for name, (dtype, shape) in self.kinds.items()
+        }
+
+    def _check(self) -> None:
+        """A new latent must fit where the old ones lie, and a search takes float32."""
+        expected = {NEXT + name: kind for name, kind in self.kinds.items()}
+        for name, (dtype, shape) in self.step_graph.kinds.items():
+            wanted = expected.get(name, (torch.float32, shape))
+            if (dtype, shape) != wanted:
+                raise NotExportable(f"{name} is {dtype} {shape}, expected {wanted[0]} {wanted[1]}")
+
+    def follow(self, model: WorldModel) -> None:
+        """Take over the model's weights if they have changed, in new sessions: onnxruntime packs constant weights."""
+        if self.watch.changed():
+            network, names = folded(model), list(self.kinds)
+            self.step = self.step_graph.session(StepFrom(network, names))
+            self.root = self.root_graph.session(RootOf(network, names))
+            self.version += 1
+
+
+class StepFrom(nn.Module):
+    """`Step` from rows of tables: source [B], action [B] and tables [rows, ...] -> `NUMBERS` and new latents."""
+
+    def __init__(self, model: WorldModel, names: list[str]) -> None:
+        super().__init__()
+        self.step, self.names = Step(model, names), names
+        self.inputs = {"source": BATCH, "action": BATCH} | dict.fromkeys(names, ROWS)
+        self.outputs = [*NUMBERS, *(NEXT + name for name in names)]
+
+    def forward(self, source: Tensor, action: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
+        """As above."""
+        latent = {LATENT + name: rows.index_select(0, source) for name, rows in zip(self.names, tables, strict=True)}
+        found = self.step(latent, action)
+        return tuple(found[name] for name in self.outputs)
+
+
+class RootOf(nn.Module):
+    """`Root` of latents [B, ...] -> value and logits."""
+
+    def __init__(self, model: WorldModel, names: list[str]) -> None:
+        super().__init__()
+        self.root, self.names = Root(model, names), names
+        self.inputs = dict.fromkeys(names, BATCH)
+        self.outputs = ["value", "logits"]
+
+    def forward(self, *latents: Tensor) -> tuple[Tensor, ...]:
+        """As above."""
+        found = self.root({LATENT + name: rows for name, rows in zip(self.names, latents, strict=True)})
+        return tuple(found[name] for name in self.outputs)
+
+
+class Graph:
+    """A network's operations, into which weights are put."""
+
+    def __init__(self, network: StepFrom | RootOf, example: list[Tensor], other: list[Tensor]) -> None:
+        """example: inputs to trace the network with; other: inputs of another batch to check it with.
+
+        The network's weights are changed.
+
+        Raises:
+            NotExportable: if the network cannot be written, or with other weights and inputs differs from torch: what
+                was traced may hold for the example alone.
+        """
+        make_distinct(network)
+        self.file = exported(network, example)
+        self.places = {tensor.name: tensor for tensor in self.file.graph.initializer}
+        make_distinct(network)
+        with torch.inference_mode():
+            outputs = dict(zip(network.outputs, network(*other), strict=True))
+        self.kinds: Kinds = {name: (output.dtype, tuple(output.shape[1:])) for name, output in outputs.items()}
+        given = dict(zip(network.inputs, (tensor.numpy() for tensor in other), strict=True))
+        session = self.session(network)
+        known = {found.name for found in session.get_inputs()}
+        computed = session.run(network.outputs, {name: array for name, array in given.items() if name in known})
+        for name, array in zip(network.outputs, computed, strict=True):
+            if not np.allclose(np.asarray(array), outputs[name].numpy(), rtol=1e-3, atol=1e-3):
+                raise NotExportable(f"{name} differs from what torch computes")
+
+    def session(self, network: StepFrom | RootOf) -> onnxruntime.InferenceSession:
+        """The graph with the weights of a network, ready to run on as many threads as torch uses."""
+        for name, tensor in network.state_dict().items():
+            if name in self.places:
+                self.places[name].raw_data = tensor.contiguous().numpy().tobytes()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # warnings are about weights that this graph does not need
+        return onnxruntime.InferenceSession(self.file.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+@torch.no_grad()
+def make_distinct(network: nn.Module) -> None:
+    """Change all weights a little, at random: the exporter makes one of those that are equal."""
+    generator = torch.Generator().manual_seed(0)
+    for tensor in network.state_dict().values():
+        if tensor.is_floating_point():
+            factor, term = torch.rand(2, *tensor.shape, generator=generator)
+            tensor.mul_(0.9 + 0.2 * factor).add_(0.01 * term)
+
+
+def exported(network: StepFrom | RootOf, example: list[Tensor]) -> onnx.ModelProto:
+    """A network as ONNX; its weights keep their names."""
+    content = io.BytesIO()
+    axes = {name: {0: size} for name, size in network.inputs.items()}
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # about the exporter's age, and sizes that are fixed on purpose
+            torch.onnx.export(
+                network,
+                tuple(example),
+                content,  # type: ignore[arg-type]  # a file is as good as its name
+                dynamo=False,
+                do_constant_folding=False,
+                opset_version=17,
+                input_names=list(network.inputs),
+                output_names=network.outputs,
+                dynamic_axes=axes | {name: {0: BATCH} for name in network.outputs},
+            )
+    except Exception as error:  # whatever a model does that cannot be traced
+        raise NotExportable(f"{type(error).__name__}: {error}") from error
+    return onnx.load_model_from_string(content.getvalue())
+
+
+class OnnxSimulator:
+    """The buffers of one search at a time, and one call of onnxruntime for each of its simulations.
+
+    Latents of all nodes lie in one table per name, [N * B, ...], row ``node * B + b``.  Simulation s writes straight
+    into the rows of node s + 1.  At max_depth, where a node is evaluated again, it has its latent already and those
+    rows are never looked at.
+    """
+
+    def __init__(self, model: OnnxModel, batch: int, simulations: int) -> None:
+        self.model, self.batch, self.simulations = model, batch, simulations
+        self.version = -1
+        rows = (simulations + 1) * batch
+        self.table = {name: torch.empty(rows, *shape, dtype=dtype) for name, (dtype, shape) in model.kinds.items()}
+        # Rows are int32, as a search gives its nodes, and actions int64, as torch wants classes.
+        indices = {"source": torch.zeros(batch, dtype=torch.int32), "action": torch.zeros(batch, dtype=torch.int64)}
+        self.inputs = indices | self.table
+        self.source, self.action = (index.numpy() for index in indices.values())
+        self.columns, self.rows = np.arange(batch, dtype=np.int32), np.array(batch, np.int32)
+        self.numbers = {name: torch.zeros(batch) for name in NUMBERS[:3]} | {
+            "logits": torch.zeros(batch, model.actions)
+        }
+        reward, discount, value, logits = (self.numbers[name].numpy() for name in NUMBERS)
+        self.evaluation = reward, discount, value, logits
+        # Handing over options of its own saves onnxruntime making them anew in each call.
+        self.options = onnxruntime.RunOptions()
+
+    def begin(self, model: WorldModel, root: Latent) -> tuple[np.ndarray, np.ndarray]:
+        """Start a search.  Returns prior logits [B, A] and value [B] of the roots."""
+        self.model.follow(model)
+        for name, rows in root.items():
+            self.table[name][: self.batch] = rows
+        if self.version != self.model.version:
+            self._bind()
+        self.simulation = 0
+        self.run_root(self.root_binding, self.options)
+        _, _, value, logits = self.evaluation
+        return logits, value
+
+    def _bind(self) -> None:
+        """Tell the new sessions where everything lies."""
+        latents = {name: rows[: self.batch] for name, rows in self.table.items()}
+        judged = {name: self.numbers[name] for name in ("value", "logits")}
+        self.root_binding = binding(self.model.root, latents, judged)._iobinding
+        # What the sessions' own run_with_iobinding comes down to, without its look for an option, which takes 40 us.
+        self.run_root: Any = self.model.root._sess.run_with_iobinding  # type: ignore[union-attr]
+        self.run: Any = self.model.step._sess.run_with_iobinding  # type: ignore[union-attr]
+        self.bindings: list[Any] = [None] * self.simulations
+        self.version = self.model.version
+
+    def _binding(self, simulation: int) -> Any:
+        node = slice((simulation + 1) * self.batch, (simulation + 2) * self.batch)
+        latents = {NEXT + name: rows[node] for name, rows in self.table.items()}
+        made = binding(self.model.step, self.inputs, latents | self.numbers)._iobinding
+        self.bindings[simulation] = made
+        return made
+
+    def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Evaluation:
+        """Evaluate action [B] from the states under parent [B]; what is returned holds until the next call."""
+        np.multiply(parent, self.rows, self.source)
+        np.add(self.source, self.columns, self.source)
+        self.action[:] = action
+        simulation = self.simulation
+        self.run(self.bindings[simulation] or self._binding(simulation), self.options)
+        self.simulation = simulation + 1
+        return self.evaluation
+
+    def launch(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Callable[[], Evaluation]:
+        """Nothing goes on in the background here: `expand`, and a function that returns what it found."""
+        evaluation = self.expand(parent, action, node)
+        return lambda: evaluation
+
+    def end(self) -> None:
+        """Nothing is held on to that belongs to one search."""
+
+
+def binding(
+    session: onnxruntime.InferenceSession, inputs: dict[str, Tensor], outputs: dict[str, Tensor]
+) -> onnxruntime.IOBinding:
+    """Where a session reads and writes; inputs that it does not have are left out."""
+    result = session.io_binding()
+    known = {given.name for given in session.get_inputs()}
+    for tensors, bind in ((inputs, result.bind_input), (outputs, result.bind_output)):
+        for name, tensor in tensors.items():
+            if name in known or tensors is outputs:
+                element = getattr(np, str(tensor.dtype).removeprefix("torch."))
+                bind(name, "cpu", 0, element, tuple(tensor.shape), tensor.data_ptr())
+    return result

@@ -1,0 +1,135 @@
+"""Simulations in torch: operation by operation, or recorded as a CUDA graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from muzero.inference.step import LATENT, NEXT, NUMBERS, Root, Step, Watch, folded, to_numpy
+from muzero.interfaces import Latent, WorldModel
+from muzero.search import Evaluation
+
+WARM_UP = 3  # runs before a graph is recorded, in which libraries choose their algorithms
+
+
+class TorchModel:
+    """A model as it is called: on the CPU with its batch norms folded.
+
+    On a GPU it is the model itself, whose weights a recorded graph reads where they lie, so that it follows them.
+    """
+
+    def __init__(self, model: WorldModel, root: Latent, record: bool) -> None:
+        """record: replay simulations as a CUDA graph."""
+        self.names = list(root)
+        self.device = next(iter(root.values())).device
+        self.record = record
+        self.watch = Watch(model)
+        self.version = 0
+        self.copy: WorldModel | None = None  # the folded one, if there is something to fold
+
+    def follow(self, model: WorldModel) -> WorldModel:
+        """What to call in the model's place, with its present weights."""
+        if self.watch.changed():
+            self.version += 1
+            network = folded(model) if self.device.type == "cpu" else model
+            self.copy = None if network is model else network
+        return self.copy or model
+
+
+class TorchSimulator:
+    """The buffers of one search at a time: latents of all nodes, indices that go in, numbers that come out.
+
+    The latents lie in one table per name, [N * B, ...], on the model's device: row ``node * B + b``.  A simulation is
+    one transfer of indices, one run of the step and one transfer of all numbers.
+    """
+
+    def __init__(self, model: TorchModel, batch: int, simulations: int) -> None:
+        self.model, self.batch, self.simulations = model, batch, simulations
+        device, self.on_gpu = model.device, model.device.type == "cuda"
+        # Of its own, so that the simulations of another part of the batch need not wait for these.
+        self.stream = torch.cuda.Stream(device) if self.on_gpu else None
+        # Transfers between a GPU and memory that cannot be paged out need not wait for each other.
+        self.chosen = torch.zeros(3, batch, dtype=torch.int64, pin_memory=self.on_gpu)  # parent, action, node
+        self.index = torch.zeros(3, batch, dtype=torch.int64, device=device)
+        self.columns = torch.arange(batch, device=device)
+        self.table: Latent = {}
+        self.network: WorldModel | None = None  # only during a search: a simulator must not keep its model alive
+        self.recorded: torch.cuda.CUDAGraph | None = None
+        self.version = -1
+
+    def begin(self, model: WorldModel, root: Latent) -> tuple[np.ndarray, np.ndarray]:
+        """Start a search.  Returns prior logits [B, A] and value [B] of the roots."""
+        self.network = self.model.follow(model)
+        if self.stream is not None:
+            self.stream.wait_stream(torch.cuda.current_stream(self.model.device))
+        with torch.cuda.stream(self.stream):
+            judged = Root(self.network, self.model.names)({LATENT + name: rows for name, rows in root.items()})
+            if not self.table:
+                self._allocate(root, judged["logits"].shape[1])
+            for name, rows in root.items():
+                self.table[name][: self.batch] = rows
+            if self.version != self.model.version:  # weights that moved are not where a recorded graph reads them
+                self.recorded, self.version = None, self.model.version
+            return to_numpy(judged["logits"]), to_numpy(judged["value"])
+
+    def _allocate(self, root: Latent, actions: int) -> None:
+        nodes = (self.simulations + 1) * self.batch
+        self.table = {name: rows.new_zeros((nodes, *rows.shape[1:])) for name, rows in root.items()}
+        size = self.batch * (3 + actions)
+        self.packed = torch.zeros(size, device=self.model.device)
+        self.found = torch.zeros(size, pin_memory=self.on_gpu) if self.on_gpu else self.packed
+        reward, discount, value, logits = np.split(self.found.numpy(), np.arange(1, 4) * self.batch)
+        self.evaluation = reward, discount, value, logits.reshape(self.batch, actions)
+
+    def launch(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Callable[[], Evaluation]:
+        """Begin to evaluate action [B] from the states under parent [B], and to keep the new ones under node [B].
+
+        Returns:
+            a function that waits for the evaluation, which holds until the next call.
+        """
+        for row, given in zip(self.chosen.numpy(), (parent, action, node), strict=True):
+            row[:] = given
+        with torch.cuda.stream(self.stream):
+            self.index.copy_(self.chosen, non_blocking=True)
+            if self.model.record:
+                self._recorded().replay()
+            else:
+                self._step()
+            if self.on_gpu:
+                self.found.copy_(self.packed, non_blocking=True)
+        return self._collect
+
+    def _collect(self) -> Evaluation:
+        if self.stream is not None:
+            self.stream.synchronize()
+        return self.evaluation
+
+    def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Evaluation:
+        """Launch and wait."""
+        return self.launch(parent, action, node)()
+
+    def _step(self) -> None:
+        """Gather, imagine, predict, put: from `index` and `table` to `table` and `packed`."""
+        assert self.network is not None
+        source = self.index[0] * self.batch + self.columns
+        latent = {LATENT + name: rows[source] for name, rows in self.table.items()}
+        found = Step(self.network, self.model.names)(latent, self.index[1])
+        target = self.index[2] * self.batch + self.columns
+        for name, rows in self.table.items():
+            rows.index_copy_(0, target, found[NEXT + name])
+        torch.cat([found[name].float().flatten() for name in NUMBERS], out=self.packed)
+
+    def _recorded(self) -> torch.cuda.CUDAGraph:
+        if self.recorded is None:
+            for _ in range(WARM_UP):
+                self._step()
+            self.recorded = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.recorded, stream=self.stream):
+                self._step()
+        return self.recorded
+
+    def end(self) -> None:
+        """Let go of the model."""
+        self.network = None

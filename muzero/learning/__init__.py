@@ -1,0 +1,1 @@
+"""The learner: one update for each call."""

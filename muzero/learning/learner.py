@@ -1,0 +1,171 @@
+"""The learner: model, slow copy and optimiser; one update per call."""
+
+import copy
+import math
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from muzero.config import Range
+from muzero.inference import observe_first
+from muzero.interfaces import Objective, Window, WorldModel
+from muzero.util.failpoints import failpoint
+
+SLOTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
+
+
+class Learner:
+    """Improves a model by gradient steps on an objective."""
+
+    def __init__(
+        self,
+        model: WorldModel,
+        objective: Objective,
+        device: torch.device,
+        *,
+        batch: Annotated[int, Range(1, 65_536)] = 128,
+        optimizer: Literal["adamw", "sgd"] = "adamw",
+        learning_rate: Annotated[float, Range(0.0, 10.0)] = 1e-3,
+        weight_decay: Annotated[float, Range(0.0, 1.0)] = 1e-4,
+        momentum: Annotated[float, Range(0.0, 1.0)] = 0.9,
+        clip: Annotated[float, Range(0.0, 1e6)] = 5.0,
+        warmup: Annotated[int, Range(0, 1_000_000)] = 100,
+        final_rate: Annotated[float, Range(0.0, 1.0)] = 0.1,
+        target_every: Annotated[int, Range(1, 1_000_000)] = 200,
+    ) -> None:
+        """clip: largest norm of the whole gradient.
+
+        The learning rate rises over `warmup` updates, then falls along a cosine to `final_rate` of itself at the end
+        of the run.  target_every: updates after which the slow copy takes over the weights.
+        """
+        self.model = model.to(device)
+        self.objective = objective.to(device)
+        self.target = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.device = device
+        self.batch = batch
+        self.learning_rate, self.final_rate, self.warmup = learning_rate, final_rate, warmup
+        self.clip = clip
+        self.target_every = target_every
+        self.parameters = [*self.model.parameters(), *self.objective.parameters()]
+        decay = [p for p in self.parameters if p.ndim > 1]
+        groups = [
+            {"params": decay, "weight_decay": weight_decay},
+            {"params": [p for p in self.parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        if optimizer == "adamw":
+            self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
+        else:
+            self.optimizer = torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, fused=True)
+        # What a forward pass writes: of a batch that turns out to hold no numbers, none of it may stay.
+        self.statistics = [*self.model.buffers(), *self.objective.buffers()]
+        self.updates = 0
+        self.skipped = 0  # in all
+        self.skipped_in_a_row = 0
+
+    def update(self, window: Window, progress: float) -> tuple[dict[str, Tensor], np.ndarray]:
+        """One gradient step.
+
+        A step whose gradient is not finite changes no weight and no statistic and is counted in `skipped`.
+
+        Args:
+            window: the batch.
+            progress: share of the run that is done, 0 to 1.
+
+        Returns:
+            mean of each loss term and the gradient's norm; new priorities [B].
+        """
+        self.model.train()
+        window = window.to(self.device)
+        if failpoint("learner.poison_batch"):
+            window.reward.fill_(math.nan)
+        before = [statistic.clone() for statistic in self.statistics]
+        loss = self.objective(self.model, self.target, window)
+        terms = {name: (term * window.weight).mean() for name, term in loss.terms.items()}
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(terms.values())).sum().backward()
+        failpoint("learner.after_backward")
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.clip or math.inf)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(progress)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+            self.skipped_in_a_row = 0
+        else:
+            for statistic, kept in zip(self.statistics, before, strict=True):
+                statistic.copy_(kept)
+            self.skipped, self.skipped_in_a_row = self.skipped + 1, self.skipped_in_a_row + 1
+        self.updates += 1
+        if self.updates % self.target_every == 0:
+            self.target.load_state_dict(self.model.state_dict())
+        metrics = {name: term.detach() for name, term in terms.items()} | {"gradient": norm.detach()}
+        return metrics, loss.priority.cpu().numpy()
+
+    def rate(self, progress: float) -> float:
+        """The learning rate at this point of the run."""
+        rise = min(1.0, (self.updates + 1) / (self.warmup + 1))
+        fall = self.final_rate + (1 - self.final_rate) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+        return self.learning_rate * rise * fall
+
+    @torch.inference_mode()
+    def sound(self, observation: Tensor) -> bool:
+        """Whether all weights are finite, and so is what the model makes of some positions: else nobody may use it."""
+        if failpoint("learner.poison_weights"):
+            next(self.model.parameters()).data.fill_(math.nan)
+        tensors = [tensor for tensor in self.model.state_dict().values() if tensor.is_floating_point()]
+        if not all(torch.isfinite(tensor).all() for tensor in tensors):
+            return False
+        self.model.eval()
+        latent = observe_first(self.model, observation.to(self.device))
+        latent, transition = self.model.imagine(
+            latent, torch.zeros(len(observation), dtype=torch.int64).to(self.device)
+        )
+        prediction = self.model.predict(latent)
+        numbers = [transition.reward.mean, transition.discount.mean, prediction.value.mean, prediction.policy.logits]
+        return all(bool(torch.isfinite(number).all()) for number in numbers)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """A copy of the model's weights for actors."""
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.model.state_dict().items()}
+
+    def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+        """Tensors by file name, and plain values, from which `restore` makes the same learner."""
+        slots = self.optimizer.state_dict()["state"]
+        tensors = {
+            "model": dict(self.model.state_dict()),
+            "target": dict(self.target.state_dict()),
+            "objective": dict(self.objective.state_dict()),
+            "optimizer": {
+                f"{number}.{name}": tensor
+                for number, slot in slots.items()
+                for name, tensor in slot.items()
+                if tensor is not None
+            },
+        }
+        return tensors, {"updates": self.updates, "skipped": self.skipped}
+
+    def check(self, slots: dict[str, Tensor]) -> None:
+        """Hold an optimiser's tensors, as `state` gives them, against the parameters.
+
+        Raises:
+            ValueError: naming the first that does not fit.
+        """
+        shapes = [parameter.shape for group in self.optimizer.param_groups for parameter in group["params"]]
+        for key, tensor in slots.items():
+            number, name = key.split(".", 1)
+            fits = name in SLOTS and number.isdigit() and int(number) < len(shapes) and tensor.is_floating_point()
+            if not fits or tensor.shape != (shapes[int(number)] if name != "step" else ()):
+                raise ValueError(f"optimizer: {key} is {tensor.dtype} {tuple(tensor.shape)}, no parameter has that")
+
+    def restore(self, tensors: dict[str, dict[str, Tensor]], values: dict[str, Any]) -> None:
+        """Become the learner whose `state` this is."""
+        self.model.load_state_dict(tensors["model"])
+        self.target.load_state_dict(tensors["target"])
+        self.objective.load_state_dict(tensors["objective"])
+        slots: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in tensors["optimizer"].items():
+            number, name = key.split(".", 1)
+            slots.setdefault(int(number), {})[name] = tensor
+        self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        self.updates, self.skipped, self.skipped_in_a_row = int(values["updates"]), int(values["skipped"]), 0

@@ -1,0 +1,1 @@
+"""Games being played: self-play, matches, single positions."""

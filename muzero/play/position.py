@@ -1,0 +1,116 @@
+"""A position of a game that a person names by its moves, and what its moves are called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from muzero.config import ConfigError
+from muzero.games.board import BoardGames
+from muzero.interfaces import Games
+from muzero.search import Tree
+from muzero.util.text import nearest
+
+LISTED = 30  # legal moves that an error names
+SMALL = 16  # numbers of an observation that are worth printing
+
+
+class Position:
+    """One game, played from its start to the position that the moves lead to."""
+
+    def __init__(self, games: Games, seed: int, moves: str = "") -> None:
+        """Play the moves.
+
+        Args:
+            games: a batch of one.
+            seed: of the game's own randomness.
+            moves: actions by number or, in board games, by name, with spaces in between.
+
+        Raises:
+            ConfigError: if a move is not legal, or the game is over at the end.
+        """
+        self._games = games
+        self.now = games.reset(np.array([seed]))
+        self.played: list[str] = []
+        waiting = " ".join(moves.split())
+        while waiting:
+            action, waiting = self._next(waiting)
+            self.played.append(action_name(self.state, action))
+            self.now = games.step(np.array([action]))
+            if self.now.last[0]:
+                raise ConfigError(
+                    [f"--moves: the game is over after move {len(self.played)}, {self.played[-1]}; give fewer moves"]
+                )
+
+    @property
+    def state(self) -> Any:
+        """The pyspiel state; None where the game is none of OpenSpiel's."""
+        return self._games.states[0] if isinstance(self._games, BoardGames) else None
+
+    @property
+    def text(self) -> str:
+        """The position for a person."""
+        if self.state is not None:
+            return str(self.state)
+        seen = self.now.observation[0]
+        numbers = f" [{' '.join(f'{number:.4g}' for number in seen.flat)}]" if seen.size <= SMALL else ""
+        return f"observation {'x'.join(map(str, seen.shape))} {seen.dtype}{numbers}"
+
+    def _next(self, text: str) -> tuple[int, str]:
+        """The first move of a text, and the rest of it.  Names can hold spaces, so the longest that fits counts."""
+        names = {int(a): action_name(self.state, int(a)) for a in np.flatnonzero(self.now.legal[0])}
+        fitting = [action for action, name in names.items() if f"{text} ".startswith(f"{name} ")]
+        if fitting:
+            action = max(fitting, key=lambda each: len(names[each]))
+            return action, text[len(names[action]) :].lstrip()
+        word, _, rest = text.partition(" ")
+        if word.isdecimal() and int(word) in names:
+            return int(word), rest
+        close = nearest(word, names.values())
+        hint = f"; did you mean {close[0]}?" if close else ""
+        # Where a name is not just the number, both may be given.
+        listed = [name if name == str(action) else f"{name} ({action})" for action, name in names.items()]
+        more = f" and {len(listed) - LISTED} more" if len(listed) > LISTED else ""
+        raise ConfigError(
+            [
+                f"--moves: move {len(self.played) + 1}, {word!r}, is not legal{hint}",
+                f"legal there: {', '.join(listed[:LISTED])}{more}",
+            ]
+        )
+
+
+def action_name(state: Any, action: int) -> str:
+    """What a move is called in a pyspiel state; its number if the state is None."""
+    return str(action) if state is None else state.action_to_string(action)
+
+
+class TreeNames:
+    """Names of the actions in a tree.  A model may imagine what the rules forbid: from there on they are numbers."""
+
+    def __init__(self, tree: Tree, state: Any, row: int = 0) -> None:
+        """state: the pyspiel state at the root, None for other games."""
+        self._parent, self._action = tree.parent[row], tree.action[row]
+        self._states: dict[int, Any] = {0: state}
+
+    def __call__(self, node: int, action: int) -> str:
+        state = self._state(node)
+        if state is None:
+            return str(action)
+        if action in state.legal_actions():
+            return action_name(state, action)
+        return f"{action} ({'after the end' if state.is_terminal() else 'not legal'})"
+
+    def _state(self, node: int) -> Any:
+        """The pyspiel state at a node; None where the rules do not lead there."""
+        path = []
+        while node not in self._states:
+            path.append(node)
+            node = int(self._parent[node])
+        state = self._states[node]
+        for index in reversed(path):
+            action = int(self._action[index])
+            if state is not None:
+                state = state.child(action) if action in state.legal_actions() else None
+            self._states[index] = state
+        return state

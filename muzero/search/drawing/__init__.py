@@ -1,0 +1,1 @@
+"""Finished search trees as pictures."""

@@ -1,0 +1,172 @@
+"""The commands' options and messages: misspelt options find the right one, no text from outside does any harm."""
+
+import random
+import time
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import pytest
+from edits import one_edit
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from muzero.cli import parser
+from muzero.cli.bench import bench_command
+from muzero.cli.evaluate.command import evaluate_command
+from muzero.cli.games import games_command
+from muzero.cli.train import train_command
+from muzero.cli.tree import tree_command
+from muzero.config import ConfigError
+from muzero.interfaces import EnvironmentFault
+from muzero.util.text import printable
+
+COMMANDS = {
+    "train": (train_command, []),
+    "eval": (evaluate_command, ["run"]),
+    "games": (games_command, []),
+    "tree": (tree_command, ["run"]),
+    "bench-search": (lambda words: bench_command(["search", *words]), []),
+    "bench-inference": (lambda words: bench_command(["inference", *words]), []),
+}
+
+
+def refusal(command, words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        command(words)
+    assert caught.value.code == parser.BAD_USAGE
+    return capsys.readouterr().err
+
+
+@pytest.fixture
+def options(monkeypatch):
+    """The options of a command, by calling it for help."""
+    seen = []
+    monkeypatch.setattr(parser.Parser, "print_help", lambda self, file=None: seen.extend(self.options()))
+
+    def listed(command):
+        seen.clear()
+        with pytest.raises(SystemExit):
+            command(["--help"])
+        return list(seen)
+
+    return listed
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_option_with_one_edit_is_found(name, options, capsys):
+    if name == "bench-inference":
+        pytest.importorskip("onnxruntime")
+    command, before = COMMANDS[name]
+    known = options(command)
+    right = tried = 0
+    for option in known:
+        wrong = {edit.replace("_", "-") for edit in one_edit(option)} - {*known, "", "-", "--"}
+        # A word without a dash is a word, where words are taken.
+        wrong = sorted(edit for edit in wrong if edit.startswith("-") or name != "games")
+        for edit in random.Random(option).sample(wrong, min(40, len(wrong))):
+            message = refusal(command, [*before, edit, "3"], capsys)
+            right += "did you mean" in message and option in message.split("did you mean")[1]
+            tried += 1
+    assert tried > 20 and right >= 0.95 * tried
+
+
+def test_a_misspelt_option_that_is_required_is_found_and_so_are_choices_and_benchmarks(capsys):
+    assert "no option --againts=none; did you mean --against?" in refusal(
+        evaluate_command, ["r", "--againts=none"], capsys
+    )
+    assert "no option x--against; did you mean --against?" in refusal(
+        evaluate_command, ["r", "x--against", "none"], capsys
+    )
+    assert "did you mean cuda?" in refusal(train_command, ["--game", "x", "--device", "cudda"], capsys)
+    assert bench_command(["serach"]) == parser.BAD_USAGE
+    assert "did you mean search?" in capsys.readouterr().err
+    assert "muzero-train: no option --game\n" in refusal(train_command, ["--\x1b[31mgame\a", "x"], capsys)
+
+
+# --- messages ------------------------------------------------------------------------------------------------------
+
+
+HOSTILE = "\x1b]0;title\x07\x1b[2J\x1b[31mred\x1b[0m \x9b31m\r\b\x00\u202e\u2028end"
+
+
+def test_what_a_terminal_would_obey_is_not_printed():
+    assert printable(HOSTILE) == "red   end"
+    assert printable("\x1b]0;no end") == "0;no end"
+    assert printable("one\ntwo\tthree é 日本 \ud800") == "one two three é 日本 "
+
+
+@given(st.text(st.characters() | st.sampled_from("\x1b[]\x07\x9b\x9d;m\\")), st.integers(0, 80))
+def test_any_text_becomes_one_line_of_printable_text_of_limited_length(text, limit):
+    shown = printable(text, limit)
+    assert shown.isprintable() and len(shown) <= limit
+    assert printable(shown, limit) == shown
+    if text.isprintable() and len(text) <= limit:
+        assert shown == text
+
+
+def test_a_long_text_loses_its_middle():
+    assert printable("a" * 10**7 + "z", 9) == "aaaa...az"
+    assert printable("abc" * 20) == "abc" * 20
+    assert len(printable("\x1b" * 10**7)) <= 60
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (ConfigError([f"one {HOSTILE}", "two\nthree"]), "error: one red   end\ntwo three"),
+        (EnvironmentFault(f"slot 3: {HOSTILE}\nFile x"), "error: slot 3: red   end\nFile x"),
+        (EnvironmentFault("\n".join(map(str, range(1000)))), "error: 0\n1\n2\n"),
+        (OSError("x" * 10**6), "xxx...xxx"),
+    ],
+)
+def test_an_error_is_printed_without_control_characters_and_not_at_any_length(error, shown, capsys):
+    assert parser.fail(error, 4) == 4
+    printed = capsys.readouterr().err
+    assert shown in printed
+    assert len(printed) < 3000 and all(line.isprintable() for line in printed.split("\n"))
+
+
+def test_all_problems_of_a_configuration_are_printed(capsys):
+    parser.fail(ConfigError([f"problem {number}" for number in range(500)]), 2)
+    assert "problem 499" in capsys.readouterr().err
+
+
+# --- the run's folder ----------------------------------------------------------------------------------------------
+
+
+LOOK_ALIKES = "\ufb01le/\uff0e\uff0e/\u0445\u2215\u2044"  # a ligature, wide full stops, a Cyrillic x, other slashes
+NAMES = ["..", "/", "\0", "-rf", "CON", "a/../../b", "//etc/passwd", "..\\..\\x", "com1.txt", "x" * 5000, "~", ""]
+NAMES += [LOOK_ALIKES]
+BEGAN = time.struct_time((2026, 1, 2, 3, 4, 5, 4, 2, 0))
+
+
+@given(st.text(st.characters() | st.sampled_from("./\\-_~ab"), max_size=200))
+@settings(deadline=None)
+@example("a/" * 2500)
+@example("aux/" + "y" * 300)
+def test_the_folder_of_a_run_is_a_plain_one_below_runs_for_any_name(game):
+    check(game)
+
+
+@pytest.mark.parametrize("game", NAMES, ids=range(len(NAMES)))
+@pytest.mark.parametrize("kind", ["", "gym/", "python/"])
+def test_the_folder_of_a_run_is_a_plain_one_below_runs(kind, game):
+    check(kind + game)
+
+
+def check(game):
+    folder = parser.run_folder(game, 3, BEGAN)
+    first, *rest = folder.parts
+    assert first == "runs" and 1 <= len(rest) <= 3 and rest[-1] == "20260102-030405-s3"
+    for part in rest:
+        assert parser.plain_name(part) == part and len(part) <= 64
+        assert part[0].isalnum() and part.isascii() and part[-1] != "."
+        assert not PureWindowsPath(part).is_reserved()
+    assert PurePosixPath(*rest).is_relative_to("") and Path("/r", folder).resolve().is_relative_to("/r/runs")
+
+
+def test_the_folder_of_a_run_is_called_after_the_game():
+    assert parser.run_folder("gym/CartPole-v1", 0, BEGAN) == Path("runs/gym/CartPole-v1/20260102-030405-s0")
+    assert parser.run_folder("board/go(board_size=9)", 0, BEGAN).parts[1:3] == ("board", "go_board_size_9_")
+    assert parser.run_folder("gym/ALE/Pong-v5", 0, BEGAN).parts[1:3] == ("gym", "ALE_Pong-v5")
+    long = [parser.plain_name("x" * 100 + end) for end in "ab"]
+    assert long[0] != long[1] and all(name.startswith("xxx") for name in long)

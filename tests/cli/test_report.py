@@ -1,0 +1,86 @@
+"""Reports: what stands on the page is what stands in the folders, whatever is missing or wrong there."""
+
+import json
+import re
+
+import pytest
+
+from muzero.cli.report import report_command
+from muzero.config import ConfigError
+from muzero.report.collect import collect, differences, groups
+from muzero.runs import evaluations
+from muzero.runs.evaluations import Evaluation
+
+pytest.importorskip("matplotlib")
+MATCH = {"player": "run@4", "simulations": 4, "against": "mcts:10", "games": 20, "wins": 5, "draws": 1, "losses": 14}
+MATCH |= {"share": 0.275, "share_interval_95": [0.1, 0.5], "elo": -168.4, "elo_interval_95": [-380, None]}
+MATCH |= {"milliseconds_per_move": 1.5}
+
+
+def run(folder, seed=0, **learner):
+    folder.mkdir(parents=True)
+    rate = learner.get("rate", 0.001)
+    text = f'[run]\ngame = "board/nim<b>"\nseed = {seed}\n\n[learner]\nlearning_rate = {rate}\n'
+    (folder / "config.toml").write_text(text)
+    rows = [
+        {"steps": step, "updates": step // 2, "seconds": step / 10, "loss/policy": 9 / step}
+        for step in (10, 20, 15, 30)
+    ]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "torn {")
+    for step, low in ((10, -0.5), (20, 0.25)):
+        evaluations.append(folder, Evaluation(step, 5, 1.0, "against random", 8, low + 0.2, low, low + 0.4, 0.3))
+    (folder / "checkpoints" / "step-000000020").mkdir(parents=True)
+    results = folder / "results"
+    results.mkdir()
+    rows = [MATCH, MATCH | {"simulations": 8, "player": "run@8"}]
+    note = {"command": 'muzero-eval run --against "mcts:10" <script>'}
+    (results / "sweep.json").write_text(json.dumps(MATCH | {"rows": rows, "provenance": note}))
+    ladder = {"players": [{"player": "random", "elo": 0, "elo_interval_95": [0, 0], "points": 3, "games": 9}]}
+    (results / "ladder.json").write_text(json.dumps(ladder))
+    (results / "broken.json").write_text("{")
+    return folder
+
+
+def test_the_page_holds_curves_results_settings_commands_and_needs_nothing_else(tmp_path, capsys):
+    folder = run(tmp_path / "one")
+    assert report_command([str(folder)]) == 0
+    page = (folder / "report" / "report.html").read_text()
+    images = {path.name for path in (folder / "report").glob("*.png")}
+    assert {"evaluation-by-steps.png", "evaluation-by-time.png", "loss-policy.png", "sweep-one-sweep.png"} <= images
+    assert page.count('src="data:image/png;base64,') == len(images)
+    assert not re.search(r"(src|href)=\"(?!data:)", page) and "<script" not in page and "nim<b>" not in page
+    for words in (
+        "step 20: 0.45 [0.25..0.65]",
+        "-168 [-380..∞]",
+        "27.5% [10.0%..50.0%]",
+        "learning_rate = 0.001",
+        "run@8",
+    ):
+        assert words in page, words
+    assert "Hardware and commands" in page and "report.html" in capsys.readouterr().out
+
+
+def test_runs_stand_side_by_side_with_what_differs(tmp_path):
+    folders = [run(tmp_path / "a", 0), run(tmp_path / "b", 1), run(tmp_path / "c", 0, rate=0.5)]
+    assert report_command([*map(str, folders), "--out", str(tmp_path / "out")]) == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Settings that differ" in page and "learner.learning_rate" in page and "3 runs" in page
+    runs = collect(folders)
+    assert [[each.label for each in group] for group in groups(runs)] == [["a", "b"], ["c"]]
+    assert differences(runs) == {"run.seed": [0, 1, 0], "learner.learning_rate": [0.001, 0.001, 0.5]}
+
+
+def test_rows_before_a_return_to_a_checkpoint_are_left_out(tmp_path):
+    [found] = collect([run(tmp_path / "one")])
+    assert [row["steps"] for row in found.metrics] == [10, 15, 30] and found.best == 20
+
+
+def test_a_run_that_has_only_begun_has_a_report(tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "config.toml").write_text('[run]\ngame = "board/nim"\n')
+    assert report_command([str(tmp_path / "new")]) == 0
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="is no run"):
+        report_command([str(tmp_path)])

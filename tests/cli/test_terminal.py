@@ -1,0 +1,206 @@
+"""A terminal that goes away and a disk that is full cost what was to be printed or written there, and nothing more."""
+
+import errno
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import commands
+import killing
+import pytest
+from commands import command, sets
+from rich.console import Console
+
+from muzero.cli import parser
+from muzero.cli.output import Outlet
+from muzero.runs import checkpoint
+from muzero.training.metrics import Metrics, Rows
+from muzero.training.progress import Progress
+
+# --- in process ----------------------------------------------------------------------------------------------------
+
+
+class Fragile(io.StringIO):
+    """A stream that fails after some writes."""
+
+    def __init__(self, error, after=0):
+        super().__init__()
+        self.error, self.left = error, after
+
+    def write(self, text):
+        if self.left == 0:
+            raise self.error
+        self.left -= 1
+        return super().write(text)
+
+
+GONE = [BrokenPipeError(), OSError(errno.EIO, "the terminal is gone"), ValueError("I/O operation on closed file")]
+
+
+@pytest.mark.parametrize("error", GONE, ids=["pipe", "terminal", "closed"])
+def test_an_outlet_whose_reader_left_takes_everything_and_says_why(error):
+    stream = Fragile(error, after=1)
+    outlet = Outlet(stream)
+    for word in ("one", "two", "three"):
+        assert outlet.write(word) == len(word)
+        outlet.flush()
+    assert stream.getvalue() == "one" and outlet.broken is error and not outlet.isatty()
+
+
+def test_an_outlet_for_a_stream_that_never_was_takes_everything():
+    outlet = Outlet(None)
+    print("one", file=outlet, flush=True)
+    Console(file=outlet).print("two")
+    assert outlet.broken is None and not outlet.isatty()
+
+
+def test_what_an_encoding_lacks_is_spelt_out():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    outlet = Outlet(stream)
+    print("±", file=outlet, flush=True)
+    assert stream.buffer.getvalue() == b"\\xb1\n" and outlet.broken is None
+
+
+@pytest.mark.parametrize("error", GONE, ids=["pipe", "terminal", "closed"])
+@pytest.mark.parametrize("live", [True, False])
+def test_progress_falls_silent_where_the_console_fails_and_the_metrics_go_on(tmp_path, error, live, monkeypatch):
+    monkeypatch.setattr("muzero.training.progress.PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr("muzero.training.progress.SCREEN_SECONDS", 0.0)
+    monkeypatch.setattr("muzero.training.progress.FILE_SECONDS", 0.0)
+    monkeypatch.setattr(Console, "on_broken_pipe", leave)  # as rich does it, but for the standard output
+    made = killing.made(tmp_path, "gym/CartPole-v1", "run.steps=200", "run.evaluate_every=100")
+    stream = Fragile(error, after=3)
+    progress = Progress(tmp_path, Console(file=stream, force_terminal=live, width=80))
+    assert made.run(progress) is None
+    progress.close(made)
+    assert progress.silent and stream.getvalue()
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["steps"] >= 200 and any("evaluation/trained" in row for row in rows)
+
+
+def leave(console):
+    raise SystemExit(1)
+
+
+@contextmanager
+def room(size):
+    """No file can become longer than so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_row_that_finds_no_room_is_left_out_whole(tmp_path):
+    rows = Rows(tmp_path / "rows")
+    with room(10):
+        assert [rows.add(row) for row in (b"123456\n", b"12345\n", b"12\n", b"1\n")] == [True, False, True, False]
+    assert rows.add(b"more\n") and rows.dropped == 2
+    rows.close()
+    assert not rows.add(b"late\n")
+    assert (tmp_path / "rows").read_bytes() == b"123456\n12\nmore\n"
+
+
+def test_metrics_are_events_that_tensorboard_reads_also_after_the_disk_was_full(tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    metrics = Metrics(tmp_path)
+    metrics.add({"steps": 1}, {"loss/value": 0.5, "rate": 3})
+    with room(60):
+        metrics.add({"steps": 2}, {"loss/value": 0.25, "rate": 3})
+    metrics.add({"steps": 3}, {"loss/value": 0.125})
+    metrics.close()
+    assert metrics.dropped == 2
+    read = accumulator.EventAccumulator(str(tmp_path)).Reload()
+    assert [(event.step, event.value) for event in read.Scalars("loss/value")] == [(1, 0.5), (3, 0.125)]
+    assert [json.loads(line)["steps"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == [1, 3]
+
+
+# --- the commands --------------------------------------------------------------------------------------------------
+
+
+def piped(code, *words, folder, lines=1):
+    """Run code whose reader leaves after some lines; returns its exit code, what was read, and its complaints."""
+    process = subprocess.Popen(
+        [sys.executable, *["-u"] * (lines > 0), "-c", code, *words],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    read = [process.stdout.readline() for _ in range(lines)]
+    process.stdout.close()
+    errors = process.stderr.read()
+    return process.wait(timeout=300), "".join(read), errors
+
+
+@pytest.fixture(scope="module")
+def unread(tmp_path_factory):
+    """A run whose reader left after its first line."""
+    folder = tmp_path_factory.mktemp("unread")
+    words = ["--game", "board/tic_tac_toe", "--run", "[/b] :smile:", *sets("run.evaluate_every=200")]
+    code = "import muzero.training.progress as p; p.PLAIN_SECONDS = p.FILE_SECONDS = 0.0; " + commands.code("train")
+    return folder / "[/b] :smile:", *piped(code, *words, folder=folder)
+
+
+def test_a_run_whose_reader_left_goes_on_to_its_end_and_saves(unread):
+    run, code, first, errors = unread
+    assert (code, errors) == (0, "")
+    assert "run in [/b] :smile:" in first
+    assert checkpoint.latest(run / "checkpoints")[0].step >= 600
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["steps"] >= 600 and sum("evaluation/against random" in row for row in rows) >= 2
+    assert (run / "evaluation.json").is_file()
+
+
+@pytest.mark.parametrize("lines", [0, 1])  # buffered to the end, and line by line
+def test_a_command_whose_reader_left_does_its_work_and_says_nothing(unread, tmp_path, lines):
+    def quiet(name, *words):
+        code, _, errors = piped(commands.code(name), *words, folder=tmp_path, lines=lines)
+        return (code, errors) == (0, "")
+
+    assert quiet("games")
+    if lines:
+        assert quiet("tree", unread[0], "--html", "tree.html")
+        assert (tmp_path / "tree.html").is_file()
+    else:
+        assert quiet("evaluate", unread[0], "--against", "random", "--games", "4", "--json", "out.json")
+        assert json.loads((tmp_path / "out.json").read_text())["games"] == 4
+
+
+def shell(line, folder):
+    """A line of a shell in which $MUZERO is a command's beginning."""
+    environment = os.environ | {"PYTHON": sys.executable, "CODE": commands.code("games")}
+    return subprocess.run(["sh", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+
+
+GAMES = '"$PYTHON" -c "$CODE"'
+
+
+def test_an_output_that_is_incomplete_is_an_error_but_one_that_is_closed_is_none(tmp_path):
+    full = shell(f"{GAMES} > /dev/full", tmp_path)
+    assert full.returncode == 1 and "the output could not be written: [Errno 28] No space left" in full.stderr
+    assert "Traceback" not in full.stderr and len(full.stderr.splitlines()) == 2
+    for line, code in ((f"{GAMES} >&-", 0), (f"{GAMES} --hlep 2>&-", 2), (f"{GAMES} --hlep 2>/dev/full", 2)):
+        result = shell(line, tmp_path)
+        assert (result.returncode, result.stderr) == (code, "")
+
+
+def test_a_run_without_any_room_for_metrics_learns_and_saves(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metrics.jsonl").symlink_to("/dev/full")
+    result = command("train", "--game", "gym/CartPole-v1", "--run", "run", *sets(), folder=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "rows of metrics could not be written" in result.stdout
+    assert checkpoint.latest(tmp_path / "run" / "checkpoints")[0].step >= 600
+
+
+def test_a_folder_named_like_markup_is_printed_as_it_is(capsys):
+    parser.terminal().print("run in [/b] [red]x :smile:")
+    assert capsys.readouterr().out == "run in [/b] [red]x :smile:\n"

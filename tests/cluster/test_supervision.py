@@ -1,0 +1,94 @@
+"""Who gets work and who is tried again: arithmetic over times that tests make up."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from muzero.actors.tasks import Order
+from muzero.cluster.supervision import FIRST_PAUSE, LONGEST_PAUSE, MOST_DEATHS, MOST_MISSES, Patience, Slot
+
+
+def order(number):
+    return Order(number, 0, "play", 8)
+
+
+def test_a_slot_takes_orders_once_its_process_answered_and_no_more_than_its_depth():
+    slot = Slot(0, "play")
+    assert not slot.free(0.0, 2)
+    slot.answered(1.0, "here")
+    slot.send(order(1), 1.0)
+    assert slot.free(1.0, 2) and not slot.free(1.0, 1)
+    slot.send(order(2), 1.5)
+    assert not slot.free(2.0, 2)
+    assert slot.finish(1, 3.0) == 2.0
+    assert slot.finish(2, 4.0) == 1.0  # it could begin only when the first was done
+
+
+def test_two_orders_that_fail_with_one_process_are_one_death():
+    slot = Slot(0, "play")
+    slot.answered(0.0, "here")
+    generation = slot.generation
+    assert slot.fail(1.0, generation, unreachable=True)
+    assert not slot.fail(1.0, generation, unreachable=True)
+    assert slot.deaths == 1 and not slot.alive and slot.not_before == 1.0 + FIRST_PAUSE
+
+
+def test_waiting_for_a_restart_is_no_death_until_it_takes_too_often():
+    slot = Slot(0, "play")
+    slot.answered(0.0, "here")
+    slot.fail(1.0, slot.generation, unreachable=True)
+    news = [slot.fail(2.0, slot.generation, unreachable=True) for _ in range(MOST_MISSES)]
+    assert news == [False] * (MOST_MISSES - 1) + [True]
+    assert slot.deaths == 2
+
+
+def test_pauses_double_until_a_slot_is_given_up_and_still_tried_once_a_minute():
+    slot, pauses = Slot(0, "play"), []
+    for _ in range(MOST_DEATHS + 2):
+        slot.answered(0.0, "here")
+        slot.fail(0.0, slot.generation, unreachable=False)
+        pauses.append(slot.not_before)
+    assert pauses[:MOST_DEATHS] == [FIRST_PAUSE * 2**n for n in range(MOST_DEATHS)]
+    assert pauses[MOST_DEATHS:] == [LONGEST_PAUSE] * 2 and slot.given_up
+    slot.answered(100.0, "here")
+    slot.send(order(1), 100.0)
+    slot.finish(1, 101.0)
+    assert not slot.given_up and slot.deaths == 0
+
+
+def test_patience_follows_what_is_usual_but_is_never_less_than_asked_for():
+    patience = Patience(60.0)
+    assert patience.seconds() == 60.0
+    for _ in range(100):
+        patience.finish(1.0)
+    assert patience.seconds() == 60.0
+    for _ in range(100):
+        patience.finish(20.0)
+    assert patience.seconds() == 200.0
+
+
+@given(st.lists(st.sampled_from(["answer", "send", "finish", "die", "miss", "raise", "stale"]), max_size=60))
+def test_whatever_happens_orders_are_never_lost_from_the_count(events):
+    """Submitted = finished + failed + flying, and no slot takes more than two at once."""
+    slot, numbers, now, submitted, ended, old = Slot(0, "play"), 0, 0.0, 0, 0, []
+    for event in events:
+        now += 100.0
+        if event == "answer":
+            slot.answered(now, "here")
+        elif event == "send" and slot.free(now, 2):
+            numbers, submitted = numbers + 1, submitted + 1
+            slot.send(order(numbers), now)
+            old.append((numbers, slot.generation))
+        elif event == "finish" and slot.flying:
+            assert slot.finish(next(iter(slot.flying)), now) >= 0
+            ended += 1
+        elif event in ("die", "raise"):
+            generation, deaths, was_alive = slot.generation, slot.deaths, slot.alive
+            news = slot.fail(now, generation, event == "die")
+            assert slot.deaths - deaths == news and (news or not was_alive)
+            for number in list(slot.flying):
+                del slot.flying[number]
+                ended += 1
+                assert not slot.fail(now, generation, event == "die")
+        elif event == "stale":
+            assert not slot.fail(now, slot.generation - 1, False)
+        assert submitted == ended + len(slot.flying) and len(slot.flying) <= 2

@@ -1,0 +1,108 @@
+"""What a run does where numbers stop being numbers."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from killing import go, in_child, made
+from rich.console import Console
+
+from muzero.interfaces import BadNumbers
+from muzero.training.progress import Progress
+from muzero.util import failpoints
+
+GAME = "gym/CartPole-v1"
+
+
+@pytest.fixture
+def armed(monkeypatch):
+    def arm(text):
+        monkeypatch.setattr(failpoints, "ARMED", failpoints.armed(text))
+        monkeypatch.setattr(failpoints, "reached", {})
+
+    return arm
+
+
+def play_on(training):
+    """A round of self-play without learning."""
+    training._publish()
+    training._store(training.crew.take(0), None)
+
+
+def frozen(learner):
+    """All numbers of a learner but its counters."""
+    tensors, _ = learner.state()
+    return {(group, name): tensor.clone() for group, part in tensors.items() for name, tensor in part.items()}
+
+
+@pytest.mark.parametrize("game", [GAME, "board/tic_tac_toe"])
+def test_an_update_without_numbers_changes_no_weight_no_statistic_and_no_priority(tmp_path, armed, game):
+    training = made(tmp_path, game)
+    play_on(training)
+    for _ in range(8):
+        play_on(training)
+    training.learner.update(training.replay.sample(16, training.learner.objective.window)[1], 0.0)
+    before = frozen(training.learner)
+    armed("learner.poison_batch:trip")
+    training.learner.update(training.replay.sample(16, training.learner.objective.window)[1], 0.0)
+    after = frozen(training.learner)
+    assert (training.learner.skipped, training.learner.skipped_in_a_row, training.learner.updates) == (1, 1, 2)
+    assert before.keys() == after.keys()
+    for name in before:
+        assert torch.equal(before[name], after[name]), name
+    training.close()
+
+
+def test_ten_updates_without_numbers_take_up_the_last_checkpoint_and_three_times_are_enough(tmp_path):
+    def run():
+        with pytest.raises(BadNumbers, match=r"10 updates in a row .* 3 returns to a checkpoint; .*bad-batch\.npz"):
+            go(tmp_path, GAME)
+
+    assert in_child(run, "learner.poison_batch:trip:12") == 0
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["recoveries"] == 3
+    with np.load(tmp_path / "bad-batch.npz", allow_pickle=False) as dumped:
+        assert np.isnan(dumped["reward"]).any() or np.isfinite(dumped["reward"]).all()
+        assert len(dumped["action"]) == 16
+    assert in_child(lambda: go(tmp_path, GAME)) == 0  # where the cause is gone, the run goes on
+
+
+def test_a_run_recovers_from_a_bad_spell(tmp_path, armed, monkeypatch):
+    training = made(tmp_path, GAME)
+    training.save(wait=True)
+    update, calls = training.learner.update, 0
+
+    def sometimes(window, progress):
+        nonlocal calls
+        calls += 1
+        if 15 <= calls < 25:
+            window.reward.fill_(np.nan)
+        return update(window, progress)
+
+    monkeypatch.setattr(training.learner, "update", sometimes)
+    progress = Progress(tmp_path, Console(quiet=True))
+    assert training.run(progress) is None
+    assert training.recoveries == 1 and training.learner.updates == int((training.replay.steps - 100) * 0.1)
+    assert training.learner.sound(torch.zeros(1, 4))
+    progress.close(training)
+    training.close()
+
+
+def test_weights_that_are_no_numbers_are_never_published(tmp_path, armed):
+    training = made(tmp_path, GAME)
+    training.save(wait=True)
+    play_on(training)
+    good = {name: tensor.clone() for name, tensor in training.crew.actor.model.state_dict().items()}
+    with torch.no_grad():
+        next(training.learner.model.parameters())[0] = torch.inf
+    training.learner.updates += 1
+    play_on(training)
+    assert training.recoveries == 1
+    for name, tensor in training.crew.actor.model.state_dict().items():
+        assert torch.equal(tensor, good[name])
+    armed("learner.poison_weights:trip")
+    training.learner.updates += 1
+    with pytest.raises(BadNumbers, match="the weights are no numbers"):
+        play_on(training)
+    training.close()

@@ -1,0 +1,70 @@
+"""Heads, transforms and blocks."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from muzero.models.blocks import (
+    Discrete,
+    Policy,
+    inverse_value_transform,
+    scale_gradient,
+    scale_to_unit,
+    support,
+    value_transform,
+)
+
+
+@given(st.floats(-1e5, 1e5))
+def test_the_value_transform_is_undone_by_its_inverse(x):
+    assert inverse_value_transform(value_transform(np.float64(x))) == pytest.approx(x, abs=1e-6, rel=1e-6)
+
+
+def test_the_support_reaches_its_limits_and_ascends():
+    atoms = support(-300, 300, 51)
+    assert atoms[0] == pytest.approx(-300, rel=1e-4) and atoms[-1] == pytest.approx(300, rel=1e-4)
+    assert (atoms.diff() > 0).all() and atoms[25] == 0
+
+
+@given(st.floats(-1.0, 1.0), st.integers(2, 61))
+@settings(deadline=None, max_examples=50)
+def test_the_distribution_that_minimises_the_loss_has_the_target_as_its_mean(target, atoms):
+    numbers = support(-1, 1, atoms)
+    logits = torch.zeros(1, atoms, requires_grad=True)
+    Discrete(logits, numbers).loss(torch.tensor([target], dtype=torch.float32)).backward()
+    assert logits.grad is not None
+    # At uniform logits the gradient is the uniform distribution less the target distribution.
+    encoded = 1 / atoms - logits.grad[0]
+    assert (encoded > -1e-6).all() and encoded.sum().item() == pytest.approx(1, abs=1e-5)
+    assert (encoded @ numbers).item() == pytest.approx(target, abs=1e-5)
+
+
+def test_targets_beyond_the_support_are_clamped_and_finite():
+    head = Discrete(torch.zeros(2, 5), support(-1, 1, 5))
+    assert torch.isfinite(head.loss(torch.tensor([7.0, -7.0]))).all()
+
+
+def test_a_discount_on_an_atom_is_one_class():
+    head = Discrete(torch.tensor([[0.0, 2.0, 0.0]]), torch.tensor([-1.0, 0.0, 1.0]))
+    assert head.loss(torch.tensor([0.0]))[0] == pytest.approx(-torch.tensor([0.0, 2.0, 0.0]).log_softmax(0)[1].item())
+    assert head.mean[0] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_policy_loss_is_least_at_its_target():
+    target = torch.tensor([[0.7, 0.3, 0.0]])
+    at_target = Policy((target + 1e-9).log()).loss(target)
+    assert at_target < Policy(torch.zeros(1, 3)).loss(target)
+
+
+def test_scaling_a_gradient_leaves_the_numbers():
+    x = torch.tensor([2.0], requires_grad=True)
+    y = scale_gradient(x, 0.25)
+    y.backward()
+    assert y.item() == 2.0 and x.grad is not None and x.grad.item() == 0.25
+
+
+def test_latents_are_scaled_to_zero_and_one():
+    scaled = scale_to_unit(torch.randn(4, 10), -1)
+    assert (scaled.amin(-1) == 0).all() and torch.allclose(scaled.amax(-1), torch.ones(4))

@@ -1,0 +1,76 @@
+"""Value targets against returns worked out by hand, and signs, ends and cuts."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from muzero.objectives.targets import close_cuts, n_step_value
+
+
+def row(*numbers):
+    return torch.tensor([numbers], dtype=torch.float32)
+
+
+def never(steps):
+    return torch.zeros(1, steps, dtype=torch.bool)
+
+
+def test_a_return_is_the_rewards_and_then_the_bootstrapped_value():
+    target = n_step_value(row(1, 2, 3), row(0.5, 0.5, 0.5), row(9, 9, 9, 8), n=3)
+    assert target.tolist() == [[1 + 0.5 * 2 + 0.25 * 3 + 0.125 * 8]]
+
+
+def test_the_opponents_win_counts_against_the_player_to_move():
+    # Three moves of alternating players; the last one wins.
+    target = n_step_value(row(0, 0, 1, 0), row(-1, -1, 0, 0), row(0, 0, 0, 0, 0), n=2)
+    assert target.tolist() == [[0, -1, 1]]
+    to_the_end = n_step_value(row(0, 0, 1, 0), row(-1, -1, 0, 0), row(0, 0, 0, 0, 0), n=4)
+    assert to_the_end.tolist() == [[1]]
+
+
+def test_nothing_after_the_end_of_a_game_counts():
+    target = n_step_value(row(1, 7, 7), row(0, 1, 1), row(5, 5, 5, 5), n=2)
+    assert target[0, 0] == 1
+
+
+def test_a_game_cut_short_bootstraps_from_its_last_position():
+    known = torch.tensor([[True, True, True, False, False]])
+    reward, discount = close_cuts(row(1, 1, 50, 50), row(0.9, 0.9, 0.9, 0.9), row(3, 4, 10, 70, 70), known, never(4))
+    target = n_step_value(reward, discount, row(3, 4, 10, 70, 70), n=4)
+    assert target[0, 0].item() == pytest.approx(1 + 0.9 * (1 + 0.9 * 10))
+
+
+def test_a_return_does_not_pass_through_a_random_action_but_takes_the_value_before_it():
+    known, random = torch.ones(1, 5, dtype=torch.bool), never(4)
+    random[0, 2] = True
+    value = row(3, 4, 10, 70, 70)
+    reward, discount = close_cuts(row(1, 1, 50, 50), row(0.9, 0.9, 0.9, 0.9), value, known, random)
+    target = n_step_value(reward, discount, value, n=2)
+    assert target[0].tolist() == pytest.approx([1 + 0.9 * (1 + 0.9 * 10), 1 + 0.9 * 10, 10])
+
+
+def test_a_window_without_a_cut_is_left_alone():
+    known = torch.ones(1, 4, dtype=torch.bool)
+    reward, discount = close_cuts(row(1, 2, 3), row(1, 1, 1), row(4, 5, 6, 7), known, never(3))
+    assert reward.tolist() == [[1, 2, 3]] and discount.tolist() == [[1, 1, 1]]
+
+
+@given(st.integers(1, 6), st.integers(0, 6), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=100)
+def test_targets_equal_the_sum_written_out(n, extra, seed):
+    steps = n + extra
+    rng = np.random.default_rng(seed)
+    reward, value = rng.normal(size=steps), rng.normal(size=steps + 1)
+    discount = rng.choice([-1.0, 0.0, 0.9], size=steps)
+    found = n_step_value(*(torch.from_numpy(a)[None] for a in (reward, discount, value)), n=n)[0]
+    for k in range(extra + 1):
+        expected = sum(discount[k : k + i].prod() * reward[k + i] for i in range(n))
+        expected += discount[k : k + n].prod() * value[k + n]
+        assert found[k].item() == pytest.approx(expected)
+
+
+def test_a_window_shorter_than_n_is_refused():
+    with pytest.raises(ValueError, match="n = 4; expected 1 to the 3 steps"):
+        n_step_value(row(1, 1, 1), row(1, 1, 1), row(0, 0, 0, 0), n=4)

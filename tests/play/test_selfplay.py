@@ -1,0 +1,122 @@
+"""Self-play against a corridor whose every step is known."""
+
+import numpy as np
+import pytest
+from chain import DISCOUNT, ChainGames, ChainModel
+
+from muzero.data.replay import Replay
+from muzero.interfaces import WindowSize
+from muzero.planners.reactive import ReactivePlanner
+from muzero.planners.tree import GumbelPlanner
+from muzero.play.selfplay import SelfPlay
+
+
+def actor(batch=2, cells=4, limit=100, seed=0, segment_steps=200, planner=None, incarnation=0):
+    games = ChainGames(batch, cells, limit)
+    planner = planner or ReactivePlanner()
+    return SelfPlay(games, ChainModel(cells), planner, seed, 0, incarnation, segment_steps=segment_steps)
+
+
+def segments_of(player, steps):
+    return player.play(steps).segments
+
+
+def test_every_step_of_a_game_is_in_its_segments_once_and_in_order():
+    player = actor(segment_steps=3)
+    by_game = {}
+    for segment in segments_of(player, 200):
+        by_game.setdefault(segment.id.game, []).append(segment)
+    finished = 0
+    for parts in by_game.values():
+        assert [part.id.sequence for part in parts] == list(range(len(parts)))
+        cells = np.concatenate([part.observation.argmax(1) for part in parts])
+        actions = np.concatenate([part.action for part in parts])
+        assert cells[0] == 0
+        assert (cells[1:] == np.clip(cells[:-1] + 2 * actions[:-1] - 1, 0, None)).all()
+        if parts[-1].discount[-1] == 0:
+            finished += 1
+            assert cells[-1] == 2 and actions[-1] == 1 and parts[-1].reward[-1] == 1
+    assert finished > 5
+
+
+def test_a_game_that_is_over_ends_its_segment_with_discount_zero():
+    for segment in segments_of(actor(planner=GumbelPlanner(simulations=8)), 60):
+        assert not segment.cut
+        assert segment.discount[-1] == 0 and segment.reward[-1] == 1
+        assert segment.discount[:-1] == pytest.approx(DISCOUNT) and (segment.reward[:-1] == 0).all()
+
+
+def test_a_game_cut_short_ends_with_the_position_it_stopped_in():
+    player = actor(cells=30, limit=5)
+    segments = segments_of(player, 30)
+    assert segments
+    for segment in segments:
+        assert segment.cut and len(segment) == 6 and segment.steps == 5
+        last, before = segment.observation.argmax(1)[-1], segment.observation.argmax(1)[-2]
+        assert last == max(before + 2 * segment.action[-2] - 1, 0)
+
+
+def test_a_game_cut_short_at_the_length_of_a_segment_still_hands_over_its_last_position():
+    segments = segments_of(actor(batch=1, cells=30, limit=5, segment_steps=5), 6)
+    assert [(len(s), s.cut, s.id.sequence) for s in segments] == [(5, False, 0), (1, True, 1)]
+
+
+def test_the_share_of_random_actions_is_as_asked_and_marked():
+    games = ChainGames(8, 6)
+    player = SelfPlay(games, ChainModel(6), GumbelPlanner(simulations=32), 0, random_actions=0.3)
+    segments = segments_of(player, 300)
+    random = np.concatenate([segment.random for segment in segments])
+    assert random.mean() == pytest.approx(0.3, abs=0.04)
+    left = np.concatenate([segment.action for segment in segments]) == 0
+    assert left[random].mean() == pytest.approx(0.5, abs=0.08)
+    assert left[~random].mean() < 0.2  # planned moves go right
+
+
+def test_scores_and_lengths_of_games_are_reported():
+    player = actor(planner=GumbelPlanner(simulations=32))
+    episodes = player.play(40).episodes
+    assert episodes and all(e.score == 1 for e in episodes) and min(e.steps for e in episodes) >= 3
+
+
+def test_the_same_seed_plays_the_same_games_and_another_incarnation_others():
+    def actions(**settings):
+        return [s.action.tolist() for s in segments_of(actor(**settings), 50)]
+
+    assert actions(seed=3) == actions(seed=3)
+    assert actions(seed=3) != actions(seed=4)
+    assert actions(seed=3) != actions(seed=3, incarnation=1)
+
+
+def test_a_restored_actor_plays_on_as_the_saved_one():
+    player = actor(segment_steps=7)
+    player.play(23)
+    arrays, values = player.state()
+    arrays = {name: array.copy() for name, array in arrays.items()}
+    twin = actor(segment_steps=7, seed=99)
+    twin.restore(arrays, values)
+    for left, right in zip(segments_of(player, 40), segments_of(twin, 40), strict=True):
+        assert left.id == right.id
+        for name in ("observation", "action", "reward", "discount", "policy", "value"):
+            np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
+
+
+def test_an_actor_whose_games_cannot_be_restored_begins_new_ones_under_a_new_incarnation():
+    player = actor(segment_steps=7)
+    player.play(5)
+    arrays, values = player.state()
+    without = {name: array for name, array in arrays.items() if not name.startswith("games.")}
+    twin = actor(segment_steps=7)
+    twin.restore(without, values)
+    assert twin.incarnation == 1 and twin.filled.sum() == 0 and twin.timestep.first.all()
+
+
+def test_what_is_played_can_be_learned_from_at_once():
+    player = actor(batch=3, segment_steps=4, limit=9)
+    replay = Replay(player.games.spec, 0, capacity=1000)
+    for segment in segments_of(player, 100):
+        assert replay.add(segment)
+    _, window = replay.sample(256, WindowSize(6, 6))
+    cells = window.observation.argmax(-1)
+    real = (window.known & ~window.over)[:, 1:6] & window.known[:, 1:6]
+    moved = (cells[:, :5] + 2 * window.action[:, :5] - 1).clamp(min=0)
+    assert (moved == cells[:, 1:])[real].all()

@@ -1,0 +1,93 @@
+"""Runs in child processes that are made to die, and what they left."""
+
+import hashlib
+import json
+import os
+import signal
+import sys
+import traceback
+
+import numpy as np
+from rich.console import Console
+
+from muzero import build
+from muzero.cli import train
+from muzero.config import parse_settings
+from muzero.runs.folder import owned
+from muzero.training.loop import Training
+from muzero.training.progress import Progress
+from muzero.util import failpoints
+
+TINY = [
+    "run.steps=600",
+    "run.start=100",
+    "run.games=4",
+    "run.evaluation_games=4",
+    "run.save_every=120",
+    "run.updates_per_step=0.1",
+    "model.width=16",
+    "model.hidden=16",
+    "objective.projection=16",
+    "learner.batch=16",
+    "planner.simulations=4",
+    "replay.capacity=500",
+]
+
+
+def in_child(function, armed="", kill_after=None):
+    """Call a function in a forked process.  Returns its exit code, negative for the signal that ended it.
+
+    armed: failpoints.  kill_after: seconds until the system kills it, wherever it is.
+    """
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        try:
+            failpoints.ARMED, failpoints.reached = failpoints.armed(armed), {}
+            if kill_after is not None:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.setitimer(signal.ITIMER_REAL, kill_after)
+            function()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def made(folder, game, *settings):
+    return Training(build.configure(game, [parse_settings([*TINY, *settings])]), folder)
+
+
+def go(folder, game, *settings, console=None):
+    """What muzero-train does, without the evaluation at the end: begins a run, or goes on with it."""
+    training = made(folder, game, *settings)
+    console = console or Console(quiet=True)
+    with owned(folder):
+        if (folder / "config.toml").exists():
+            train.go_on(training, folder, console)
+        (folder / "config.toml").write_text(training.config.to_toml())
+        if training.replay.steps == 0:
+            training.save(wait=True)
+        progress = Progress(folder, console)
+        try:
+            training.run(progress)
+            (folder / "digest").write_text(digest(training))
+        finally:
+            progress.close(training)
+            training.close()
+    return training
+
+
+def digest(training):
+    """Of everything that a run has learned and stored."""
+    hashed = hashlib.sha256()
+    tensors, values = training.learner.state()
+    arrays, plain = training.experience.state()
+    rows = {name: array[: len(training.replay)] for name, array in training.replay.rows.items()}
+    actor, playing = training.crew.state()
+    for group in [*tensors.values(), arrays, rows, actor]:
+        for name in sorted(group):
+            hashed.update(name.encode() + np.ascontiguousarray(np.asarray(group[name])).tobytes())
+    hashed.update(json.dumps([values, plain, playing], sort_keys=True).encode())
+    return hashed.hexdigest()

@@ -1,0 +1,26 @@
+"""What tests with actors on Ray share."""
+
+import time
+from pathlib import Path
+
+GAME = "python/cluster_games:Told"
+LIMIT = 90.0  # seconds until something that is waited for must have happened
+SUPPORT = str(Path(__file__).parent)  # for the PYTHONPATH of actors
+
+
+def take(crew, until=lambda: True):
+    """Deliveries, the first after which something holds being the last."""
+    found, end = [], time.monotonic() + LIMIT
+    while time.monotonic() < end:
+        delivery = crew.take(1.0)
+        if delivery is not None:
+            found.append(delivery)
+        if found and until():
+            return found
+    raise AssertionError(f"not within {LIMIT} s: {crew.counts()} {crew.news()}")
+
+
+def settled(crew):
+    counts = crew.counts()
+    assert counts["orders/balance"] == 0
+    return counts

@@ -1,0 +1,33 @@
+"""Segments of random numbers."""
+
+import numpy as np
+
+from muzero.interfaces import GameSpec, Segment, SegmentId
+
+BOARD = GameSpec("board/tic_tac_toe", (4, 3, 3), "float32", 9, (-1.0, 0.0))
+IMAGE = GameSpec("atari/pong", (2, 12, 12), "uint8", 6, (0.0, 0.99))
+LINE = GameSpec("gym/CartPole-v1", (4,), "float32", 2, (0.0, 0.997))
+SPECS = [BOARD, IMAGE, LINE]
+
+
+def segment(spec, number, rng, cut=False):
+    rows = int(rng.integers(1, 20))
+    observation = rng.integers(0, 256, (rows, *spec.observation)) * (rng.random((rows, *spec.observation)) < 0.1)
+    return Segment(
+        id=SegmentId(0, 0, number, int(rng.integers(3))),
+        version=number,
+        observation=observation.astype(spec.dtype),
+        legal=np.ones((rows, spec.actions), bool),
+        action=rng.integers(spec.actions, size=rows),
+        reward=rng.normal(size=rows).astype(np.float32),
+        discount=np.full(rows, spec.discounts[-1] or spec.discounts[0], np.float32),
+        policy=rng.dirichlet(np.ones(spec.actions), rows).astype(np.float32),
+        value=rng.normal(size=rows).astype(np.float32),
+        random=rng.random(rows) < 0.1,
+        cut=cut,
+    )
+
+
+def some(spec, count, seed=0):
+    rng = np.random.default_rng(seed)
+    return [segment(spec, number, rng, cut=number % 3 == 2) for number in range(count)]
