@@ -10,9 +10,8 @@ import torch
 
 from muzero import build
 from muzero.config import Config, ConfigError, merge, read_layer
-from muzero.games import board
-from muzero.inference import observe_first
-from muzero.interfaces import GameSpec, Positions
+from muzero.games.registry import view
+from muzero.interfaces import GameSpec, Positions, observe_first
 from muzero.planners.tree import TreePlanner
 from muzero.players.planning import PlanningPlayer
 from muzero.runs import checkpoint
@@ -97,5 +96,5 @@ class Agent:
 
     def choose(self, state: Any) -> int:
         """Choose an action in a pyspiel state of the game that the agent learned."""
-        observation, legal = board.view([state])
+        observation, legal = view([state])
         return int(self.act(observation, legal)[0])

@@ -183,6 +183,13 @@ class WorldModel(nn.Module, ABC):
         """Policy and value of a state."""
 
 
+def observe_first(model: WorldModel, observation: Tensor) -> Latent:
+    """The latent of observations [B, ...] that stand alone, as at the beginning of a game."""
+    batch = len(observation)
+    action = torch.zeros(batch, dtype=torch.int64, device=observation.device)
+    return model.observe(model.memory(batch), action, observation, torch.ones_like(action, dtype=torch.bool))
+
+
 # --- planners ------------------------------------------------------------------------------------------------------
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
 from muzero import build
-from muzero.actors.tasks import Crew, Delivery, Order, Weights
+from muzero.actors.tasks import Delivery, Order, Weights
 from muzero.config import Config
 from muzero.evaluation.in_training import evaluate
-from muzero.inference import observe_first
-from muzero.interfaces import GameSpec
+from muzero.interfaces import observe_first
 from muzero.play.selfplay import SelfPlay
 from muzero.util.allocator import keep_freed
 
@@ -79,44 +76,3 @@ class Actor:
     def close(self) -> None:
         """Let go of the games."""
         self.games.close()
-
-
-class LocalCrew(Crew):
-    """One actor in this process: works when it is asked for a result."""
-
-    exact = True
-
-    def __init__(self, config: Config, device: torch.device) -> None:
-        self.actor = Actor(config, 0, device, incarnation=0)
-        self.steps = config.table("run")["play"]
-        self.orders = 0
-
-    @property
-    def spec(self) -> GameSpec:
-        return self.actor.games.spec
-
-    @property
-    def selfplay(self) -> SelfPlay:
-        """What plays."""
-        assert self.actor.selfplay is not None
-        return self.actor.selfplay
-
-    def due(self, version: int) -> bool:
-        return version != self.version
-
-    def publish(self, weights: Weights, version: int) -> None:
-        self.actor.load(weights, version)
-        self.version = version
-
-    def take(self, timeout: float) -> Delivery | None:
-        self.orders += 1
-        return self.actor.work(Order(self.orders, self.version, "play", self.steps))
-
-    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        return self.selfplay.state()
-
-    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int) -> bool:
-        return self.selfplay.restore(arrays, values, incarnation)
-
-    def close(self) -> None:
-        self.actor.close()

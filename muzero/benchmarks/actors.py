@@ -13,7 +13,8 @@ import torch
 from rich.table import Table
 
 from muzero import build
-from muzero.cli.parser import Parser, terminal
+from muzero.cli.parser import Parser
+from muzero.cli.tables import terminal
 from muzero.config import parse_settings
 from muzero.data.segment_format import Layout
 from muzero.training.placement import gather

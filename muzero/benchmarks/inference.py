@@ -16,11 +16,11 @@ from torch import nn
 
 from muzero import build, search
 from muzero.cli.parser import Parser
-from muzero.inference import observe_first, simulating
+from muzero.inference import simulating
 from muzero.inference.onnx_backend import OnnxModel, OnnxSimulator
 from muzero.inference.step import LATENT, Step
-from muzero.interfaces import GameSpec, Prediction, Transition, WorldModel
-from muzero.models.blocks import Policy
+from muzero.interfaces import GameSpec, Prediction, Transition, WorldModel, observe_first
+from muzero.models.heads import Policy
 
 
 class Certain:

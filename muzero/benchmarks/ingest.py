@@ -20,9 +20,10 @@ import torch
 from rich.table import Table
 
 from muzero import build
-from muzero.actors.actor import LocalCrew
+from muzero.actors.pool import LocalCrew
 from muzero.actors.tasks import Delivery
-from muzero.cli.parser import Parser, terminal
+from muzero.cli.parser import Parser
+from muzero.cli.tables import terminal
 from muzero.config import parse_settings
 from muzero.data.experience import Experience
 from muzero.data.segment_format import Layout

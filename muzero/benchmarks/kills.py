@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from muzero import build
-from muzero.cli.parser import Parser, terminal
+from muzero.cli.parser import Parser
+from muzero.cli.tables import terminal
 from muzero.config import parse_settings
 from muzero.training.loop import Training
 from muzero.training.progress import Progress

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from muzero.cli.parser import BAD_USAGE, guarded
+from muzero.cli.exits import BAD_USAGE, guarded
 from muzero.util.text import nearest
 
 BENCHMARKS = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from muzero.cli.parser import Parser, guarded
+from muzero.cli.exits import guarded
+from muzero.cli.parser import Parser
 
 
 def games_command(arguments: Sequence[str] | None = None) -> int:
@@ -12,9 +13,9 @@ def games_command(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(prog="muzero-games", description="List what can be played here.")
     parser.add_argument("words", nargs="*", help="show only names that contain one of these")
     options = parser.parse_args(arguments)
-    from muzero import build
+    from muzero.games.registry import playable
 
-    for kind, names in build.playable().items():
+    for kind, names in playable().items():
         if isinstance(names, str):
             print(f"{kind}/...  {names}")
             continue

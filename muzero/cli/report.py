@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from muzero.cli.parser import Parser, guarded
+from muzero.cli.exits import guarded
+from muzero.cli.parser import Parser
 
 PAGE = "report.html"
 

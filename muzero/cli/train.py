@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from muzero.cli.parser import Parser, duration, guarded, run_folder, show_results, terminal
+from muzero.cli.exits import guarded
+from muzero.cli.parser import Parser, duration
+from muzero.cli.tables import show_results, terminal
 from muzero.config import Config, ConfigError, Layer, merge, parse_settings, read_layer
+from muzero.runs.folder import newest_run, note, record, run_folder
 
 # What may differ when a run is resumed: none of it changes what was learned so far.
 CHANGEABLE = (
@@ -123,14 +125,6 @@ def resumed(options: argparse.Namespace) -> tuple[Config, Path, list[str]]:
     return config, folder, changed
 
 
-def newest_run(runs: Path) -> Path:
-    """The run in a folder of runs that was begun or saved last."""
-    found = [path.parent for path in runs.glob("**/config.toml")] if runs.is_dir() else []
-    if not found:
-        raise ConfigError([f"--resume latest: {runs} holds no run"])
-    return max(found, key=lambda run: max(path.stat().st_mtime for path in (run, run / "config.toml")))
-
-
 def learn(config: Config, folder: Path, changed: list[str] | None = None) -> int:
     """Train, evaluate, and say where everything is.  changed: settings of a resumed run that --override let through."""
     from muzero.runs.folder import owned
@@ -151,8 +145,8 @@ def train(training: Any, folder: Path, config: Config, changed: list[str] | None
     from muzero.actors.tasks import LostCluster
     from muzero.evaluation.in_training import write_results
     from muzero.interfaces import EnvironmentFault
-    from muzero.runs.folder import replace
     from muzero.training.progress import Progress
+    from muzero.util.files import replace
 
     console, go_on_with = terminal(), f"saved; go on with: muzero-train --resume {folder}"
     if changed is not None:
@@ -193,21 +187,6 @@ def go_on(training: Any, folder: Path, console: Any) -> None:
     for warning in training.restore():
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     console.print(f"resuming {folder} at {training.replay.steps:,} steps", highlight=False)
-
-
-def record(folder: Path, steps: int) -> None:
-    """Keep how the run was begun or resumed, and where, for reports."""
-    from muzero.util.provenance import provenance
-
-    with (folder / "commands.jsonl").open("a") as file:
-        file.write(json.dumps({"steps": steps, **provenance()}) + "\n")
-
-
-def note(folder: Path, steps: int, changed: list[str]) -> None:
-    """Keep what was changed against the rules, one line each time."""
-    if changed:
-        with (folder / "changes.jsonl").open("a") as file:
-            file.write(json.dumps({"steps": steps, "changed": changed}) + "\n")
 
 
 def opponents(spec: Any) -> str:

@@ -12,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree as Drawing
 
-from muzero.cli.parser import Parser, guarded, terminal
+from muzero.cli.exits import guarded
+from muzero.cli.parser import Parser
+from muzero.cli.tables import terminal
 
 if TYPE_CHECKING:
     from muzero.agent import Agent
@@ -43,6 +45,7 @@ def tree_command(arguments: Sequence[str] | None = None) -> int:
     from muzero import build
     from muzero.agent import Agent
     from muzero.play.position import Position, TreeNames
+    from muzero.search import to_dot, to_html
 
     agent = Agent.load(checkpoint_of(options.run, options.checkpoint), options.simulations)
     games = build.games(agent.config, 1, training=False)
@@ -54,10 +57,10 @@ def tree_command(arguments: Sequence[str] | None = None) -> int:
     games.close()
     page = options.html or home(options.run) / "tree.html"
     chosen, title = int(result.action[0]), f"Search tree of {agent.spec.name}"
-    page.write_text(result.tree.to_html(0, names, chosen, title=title, facts=facts), encoding="utf-8")
+    page.write_text(to_html(result.tree, 0, names, chosen, title=title, facts=facts), encoding="utf-8")
     print(f"the tree to unfold: {page}")
     if options.dot:
-        options.dot.write_text(result.tree.to_dot(0, names, chosen), encoding="utf-8")
+        options.dot.write_text(to_dot(result.tree, 0, names, chosen), encoding="utf-8")
         print(f"the tree for Graphviz: {options.dot}")
     return 0
 

@@ -12,7 +12,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from muzero.cli.parser import Parser, guarded
+from muzero.cli.exits import guarded
+from muzero.cli.parser import Parser
 from muzero.config import ConfigError
 from muzero.util.text import printable
 
@@ -42,7 +43,7 @@ def worker_command(arguments: Sequence[str] | None = None) -> int:
 
 def lead(node: Node, options: argparse.Namespace) -> int:
     """Be the head until it ends."""
-    from muzero.cluster.session import check_token, ensure_token
+    from muzero.cluster.tokens import check_token, ensure_token
 
     if not options.insecure:
         path = ensure_token()

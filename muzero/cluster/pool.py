@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from muzero import build
-from muzero.actors.tasks import Crew, Delivery, LostCluster, Order, Task, Weights
+from muzero.actors.pool import Crew
+from muzero.actors.tasks import Delivery, LostCluster, Order, Task, Weights
 from muzero.cluster.remote import RemoteActor, versions
 from muzero.cluster.session import Session
 from muzero.cluster.supervision import Patience, Slot

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,13 @@ from muzero.interfaces import Segment
 
 def versions() -> dict[str, str]:
     """What must be the same in all processes of a run."""
-    from muzero import __version__, _tree
+    from muzero import _tree
 
-    return {"muzero": __version__, "search extension": _tree.version, "Python": platform.python_version()}
+    return {
+        "muzero": metadata.version("muzero"),
+        "search extension": _tree.version,
+        "Python": platform.python_version(),
+    }
 
 
 def require(wanted: dict[str, str]) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import shutil
 import socket
-import stat
 import subprocess
 import sys
 import tempfile
@@ -16,12 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from muzero.cluster.tokens import TOKEN_HELP, check_token, forget_token, write_token
 from muzero.config import ConfigError
 from muzero.util.text import printable
 
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # at 0, Ray listens on 127.0.0.1 only; a test lists the sockets
 CHECK_EVERY, CHECK_SECONDS, MOST_CHECKS = 2.0, 3.0, 2  # of the head: period, limit, failures in a row
-TOKEN_HELP = "put the cluster's token into ~/.ray/auth_token (mode 0600), or name its file in RAY_AUTH_TOKEN_PATH"
 
 
 class Unreachable(ConfigError):
@@ -158,56 +156,6 @@ def reachable(place: tuple[str, int]) -> bool:
             return True
     except OSError:
         return False
-
-
-# --- tokens ----------------------------------------------------------------------------------------------------------
-
-
-def write_token(path: Path) -> Path:
-    """A new token that only its owner can read."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_hex(32))
-    return path
-
-
-def ensure_token() -> Path | None:
-    """A token where Ray looks for one; where it lies, if it is new."""
-    path = token_file()
-    if os.environ.get("RAY_AUTH_TOKEN") or path.exists():
-        return None
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return write_token(path)
-
-
-def forget_token() -> None:
-    """Have Ray read token and mode anew: it keeps those of the first session of a process."""
-    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
-
-    Config.initialize("")  # first: threads that still end must not ask for a token that is gone
-    AuthenticationTokenLoader.instance().reset_cache()
-
-
-def token_file() -> Path:
-    """Where Ray looks for the token of a cluster."""
-    return Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
-
-
-def check_token() -> None:
-    """Refuse to go without a token that is a secret.
-
-    Raises:
-        ConfigError: saying where it is looked for.
-    """
-    if os.environ.get("RAY_AUTH_TOKEN"):
-        return
-    path = token_file()
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise ConfigError([f"no token for the cluster: {path}: {error.strerror}; {TOKEN_HELP}"]) from error
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        raise ConfigError([f"{path} can be read by others (mode {stat.S_IMODE(found.st_mode):04o}): chmod 600 {path}"])
 
 
 def require_token(address: str, insecure: bool) -> None:

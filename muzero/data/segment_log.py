@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from muzero.data.segment_format import FRAME, Damaged, Layout, frame, records, unframe
 from muzero.interfaces import GameSpec, Segment
-from muzero.runs.folder import sync
+from muzero.util.files import sync
 
 NAME = re.compile(r"(\d{8})\.log")
 MOST_HEADER = 1 << 16  # bytes of a file's first record

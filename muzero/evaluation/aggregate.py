@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from muzero.games.batched import MissingExtra
+from muzero.util.extras import MissingExtra
 
 REPEATS = 2000  # of the bootstrap
 

@@ -11,6 +11,7 @@ from muzero import build
 from muzero.agent import Agent
 from muzero.config import Config, ConfigError
 from muzero.interfaces import Player
+from muzero.players import registry
 from muzero.util.text import printable
 
 RUN = re.compile(r"(?P<folder>.+?)(?::(?P<step>best|\d+|step-[\d.]+))?(?:@(?P<simulations>\d+))?", re.DOTALL)
@@ -45,7 +46,7 @@ def parse(text: str) -> RunName:
         return RunName(Path(text), None, None)
     found = RUN.fullmatch(text)
     if found is None:
-        raise ConfigError([f"{printable(text)!r} is no player{build.hint_of(text)}"])
+        raise ConfigError([f"{printable(text)!r} is no player{registry.hint_of(text)}"])
     count = found["simulations"]
     return RunName(Path(found["folder"]), found["step"], None if count is None else int(count))
 
@@ -63,12 +64,12 @@ def enter(text: str, simulations: int | None = None, device: str = "cpu") -> Ent
         CheckpointError: if the folder is no run, or its checkpoint cannot be read.
         PlayerError: if a player cannot be had here.
     """
-    if build.is_player(text):
-        return Entrant(text, build.player(text), None)
+    if registry.is_player(text):
+        return Entrant(text, registry.player(text), None)
     name = parse(text)
     if not name.folder.exists():
         known = text if "/" in text or name.step or name.simulations is not None else None
-        hint = "" if known else build.hint_of(text)
+        hint = "" if known else registry.hint_of(text)
         raise ConfigError([f"{printable(text)}: no such player and no such folder{hint}"])
     count = simulations if name.simulations is None else name.simulations
     agent = Agent.load(name.folder, count, device, name.step)

@@ -13,6 +13,7 @@ from muzero.config import Config, ConfigError
 from muzero.evaluation.intervals import Summary
 from muzero.interfaces import GameSpec, Player, WorldModel
 from muzero.play.match import Openings, Outcome, play
+from muzero.players import registry
 from muzero.players.planning import PlanningPlayer
 from muzero.players.uniform import RandomPlayer
 
@@ -37,7 +38,7 @@ def evaluate(config: Config, model: WorldModel, count: int, baseline: bool = Fal
     trained = PlanningPlayer(model, build.planner(config))
     games: dict[str, list[Outcome]] = {}
     if build.spec(config).two_player:
-        opponent = build.player(settings["opponent"])
+        opponent = registry.player(settings["opponent"])
         games[f"against {settings['opponent']}"] = played(config, trained, opponent, range(count), settings["seed"])
         opponent.close()
     else:
@@ -84,7 +85,7 @@ def check_opponent(config: Config) -> None:
     name = config.table("run")["opponent"]
     if name == "human":
         raise ConfigError(['[run] opponent = "human": a run would wait for a person; play with muzero-eval'])
-    build.player(name).close()
+    registry.player(name).close()
 
 
 def write_results(folder: Path, results: dict[str, Summary], two_player: bool) -> None:

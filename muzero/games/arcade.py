@@ -8,9 +8,11 @@ from typing import Annotated, Any
 import numpy as np
 
 from muzero.config.schema import Range
-from muzero.games.batched import UnknownGame, check_actions, check_seeds, derive, need, unknown
+from muzero.games.batched import UnknownGame, check_actions, check_seeds, unknown
 from muzero.games.faults import Faults
 from muzero.interfaces import Games, GameSpec, Timestep
+from muzero.util.extras import need
+from muzero.util.seeds import derive
 
 NOOP = 0  # the first action of every game
 # Without a mode for one player.  ale-py ends the whole process when it is asked to load one of these.

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from types import ModuleType
 
 import numpy as np
 
 from muzero.games.faults import Faults
 from muzero.interfaces import EnvironmentFault, Games, GameSpec, Timestep
+from muzero.util.seeds import derive
 from muzero.util.text import nearest
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -21,41 +20,11 @@ class UnknownGame(ValueError):
     """A name that is no game, or a game that cannot be played here; the message says why."""
 
 
-class MissingExtra(ImportError):
-    """A game needs a package that is not installed; the message says how to install it."""
-
-
 def unknown(kind: str, name: str, names: Iterable[str]) -> UnknownGame:
     """The error for a misspelt name, with the nearest of the names that there are."""
     close = [f"{kind}/{word}" for word in nearest(name, names, 3)]
     hint = f"; nearest: {', '.join(close)}" if close else ""
     return UnknownGame(f"game '{kind}/{name}' is not known{hint}")
-
-
-def need(module: str, game: str, package: str, extra: str) -> ModuleType:
-    """Import a module of an optional package.
-
-    Raises:
-        MissingExtra: naming the extra that brings the package.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingExtra(f'{game} needs {package}: pip install "muzero[{extra}]"') from error
-
-
-def derive(seed: int, number: int) -> int:
-    """Seed of a slot's game: 31 bits that depend on the slot's seed and the game's number only.
-
-    SplitMix64 (Steele et al. 2014).  A counter, so that games can be brought back without any generator's state.
-    """
-    bits = 0
-    for word in (seed, number):
-        bits = (bits + word + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
-        bits = ((bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-        bits = ((bits ^ (bits >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-        bits ^= bits >> 31
-    return bits >> 33
 
 
 def check_seeds(seeds: np.ndarray, batch: int) -> np.ndarray:

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from muzero.config.schema import Range
-from muzero.games.batched import BatchedGames, OneGame, UnknownGame, need, unknown
+from muzero.games.batched import BatchedGames, OneGame, UnknownGame, unknown
 from muzero.interfaces import GameSpec
+from muzero.util.extras import need
 
 ALTERNATING = {
     "antichess",

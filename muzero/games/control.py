@@ -7,9 +7,10 @@ import warnings
 from typing import Annotated, Any
 
 from muzero.config.schema import Range
-from muzero.games.batched import BatchedGames, MissingExtra, UnknownGame, unknown
+from muzero.games.batched import BatchedGames, UnknownGame, unknown
 from muzero.games.spaces import GymnasiumGame, count_actions, view
 from muzero.interfaces import GameSpec
+from muzero.util.extras import MissingExtra
 
 
 class ControlGames(BatchedGames):

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from muzero.config.schema import Range
-from muzero.games.batched import BatchedGames, OneGame, need, unknown
+from muzero.games.batched import BatchedGames, OneGame, unknown
 from muzero.interfaces import GameSpec
+from muzero.util.extras import need
 
 NAMES = ["asterix", "breakout", "freeway", "seaquest", "space_invaders"]
 PLOTTING = ("matplotlib", "seaborn")

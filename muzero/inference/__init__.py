@@ -4,6 +4,7 @@
 """
 
 from muzero.inference.simulation import Path, fastest, simulating
-from muzero.inference.step import observe_first, to_numpy
+from muzero.inference.step import to_numpy
+from muzero.interfaces import observe_first
 
 __all__ = ["Path", "fastest", "observe_first", "simulating", "to_numpy"]

@@ -14,7 +14,8 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from muzero.inference.step import LATENT, NEXT, NUMBERS, Root, Step, Watch, folded
+from muzero.inference.step import LATENT, NEXT, NUMBERS, Root, Step
+from muzero.inference.weights import Watch, folded
 from muzero.interfaces import Latent, WorldModel
 from muzero.search import Evaluation
 

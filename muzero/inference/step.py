@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from muzero.interfaces import Latent, WorldModel
 
@@ -48,64 +44,6 @@ class Root(nn.Module):
         return {"value": prediction.value.mean, "logits": prediction.policy.logits}
 
 
-def folded(model: WorldModel) -> WorldModel:
-    """A copy for acting with its batch norms folded into convolutions; the model itself if it has no batch norm.
-
-    What is folded is a batch norm directly behind a convolution in an `nn.Sequential`.
-    """
-    if not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
-        return model
-    result = copy.deepcopy(model).eval().requires_grad_(False)
-    for layers in result.modules():
-        if not isinstance(layers, nn.Sequential):
-            continue
-        for (left, layer), (right, norm) in pairwise(list(layers.named_children())):
-            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                setattr(layers, left, fuse_conv_bn_eval(layer, norm))
-                setattr(layers, right, nn.Identity())
-    return result
-
-
-class Watch:
-    """Notices every change of a model's weights, by comparing them with a copy.
-
-    torch's version counters would not do: fused optimisers, batch norms and `tensor.data` write past them.  Comparing
-    costs 0.1 ms per megabyte at most, once per search.  Weights on another device than the CPU are not compared, only
-    where they lie.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        # The dicts, not the modules: a watch must not keep its model alive.
-        self.groups = [group for module in model.modules() for group in (module._parameters, module._buffers)]
-        self.seen: list[tuple[Tensor, int, np.ndarray, bytearray]] = []
-
-    def changed(self) -> bool:
-        """Whether the weights differ from those of the last call; true at first."""
-        tensors = [tensor for group in self.groups for tensor in group.values() if tensor is not None]
-        if len(tensors) == len(self.seen) and all(
-            tensor is known and tensor.data_ptr() == place and copied == live
-            for tensor, (known, place, live, copied) in zip(tensors, self.seen, strict=True)
-        ):
-            return False
-        self.seen = [(tensor, tensor.data_ptr(), *_content(tensor)) for tensor in tensors]
-        return True
-
-
-def _content(tensor: Tensor) -> tuple[np.ndarray, bytearray]:
-    """The bytes of a tensor on the host, as they are from now on and as they are now."""
-    if tensor.device.type != "cpu":
-        return np.empty(0, np.uint8), bytearray()
-    live = torch.empty(0, dtype=torch.uint8).set_(tensor.untyped_storage()).numpy()
-    return live, bytearray(live)
-
-
 def to_numpy(tensor: Tensor) -> np.ndarray:
     """A float32 array on the host."""
     return tensor.float().cpu().numpy()
-
-
-def observe_first(model: WorldModel, observation: Tensor) -> Latent:
-    """The latent of observations [B, ...] that stand alone, as at the beginning of a game."""
-    batch = len(observation)
-    action = torch.zeros(batch, dtype=torch.int64, device=observation.device)
-    return model.observe(model.memory(batch), action, observation, torch.ones_like(action, dtype=torch.bool))

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from muzero.inference.step import LATENT, NEXT, NUMBERS, Root, Step, Watch, folded, to_numpy
+from muzero.inference.step import LATENT, NEXT, NUMBERS, Root, Step, to_numpy
+from muzero.inference.weights import Watch, folded
 from muzero.interfaces import Latent, WorldModel
 from muzero.search import Evaluation
 

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from muzero.config import Range
-from muzero.inference import observe_first
-from muzero.interfaces import Objective, Window, WorldModel
+from muzero.interfaces import Objective, Window, WorldModel, observe_first
 from muzero.util.failpoints import failpoint
 
 SLOTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")

@@ -11,17 +11,8 @@ from torch import Tensor, nn
 
 from muzero.config import Range
 from muzero.interfaces import GameSpec, Latent, Prediction, Transition, WorldModel
-from muzero.models.blocks import (
-    Discrete,
-    Policy,
-    ResidualConvolution,
-    ResidualLinear,
-    convolution,
-    mlp,
-    scale_to_unit,
-    support,
-    zero,
-)
+from muzero.models.blocks import ResidualConvolution, ResidualLinear, convolution, mlp, scale_to_unit, zero
+from muzero.models.heads import Discrete, Policy, support
 
 Size = Annotated[int, Range(1, 4096)]
 Blocks = Annotated[int, Range(0, 64)]

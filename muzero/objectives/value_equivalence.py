@@ -7,9 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from muzero.config import Range
-from muzero.inference import observe_first
-from muzero.interfaces import GameSpec, Latent, Loss, Objective, Window, WindowSize, WorldModel
-from muzero.models.blocks import scale_gradient
+from muzero.interfaces import GameSpec, Latent, Loss, Objective, Window, WindowSize, WorldModel, observe_first
 from muzero.objectives.targets import close_cuts, n_step_value
 
 Weight = Annotated[float, Range(0.0, 1000.0)]
@@ -137,3 +135,8 @@ def over_positions(loss: Tensor, mask: Tensor) -> Tensor:
     """[B]: the first position in full and the mean of the unrolled ones, however many they are."""
     loss = loss * mask
     return loss[:, 0] + loss[:, 1:].mean(1)
+
+
+def scale_gradient(x: Tensor, factor: float) -> Tensor:
+    """The same numbers; gradients are multiplied by factor on their way back."""
+    return x * factor + x.detach() * (1 - factor)

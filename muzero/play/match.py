@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from muzero.games.batched import derive
 from muzero.interfaces import RESIGN, Games, Moves, Player, PlayerError, Positions, Timestep
+from muzero.util.seeds import derive
 
 ATTEMPTS = 100  # to find an opening that does not end the game
 Openings = tuple[int, int]  # fewest and most random plies

@@ -3,8 +3,7 @@
 import numpy as np
 import torch
 
-from muzero.inference import observe_first
-from muzero.interfaces import Moves, Planner, Positions, WorldModel
+from muzero.interfaces import Moves, Planner, Positions, WorldModel, observe_first
 
 
 class PlanningPlayer:

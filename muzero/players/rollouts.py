@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from muzero.games.batched import need
 from muzero.interfaces import Moves, PlayerError, Positions
+from muzero.util.extras import need
 
 EXPLORATION = math.sqrt(2)  # of UCT (Kocsis and Szepesvári 2006)
 MEMORY = 1000  # MB

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from muzero.games.batched import need
 from muzero.interfaces import Moves, PlayerError, Positions
 from muzero.players.engine import Engine, parts
+from muzero.util.extras import need
 from muzero.util.text import printable
 
 GO = "go nodes 1000"  # not a time: the same position gives the same move

@@ -6,8 +6,8 @@ import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from muzero.games.batched import MissingExtra
 from muzero.report.collect import Run, groups
+from muzero.util.extras import MissingExtra
 
 COLOURS = ("#1f5fa8", "#c2571a", "#2b7a4b", "#8a3d8f", "#a08018", "#3b8a96", "#b03a48", "#5b5b5b")
 SIZE = (6.4, 3.6)  # inches

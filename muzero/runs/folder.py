@@ -1,13 +1,21 @@
-"""A run's folder: one process at a time learns in it, and it must be fit to be written to."""
+"""A run's folder: its name, its lock, and the notes of how it was begun, resumed and changed."""
 
 import fcntl
+import hashlib
+import json
 import os
+import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from muzero.config import ConfigError
+from muzero.util.files import sync
+from muzero.util.provenance import provenance
+
+DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no names of files on Windows
 
 
 @contextmanager
@@ -53,18 +61,39 @@ def probe(folder: Path) -> None:
         final.unlink(missing_ok=True)
 
 
-def replace(file: Path, text: str) -> None:
-    """Write a file so that at no moment half of it is there."""
-    aside = file.with_name(f".{file.name}-{os.getpid()}")
-    aside.write_text(text)
-    sync(aside)
-    aside.replace(file)
+def run_folder(game: str, seed: int, began: time.struct_time) -> Path:
+    """The default folder of a run, whatever the game's name: below runs/, of plain names that every system takes."""
+    kind, *names = game.split("/")
+    parts = [plain_name(part) for part in (kind, "/".join(names)) if part]
+    return Path("runs", *parts, f"{time.strftime('%Y%m%d-%H%M%S', began)}-s{seed}")
 
 
-def sync(path: Path) -> None:
-    """Have the disk hold what was written to a file or a folder."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def plain_name(text: str, most: int = 64) -> str:
+    """A name of a file, for any text: letters, digits, "._-" and no more; one that is shortened keeps a checksum."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip("._-").rstrip(".") or "game"
+    if DEVICES.fullmatch(name):
+        name = f"game-{name}"
+    if len(name) <= most:
+        return name
+    return f"{name[: most - 9]}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"
+
+
+def newest_run(runs: Path) -> Path:
+    """The run in a folder of runs that was begun or saved last."""
+    found = [path.parent for path in runs.glob("**/config.toml")] if runs.is_dir() else []
+    if not found:
+        raise ConfigError([f"--resume latest: {runs} holds no run"])
+    return max(found, key=lambda run: max(path.stat().st_mtime for path in (run, run / "config.toml")))
+
+
+def record(folder: Path, steps: int) -> None:
+    """Keep how the run was begun or resumed, and where, for reports."""
+    with (folder / "commands.jsonl").open("a") as file:
+        file.write(json.dumps({"steps": steps, **provenance()}) + "\n")
+
+
+def note(folder: Path, steps: int, changed: list[str]) -> None:
+    """Keep what was changed against the rules, one line each time."""
+    if changed:
+        with (folder / "changes.jsonl").open("a") as file:
+            file.write(json.dumps({"steps": steps, "changed": changed}) + "\n")

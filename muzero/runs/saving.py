@@ -22,8 +22,8 @@ from muzero.runs.checkpoint import (
     sealed,
     verify,
 )
-from muzero.runs.folder import sync
 from muzero.util.failpoints import failpoint
+from muzero.util.files import sync
 
 
 class SaveError(Exception):

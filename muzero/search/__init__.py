@@ -7,6 +7,8 @@ an edge with a negative discount hands it to the opponent, and a value is seen b
 Sizes in shapes: B searches side by side, A actions, N = simulations + 1 nodes of a tree.
 """
 
+from muzero.search.drawing.graphviz import to_dot
+from muzero.search.drawing.html import to_html
 from muzero.search.exploration import dirichlet, sample_action
 from muzero.search.loop import Evaluation, Expand, Launch, rows_of_parts
 from muzero.search.policies import Result, gumbel, puct, stochastic
@@ -29,4 +31,6 @@ __all__ = [
     "sample_action",
     "sampled_prior",
     "stochastic",
+    "to_dot",
+    "to_html",
 ]

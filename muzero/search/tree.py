@@ -1,20 +1,22 @@
-"""The trees of a finished search, to be read: arrays over all nodes, one node at a time, or drawn."""
+"""The trees of a finished search, to be read: arrays over all nodes, one node at a time, or an excerpt to draw."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 
 import numpy as np
 
 from muzero import _tree
-from muzero.search.drawing import graphviz, html
 
 ActionName = Callable[[int, int], str]
 """action_name(node, action): what to call an action of a node, or an outcome where the node is one of chance."""
 
 ENDS_BELOW = 0.5  # a learned discount is a mean: nearer to 0 than this, the game has probably ended
-NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def number_of(node: int, action: int) -> str:
+    """What an action is called where nothing else names it."""
+    return str(action)
 
 
 @dataclass(frozen=True)
@@ -179,42 +181,3 @@ class Tree:
         order = np.argsort(-visits, kind="stable")[:most_nodes]
         line = [node.index for node in self.principal_variation(row, action)]
         return sorted({0, *line, *order[visits[order] >= max(1, least_visits)].tolist()}), line
-
-    def to_dot(
-        self,
-        row: int = 0,
-        action_name: ActionName | None = None,
-        action: int | None = None,
-        least_visits: int = 1,
-        most_nodes: int = 100,
-    ) -> str:
-        """The tree as text for Graphviz: `dot -Tsvg` draws it.
-
-        Args:
-            row: which of the searches.
-            action_name: what to call actions; their numbers if None.
-            action: where the principal variation begins, see there.
-            least_visits: nodes with fewer are left out.
-            most_nodes: only so many of the most visited are drawn; the principal variation always.
-        """
-        return graphviz.to_dot(self, row, action_name or _number, action, least_visits, most_nodes)
-
-    def to_html(
-        self,
-        row: int = 0,
-        action_name: ActionName | None = None,
-        action: int | None = None,
-        least_visits: int = 1,
-        most_nodes: int = 5000,
-        title: str = "Search tree",
-        facts: Mapping[str, str] = NOTHING,
-    ) -> str:
-        """The tree as one HTML page that a person can open and unfold; it needs neither scripts nor a network.
-
-        Arguments as of `to_dot`; title and facts (name: text) say at the top what was searched.
-        """
-        return html.to_html(self, row, action_name or _number, action, least_visits, most_nodes, title, facts)
-
-
-def _number(node: int, action: int) -> str:
-    return str(action)

@@ -2,8 +2,7 @@
 
 import torch
 
-from muzero.actors.actor import LocalCrew
-from muzero.actors.tasks import Crew
+from muzero.actors.pool import Crew, LocalCrew
 from muzero.config import Config
 
 

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("torch", "numpy", "onnxruntime", "ray", "open_spiel", "ale-py", "gymnasium", "bitbully")
+PACKAGES = ("muzero", "torch", "numpy", "onnxruntime", "ray", "open_spiel", "ale-py", "gymnasium", "bitbully")
 
 
 def provenance() -> dict[str, Any]:
@@ -28,9 +28,7 @@ def provenance() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Of muzero and of what it works with, as far as it is installed."""
-    from muzero import __version__
-
-    found = {"muzero": __version__}
+    found = {}
     for name in PACKAGES:
         try:
             found[name] = metadata.version(name)

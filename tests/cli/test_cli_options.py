@@ -9,7 +9,7 @@ from edits import one_edit
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from muzero.cli import parser
+from muzero.cli import exits, parser
 from muzero.cli.bench import bench_command
 from muzero.cli.evaluate.command import evaluate_command
 from muzero.cli.games import games_command
@@ -17,6 +17,7 @@ from muzero.cli.train import train_command
 from muzero.cli.tree import tree_command
 from muzero.config import ConfigError
 from muzero.interfaces import EnvironmentFault
+from muzero.runs import folder as folders
 from muzero.util.text import printable
 
 COMMANDS = {
@@ -32,7 +33,7 @@ COMMANDS = {
 def refusal(command, words, capsys):
     with pytest.raises(SystemExit) as caught:
         command(words)
-    assert caught.value.code == parser.BAD_USAGE
+    assert caught.value.code == exits.BAD_USAGE
     return capsys.readouterr().err
 
 
@@ -77,7 +78,7 @@ def test_a_misspelt_option_that_is_required_is_found_and_so_are_choices_and_benc
         evaluate_command, ["r", "x--against", "none"], capsys
     )
     assert "did you mean cuda?" in refusal(train_command, ["--game", "x", "--device", "cudda"], capsys)
-    assert bench_command(["serach"]) == parser.BAD_USAGE
+    assert bench_command(["serach"]) == exits.BAD_USAGE
     assert "did you mean search?" in capsys.readouterr().err
     assert "muzero-train: no option --game\n" in refusal(train_command, ["--\x1b[31mgame\a", "x"], capsys)
 
@@ -119,14 +120,14 @@ def test_a_long_text_loses_its_middle():
     ],
 )
 def test_an_error_is_printed_without_control_characters_and_not_at_any_length(error, shown, capsys):
-    assert parser.fail(error, 4) == 4
+    assert exits.fail(error, 4) == 4
     printed = capsys.readouterr().err
     assert shown in printed
     assert len(printed) < 3000 and all(line.isprintable() for line in printed.split("\n"))
 
 
 def test_all_problems_of_a_configuration_are_printed(capsys):
-    parser.fail(ConfigError([f"problem {number}" for number in range(500)]), 2)
+    exits.fail(ConfigError([f"problem {number}" for number in range(500)]), 2)
     assert "problem 499" in capsys.readouterr().err
 
 
@@ -154,19 +155,19 @@ def test_the_folder_of_a_run_is_a_plain_one_below_runs(kind, game):
 
 
 def check(game):
-    folder = parser.run_folder(game, 3, BEGAN)
+    folder = folders.run_folder(game, 3, BEGAN)
     first, *rest = folder.parts
     assert first == "runs" and 1 <= len(rest) <= 3 and rest[-1] == "20260102-030405-s3"
     for part in rest:
-        assert parser.plain_name(part) == part and len(part) <= 64
+        assert folders.plain_name(part) == part and len(part) <= 64
         assert part[0].isalnum() and part.isascii() and part[-1] != "."
         assert not PureWindowsPath(part).is_reserved()
     assert PurePosixPath(*rest).is_relative_to("") and Path("/r", folder).resolve().is_relative_to("/r/runs")
 
 
 def test_the_folder_of_a_run_is_called_after_the_game():
-    assert parser.run_folder("gym/CartPole-v1", 0, BEGAN) == Path("runs/gym/CartPole-v1/20260102-030405-s0")
-    assert parser.run_folder("board/go(board_size=9)", 0, BEGAN).parts[1:3] == ("board", "go_board_size_9_")
-    assert parser.run_folder("gym/ALE/Pong-v5", 0, BEGAN).parts[1:3] == ("gym", "ALE_Pong-v5")
-    long = [parser.plain_name("x" * 100 + end) for end in "ab"]
+    assert folders.run_folder("gym/CartPole-v1", 0, BEGAN) == Path("runs/gym/CartPole-v1/20260102-030405-s0")
+    assert folders.run_folder("board/go(board_size=9)", 0, BEGAN).parts[1:3] == ("board", "go_board_size_9_")
+    assert folders.run_folder("gym/ALE/Pong-v5", 0, BEGAN).parts[1:3] == ("gym", "ALE_Pong-v5")
+    long = [folders.plain_name("x" * 100 + end) for end in "ab"]
     assert long[0] != long[1] and all(name.startswith("xxx") for name in long)

@@ -15,7 +15,7 @@ import pytest
 from commands import command, sets
 from rich.console import Console
 
-from muzero.cli import parser
+from muzero.cli import tables
 from muzero.cli.output import Outlet
 from muzero.runs import checkpoint
 from muzero.training.metrics import Metrics, Rows
@@ -202,5 +202,5 @@ def test_a_run_without_any_room_for_metrics_learns_and_saves(tmp_path):
 
 
 def test_a_folder_named_like_markup_is_printed_as_it_is(capsys):
-    parser.terminal().print("run in [/b] [red]x :smile:")
+    tables.terminal().print("run in [/b] [red]x :smile:")
     assert capsys.readouterr().out == "run in [/b] [red]x :smile:\n"

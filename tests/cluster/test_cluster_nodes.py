@@ -12,6 +12,7 @@ from on_ray import settled, take
 
 from muzero import build
 from muzero.cluster import session as sessions
+from muzero.cluster import tokens
 from muzero.cluster.pool import RayCrew
 from muzero.config import ConfigError, parse_settings
 
@@ -25,7 +26,7 @@ def cluster(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     monkeypatch.setenv(sessions.LOOPBACK, "0")
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(sessions.write_token(tmp_path / "token")))
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tokens.write_token(tmp_path / "token")))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     folder = tempfile.mkdtemp(prefix="mz")  # short: names of sockets have to fit
     monkeypatch.setenv("RAY_TMPDIR", folder)
@@ -33,7 +34,7 @@ def cluster(tmp_path, monkeypatch):
         monkeypatch.setenv(f"RAY_health_check_{name}", str(value))
     from ray.cluster_utils import Cluster
 
-    sessions.forget_token()
+    tokens.forget_token()
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     yield cluster
@@ -89,7 +90,7 @@ def test_a_node_that_is_taken_away_in_order_costs_its_orders_only(cluster, crew)
 
 
 def test_a_cluster_is_refused_without_its_token(cluster, monkeypatch, tmp_path):
-    file = sessions.write_token(tmp_path / "another")
+    file = tokens.write_token(tmp_path / "another")
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(file))
     with pytest.raises(ConfigError, match="does not accept the token"):
         sessions.require_token(cluster.address, insecure=False)

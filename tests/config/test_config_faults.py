@@ -12,6 +12,7 @@ from edits import one_edit
 from muzero import build
 from muzero.config import ConfigError, Layer, Range, merge, parse_settings, read_layer
 from muzero.config.schema import choices, parameters, written
+from muzero.players import registry
 
 CONSTRUCTORS = {  # (table, kind) -> constructor
     (table, kind): constructor
@@ -71,11 +72,11 @@ def test_a_table_a_kind_a_choice_and_a_player_with_one_edit_are_found():
             for wrong, right in ((wrong, word) for word in words for wrong in sample(word, 60, words)):
                 problem = refused({table: {key: wrong} if kind is None else {"kind": kind, key: wrong}})[0]
                 found.append(f'did you mean "{right}"?' in problem)
-    players = [*build.PLAYERS, *build.PLAYERS_OF]
-    for player in build.PLAYERS:
+    players = [*registry.PLAYERS, *registry.PLAYERS_OF]
+    for player in registry.PLAYERS:
         for wrong in sample(player, 60, players):
             with pytest.raises(ConfigError, match=f"did you mean {player}"):
-                build.player(wrong)
+                registry.player(wrong)
     assert sum(found) >= 0.95 * len(found) and len(found) > 1000
 
 

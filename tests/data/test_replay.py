@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muzero.data.replay import Replay, SumTree
+from muzero.data.replay import Replay
+from muzero.data.sum_tree import SumTree
 from muzero.interfaces import GameSpec, Segment, SegmentId, WindowSize
 
 SPEC = GameSpec("line", (1,), "float32", 2, (0.0, 1.0))

@@ -17,7 +17,7 @@ from muzero.evaluation.aggregate import aggregate
 from muzero.evaluation.arena import LocalArena, Match, chunked, contest
 from muzero.evaluation.in_training import Evaluated
 from muzero.evaluation.schedule import Examiner
-from muzero.games.batched import MissingExtra
+from muzero.games import registry
 from muzero.interfaces import PlayerError
 from muzero.planners.reactive import ReactivePlanner
 from muzero.play.match import Outcome
@@ -25,6 +25,7 @@ from muzero.runs import evaluations
 from muzero.runs.checkpoint import CheckpointError
 from muzero.runs.evaluations import Evaluation
 from muzero.training.loop import Training
+from muzero.util.extras import MissingExtra
 
 pytest.importorskip("pyspiel")
 SOLVED = Path(__file__).parents[1] / "data" / "connect4" / "positions.jsonl"
@@ -280,7 +281,7 @@ def test_human_normalised_scores_are_0_for_random_and_1_for_human_play():
 
 def test_atari_is_evaluated_with_and_without_sticky_actions_and_never_as_in_training():
     pytest.importorskip("ale_py")
-    protocols = build.protocols(build.configure("atari/pong", []))
+    protocols = registry.protocols(build.configure("atari/pong", []))
     assert [config.table("game")["sticky"] for config in protocols.values()] == [0.0, 0.25]
     games = build.games(protocols[""], 1, training=False)
     assert games._environment.reward_clipping is False if hasattr(games._environment, "reward_clipping") else True

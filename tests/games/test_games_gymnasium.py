@@ -11,8 +11,9 @@ from gymnasium import spaces
 from sample_games import play
 
 from muzero.games import control, python
-from muzero.games.batched import MissingExtra, UnknownGame
+from muzero.games.batched import UnknownGame
 from muzero.games.spaces import view
+from muzero.util.extras import MissingExtra
 
 # --- gymnasium --------------------------------------------------------------------------------------------------------
 

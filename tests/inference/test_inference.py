@@ -11,8 +11,8 @@ from nim import NimModel
 
 from muzero import search
 from muzero.config import ConfigError
-from muzero.inference import fastest, observe_first, simulating
-from muzero.interfaces import GameSpec
+from muzero.inference import fastest, simulating
+from muzero.interfaces import GameSpec, observe_first
 from muzero.models.latent import SpatialModel, VectorModel
 
 MODELS = {

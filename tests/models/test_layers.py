@@ -6,15 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muzero.models.blocks import (
-    Discrete,
-    Policy,
-    inverse_value_transform,
-    scale_gradient,
-    scale_to_unit,
-    support,
-    value_transform,
-)
+from muzero.models.blocks import scale_to_unit
+from muzero.models.heads import Discrete, Policy, inverse_value_transform, support, value_transform
+from muzero.objectives.value_equivalence import scale_gradient
 
 
 @given(st.floats(-1e5, 1e5))

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from muzero import build
 from muzero.config import ConfigError
 from muzero.games.board import load, view
 from muzero.interfaces import PlayerError, Positions
+from muzero.players import registry
 from muzero.players.minimax import MinimaxPlayer
 
 pyspiel = pytest.importorskip("pyspiel")
@@ -26,7 +26,7 @@ def positions(name, *histories, seed=0):
 def player(name):
     if name == "solver":
         pytest.importorskip("bitbully")
-    return build.player(name)
+    return registry.player(name)
 
 
 def game_of(name):
@@ -90,7 +90,7 @@ def test_the_solver_refuses_other_games():
 
 
 def test_rollouts_see_a_win_in_one_and_prove_it():
-    moves = build.player("mcts:200").act(positions("connect_four", [3, 0, 3, 0, 3, 1]))
+    moves = registry.player("mcts:200").act(positions("connect_four", [3, 0, 3, 0, 3, 1]))
     assert moves.action[0] == 3 and moves.value[0] == 1.0
 
 
@@ -98,7 +98,7 @@ def test_players_that_need_rules_say_so_where_there_are_none():
     blind = Positions(np.zeros((1, 3), np.float32), np.ones((1, 2), bool), np.zeros(1, np.int64), None)
     for name in ("minimax", "mcts:5"):
         with pytest.raises(PlayerError, match="board games only"):
-            build.player(name).act(blind)
+            registry.player(name).act(blind)
 
 
 @pytest.mark.parametrize(
@@ -113,11 +113,11 @@ def test_players_that_need_rules_say_so_where_there_are_none():
 )
 def test_a_misspelt_player_is_told_the_nearest(name, message):
     with pytest.raises(ConfigError) as caught:
-        build.player(name)
+        registry.player(name)
     assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("argument", ["0", "-1", "many", "1.5"])
 def test_rollouts_are_a_number(argument):
     with pytest.raises(PlayerError, match="expected a number of rollouts"):
-        build.player(f"mcts:{argument}")
+        registry.player(f"mcts:{argument}")

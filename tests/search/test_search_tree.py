@@ -157,13 +157,13 @@ class Page(HTMLParser):
 def test_a_page_shows_every_visited_edge_once_under_its_parent(rule, max_depth):
     tree = random(rule=rule, max_depth=max_depth)[0].tree
     for row in range(3):
-        page = Page(tree.to_html(row))
+        page = Page(search.to_html(tree, row))
         assert sorted(page.nodes) == np.flatnonzero(tree.visits[row]).tolist()
         assert all(page.above[index] == tree.parent[row, index] for index in page.nodes)
 
 
 def test_a_page_asks_for_nothing_from_outside_and_runs_nothing():
-    page = Page(random()[0].tree.to_html())
+    page = Page(search.to_html(random()[0].tree))
     assert not {tag for tag, _ in page.tags} & {"script", "link", "img", "iframe", "object", "form"}
     targets = [values["href"] for _, values in page.tags if "href" in values]
     assert targets and all(re.fullmatch(r"#n\d+", target) for target in targets)
@@ -173,7 +173,7 @@ def test_a_page_asks_for_nothing_from_outside_and_runs_nothing():
 
 def test_the_principal_variation_is_open_on_a_page_and_nothing_else_is():
     tree = random(simulations=200)[0].tree
-    page = Page(tree.to_html())
+    page = Page(search.to_html(tree))
     opened = {values["id"] for tag, values in page.tags if tag == "details" and "open" in values}
     line = [node for node in tree.principal_variation() if node.children]
     assert opened == {"n0", *(f"n{node.index}" for node in line)}
@@ -181,14 +181,16 @@ def test_the_principal_variation_is_open_on_a_page_and_nothing_else_is():
 
 def test_hostile_names_are_text_on_a_page_and_in_a_graph():
     tree = nim(4, 10).tree
-    plain = Page(tree.to_html(facts={"game": "x"}))
+    plain = Page(search.to_html(tree, facts={"game": "x"}))
     page = Page(
-        tree.to_html(action_name=lambda node, action: HOSTILE, title=HOSTILE, facts={HOSTILE: HOSTILE.strip("\n")})
+        search.to_html(
+            tree, action_name=lambda node, action: HOSTILE, title=HOSTILE, facts={HOSTILE: HOSTILE.strip("\n")}
+        )
     )
     assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags]
     text = "".join(page.words)
     assert text.count(HOSTILE) >= 10 + 4
-    dot = tree.to_dot(action_name=lambda node, action: HOSTILE)
+    dot = search.to_dot(tree, action_name=lambda node, action: HOSTILE)
     assert dot.count('label="<script>\\"&amp;\\\\\\n</details>\\n') == 10
     statements(dot)
 
@@ -212,20 +214,20 @@ def statements(dot):
 
 def test_a_graph_has_every_node_and_edge_of_the_tree_or_the_most_visited():
     tree = random(simulations=80)[0].tree
-    nodes, edges = statements(tree.to_dot(1))
+    nodes, edges = statements(search.to_dot(tree, 1))
     assert nodes == np.flatnonzero(tree.visits[1]).tolist()
     assert sorted(edges) == sorted((tree.parent[1, index], index) for index in nodes[1:])
     few = tree.excerpt(1, least_visits=3, most_nodes=10)[0]
-    assert statements(tree.to_dot(1, least_visits=3, most_nodes=10))[0] == few
+    assert statements(search.to_dot(tree, 1, least_visits=3, most_nodes=10))[0] == few
     assert len(few) < len(nodes)
 
 
 def test_what_a_page_leaves_out_it_counts():
     tree = random(simulations=300)[0].tree
-    page = Page(tree.to_html(most_nodes=40))
+    page = Page(search.to_html(tree, most_nodes=40))
     assert f"{301 - len(page.nodes):,} of 301 nodes are left out" in "".join(page.words)
     assert len(page.nodes) < 60
-    assert "left out" not in "".join(Page(tree.to_html()).words)
+    assert "left out" not in "".join(Page(search.to_html(tree)).words)
 
 
 def test_actions_never_tried_are_named_at_their_node_and_illegal_ones_are_not():
@@ -236,7 +238,7 @@ def test_actions_never_tried_are_named_at_their_node_and_illegal_ones_are_not():
         return np.zeros(1, np.float32), np.ones(1, np.float32), np.zeros(1, np.float32), np.zeros((1, 6), np.float32)
 
     tree = search.puct(logits, np.zeros(1, np.float32), expand, 1, legal).tree
-    words = "".join(Page(tree.to_html(action_name=lambda node, action: f"move{action}")).words)
+    words = "".join(Page(search.to_html(tree, action_name=lambda node, action: f"move{action}")).words)
     assert "2 actions never tried, prior 0.7%: move0, move2" in words
     assert "move3" not in words
 
@@ -248,12 +250,12 @@ def test_a_tree_as_deep_as_it_is_large_can_be_drawn():
 
     tree = search.puct(np.zeros((1, 1), np.float32), np.zeros(1, np.float32), expand, 3000).tree
     assert tree.node(0, 3000).depth == len(tree.principal_variation()) == 3000
-    page = Page(tree.to_html())
+    page = Page(search.to_html(tree))
     assert len(page.nodes) == 201 and "2,800 of 3,001 nodes are left out" in "".join(page.words)
 
 
 def test_who_moves_is_shown_only_where_the_turn_passes():
-    assert "us" in {values.get("class") for _, values in Page(nim(4).tree.to_html()).tags}
+    assert "us" in {values.get("class") for _, values in Page(search.to_html(nim(4).tree)).tags}
     alone = reference.Table.random(np.random.default_rng(0), 1, 3, discounts=(0.997, 0.0))
     tree = search.puct(*alone.root, alone.expand, 30).tree
-    assert not {"us", "them"} & {values.get("class") for _, values in Page(tree.to_html()).tags}
+    assert not {"us", "them"} & {values.get("class") for _, values in Page(search.to_html(tree)).tags}

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from muzero.cli.evaluate.options import EPILOG, add_match_options, elo, span, sweep, whole
-from muzero.cli.parser import Parser, guarded
+from muzero.cli.exits import guarded
+from muzero.cli.parser import Parser
 
 
 def evaluate_command(arguments: Sequence[str] | None = None) -> int:
@@ -78,12 +79,12 @@ def check(parser: Parser, options: argparse.Namespace) -> None:
 
 def rows(options: argparse.Namespace) -> list[tuple[str, int | None]]:
     """Names of players to evaluate, each with the number of simulations that a sweep gives it."""
-    from muzero import build
     from muzero.config import ConfigError
+    from muzero.players.registry import is_player
 
     found = []
     for name in options.players:
-        player = build.is_player(name)
+        player = is_player(name)
         if options.checkpoint and not player and Path(name).parent.name != "checkpoints":
             name = f"{name}:{options.checkpoint}"
         if options.sweep is None:

@@ -14,7 +14,8 @@ from rich.console import Console
 from muzero import build
 from muzero.cli.evaluate.match import arena_of, openings
 from muzero.cli.evaluate.options import EPILOG, add_match_options, whole
-from muzero.cli.parser import Parser, bracketed, table, terminal, write_json
+from muzero.cli.parser import Parser
+from muzero.cli.tables import bracketed, table, terminal, write_json
 from muzero.config import ConfigError
 from muzero.evaluation.arena import Match, contest
 from muzero.evaluation.entrants import enter, named, parse, stage
@@ -22,6 +23,7 @@ from muzero.evaluation.game_records import save
 from muzero.evaluation.intervals import Summary
 from muzero.evaluation.ratings import rate
 from muzero.play.match import Outcome
+from muzero.players.registry import is_player
 from muzero.runs import checkpoint
 
 
@@ -81,7 +83,7 @@ def ladder_command(arguments: Sequence[str]) -> int:
 
 def pool(text: str, most: int) -> list[str]:
     """The players that a name stands for: of a run without a step, checkpoints at equal distances, newest included."""
-    if build.is_player(text):
+    if is_player(text):
         return [text]
     name = parse(text)
     folder = name.folder / "checkpoints"

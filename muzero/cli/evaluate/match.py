@@ -11,7 +11,8 @@ from typing import Any
 from rich.console import Console
 
 from muzero import build
-from muzero.cli.parser import Parser, bracketed, percent, table, terminal, write_json
+from muzero.cli.parser import Parser
+from muzero.cli.tables import bracketed, percent, table, terminal, write_json
 from muzero.config import Config, ConfigError
 from muzero.evaluation.arena import Arena, LocalArena, Match, contest
 from muzero.evaluation.entrants import Entrant

@@ -9,13 +9,14 @@ from typing import Any
 
 from rich.console import Console
 
-from muzero import build
-from muzero.cli.parser import percent, table, terminal, write_json
+from muzero.cli.tables import percent, table, terminal, write_json
 from muzero.config import ConfigError
 from muzero.evaluation.entrants import Entrant
 from muzero.evaluation.positions import Scored, everywhere, fresh, quality, read, write
 from muzero.games import board
+from muzero.games.registry import split
 from muzero.play.match import Timed
+from muzero.players.registry import oracle
 
 USUAL = {"all": "board/tic_tac_toe"}  # the game where nothing else says it
 OTHERWISE = "board/connect_four"
@@ -29,7 +30,7 @@ def examine(options: argparse.Namespace, rows: Sequence[tuple[str, int | None]],
     game = games.pop() if games else USUAL.get(options.positions, OTHERWISE)
     if games:
         raise ConfigError([f"players of different games: {', '.join(sorted({game, *games}))}"])
-    kind, name = build.split(game)
+    kind, name = split(game)
     if kind != "board":
         raise ConfigError([f"--positions: perfect play is known of board games only, not of {game}"])
     spiel = board.load(name)
@@ -55,11 +56,11 @@ def find(options: argparse.Namespace, spiel: Any, game: str) -> list[Scored]:
     """The positions that are asked for."""
     kind, _, number = options.positions.partition(":")
     if options.positions == "all":
-        return everywhere(spiel, build.oracle(game))
+        return everywhere(spiel, oracle(game))
     if kind == "fresh" and not Path(options.positions).exists():
         if number and not (number.isdecimal() and 1 <= int(number) <= 1_000_000):
             raise ConfigError([f"--positions {options.positions}; expected fresh:N with a number of positions"])
-        return fresh(spiel, build.oracle(game), int(number or FRESH), options.seed)
+        return fresh(spiel, oracle(game), int(number or FRESH), options.seed)
     return read(Path(options.positions), spiel)
 
 

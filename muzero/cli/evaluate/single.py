@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from muzero import build
 from muzero.cli.evaluate.match import Result, Row, arena_of
-from muzero.cli.parser import Parser, bracketed, table, terminal, write_json
+from muzero.cli.parser import Parser
+from muzero.cli.tables import bracketed, table, terminal, write_json
 from muzero.config import Config, ConfigError
 from muzero.evaluation import published_scores
 from muzero.evaluation.aggregate import Aggregate, aggregate
 from muzero.evaluation.arena import Match, contest
 from muzero.evaluation.entrants import Entrant
 from muzero.evaluation.intervals import Summary
+from muzero.games.registry import protocols
 
 
 def alone(
@@ -37,7 +38,7 @@ def alone(
     players = list(zip(rows, [entrant.step for entrant in entrants], strict=True))
     players += [] if ("random", None) in rows else [(("random", None), None)]
     try:
-        for protocol, changed in build.protocols(config).items():
+        for protocol, changed in protocols(config).items():
             for (name, simulations), step in players:
                 match = Match(changed.to_toml(), name, None, options.simulations, options.device, options.seed, (0, 0))
                 result = Result(name, simulations, step)

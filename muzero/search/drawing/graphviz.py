@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from muzero.search.tree import ActionName, Node, Tree
+from muzero.search.tree import ActionName, Node, Tree, number_of
 
 STYLE = """\
   graph [rankdir=LR, fontname="sans-serif", ranksep=1.2, nodesep=0.15];
@@ -13,8 +10,24 @@ STYLE = """\
   edge [color="#8a94a0", fontname="sans-serif", fontsize=10, arrowsize=0.6];"""
 
 
-def to_dot(tree: Tree, row: int, name: ActionName, action: int | None, least_visits: int, most_nodes: int) -> str:
-    """See `Tree.to_dot`."""
+def to_dot(
+    tree: Tree,
+    row: int = 0,
+    action_name: ActionName = number_of,
+    action: int | None = None,
+    least_visits: int = 1,
+    most_nodes: int = 100,
+) -> str:
+    """The tree as text for Graphviz: `dot -Tsvg` draws it.
+
+    Args:
+        tree: of a finished search.
+        row: which of the searches.
+        action_name: what to call actions; their numbers by default.
+        action: where the principal variation begins, see `Tree.principal_variation`.
+        least_visits: nodes with fewer are left out.
+        most_nodes: only so many of the most visited are drawn; the principal variation always.
+    """
     shown, line = tree.excerpt(row, action, least_visits, most_nodes)
     made = int((tree.visits[row] > 0).sum())
     caption = f"{len(shown):,} of {made:,} nodes; a value is seen by the player to move at its node, q by the mover"
@@ -24,7 +37,7 @@ def to_dot(tree: Tree, row: int, name: ActionName, action: int | None, least_vis
         node = tree.node(row, index)
         parts.append(f"  n{index} [{_look(node, index == 0 or index in line)}];")
         if node.parent >= 0:
-            label = f"{name(node.parent, node.action)}\nprior {node.prior:.1%}\nq {node.q:+z.3f}"
+            label = f"{action_name(node.parent, node.action)}\nprior {node.prior:.1%}\nq {node.q:+z.3f}"
             width = 0.5 + 5 * node.visits / simulations
             bold = ', color="#b45309"' if index in line else ""
             parts.append(f"  n{node.parent} -> n{index} [label={quoted(label)}, penwidth={width:.2f}{bold}];")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from html import escape
-from typing import TYPE_CHECKING
+from types import MappingProxyType
 
-if TYPE_CHECKING:
-    from muzero.search.tree import ActionName, Node, Tree
+from muzero.search.tree import ActionName, Node, Tree, number_of
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 DEEPEST = 200  # levels drawn: browsers nest 512 elements and no more
 UNTRIED = 12  # names of actions without visits that are listed at a node
 
@@ -75,17 +75,20 @@ em { margin-left: .5rem; padding: 0 .35rem; border: 1px solid; border-radius: 3p
 
 def to_html(
     tree: Tree,
-    row: int,
-    name: ActionName,
-    action: int | None,
-    least_visits: int,
-    most_nodes: int,
-    title: str,
-    facts: Mapping[str, str],
+    row: int = 0,
+    action_name: ActionName = number_of,
+    action: int | None = None,
+    least_visits: int = 1,
+    most_nodes: int = 5000,
+    title: str = "Search tree",
+    facts: Mapping[str, str] = NOTHING,
 ) -> str:
-    """See `Tree.to_html`."""
+    """The tree as one HTML page that a person can open and unfold; it needs neither scripts nor a network.
+
+    Arguments as of `to_dot`; title and facts (name: text) say at the top what was searched.
+    """
     shown, line = tree.excerpt(row, action, least_visits, most_nodes)
-    page = _Page(tree, row, name, [index for index in shown if tree.node(row, index).depth <= DEEPEST], line)
+    page = _Page(tree, row, action_name, [index for index in shown if tree.node(row, index).depth <= DEEPEST], line)
     # The policy forbids the browser to load anything at all, whatever an action is called.
     return f"""<!DOCTYPE html>
 <html lang="en">

@@ -1,0 +1,128 @@
+"""Actors and their work as one pool: the contract, and a pool of one actor in this process."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from muzero.actors.actor import Actor
+from muzero.actors.tasks import Delivery, Order, Task, Weights
+from muzero.config import Config
+from muzero.interfaces import GameSpec
+from muzero.play.selfplay import SelfPlay
+
+
+class Crew(ABC):
+    """Actors and their work: results come in whatever order they are ready, and missing ones are never waited for."""
+
+    version: int = -1  # of the weights published last
+    exact: bool = False  # whether `restore` brings games back, so that a resumed run is the same run
+
+    @property
+    @abstractmethod
+    def spec(self) -> GameSpec:
+        """The game that is played."""
+
+    @abstractmethod
+    def due(self, version: int) -> bool:
+        """Whether it is time to publish newer weights, those of this version."""
+
+    @abstractmethod
+    def publish(self, weights: Weights, version: int) -> None:
+        """Have every order from now on worked on with these weights."""
+
+    @abstractmethod
+    def take(self, timeout: float) -> Delivery | None:
+        """The next result; None if none is ready in time, or after `wake`.
+
+        Raises:
+            EnvironmentFault: if no actor works any more.
+            LostCluster: if the cluster is gone.
+        """
+
+    def age(self, version: int) -> int:
+        """How many newer weights were published since this version."""
+        return 0
+
+    def request(self, task: Task, payload: Callable[[], Any]) -> bool:
+        """Have something done beside playing; false, without the payload, where nobody is free for it."""
+        return False
+
+    def counts(self) -> dict[str, float]:
+        """What happened so far, as metrics."""
+        return {}
+
+    def news(self) -> list[str]:
+        """What a person should know and was not told yet."""
+        return []
+
+    @property
+    def lost(self) -> bool:
+        """Whether the next `take` will raise LostCluster."""
+        return False
+
+    def wake(self) -> None:  # noqa: B027 (who works in this process is not waited for)
+        """Have `take` return; may be called from a signal's handler."""
+
+    def drain(self) -> list[Delivery]:
+        """Ask for nothing more; what was under way and is ready in time."""
+        return []
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and plain values from which `restore` goes on; "incarnation" names the newest games."""
+
+    @abstractmethod
+    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int) -> bool:
+        """Go on where `state` was taken; false, with new games, where the old ones cannot be brought back.
+
+        incarnation: of new games at least, so that their ids are none that were used since.
+        """
+
+    def close(self) -> None:  # noqa: B027
+        """Let go of everything."""
+
+
+class LocalCrew(Crew):
+    """One actor in this process: works when it is asked for a result."""
+
+    exact = True
+
+    def __init__(self, config: Config, device: torch.device) -> None:
+        self.actor = Actor(config, 0, device, incarnation=0)
+        self.steps = config.table("run")["play"]
+        self.orders = 0
+
+    @property
+    def spec(self) -> GameSpec:
+        return self.actor.games.spec
+
+    @property
+    def selfplay(self) -> SelfPlay:
+        """What plays."""
+        assert self.actor.selfplay is not None
+        return self.actor.selfplay
+
+    def due(self, version: int) -> bool:
+        return version != self.version
+
+    def publish(self, weights: Weights, version: int) -> None:
+        self.actor.load(weights, version)
+        self.version = version
+
+    def take(self, timeout: float) -> Delivery | None:
+        self.orders += 1
+        return self.actor.work(Order(self.orders, self.version, "play", self.steps))
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        return self.selfplay.state()
+
+    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int) -> bool:
+        return self.selfplay.restore(arrays, values, incarnation)
+
+    def close(self) -> None:
+        self.actor.close()

@@ -1,0 +1,70 @@
+"""The kinds of games, and what differs between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from muzero.config import Config, ConfigError, Layer, merge
+from muzero.games import arcade, board, control, minatar
+from muzero.games.arcade import ArcadeGames
+from muzero.games.board import BoardGames
+from muzero.games.control import ControlGames
+from muzero.games.minatar import MinatarGames
+from muzero.games.python import PythonGames
+from muzero.util.extras import MissingExtra
+from muzero.util.text import nearest, printable
+
+GAMES = {
+    "board": BoardGames,
+    "atari": ArcadeGames,
+    "gym": ControlGames,
+    "minatar": MinatarGames,
+    "python": PythonGames,
+}
+FAMILIES = {"board": "board", "atari": "atari", "gym": "control", "minatar": "minatar", "python": "control"}
+LISTING = "muzero-games lists what can be played"
+STICKY = 0.25  # Machado et al. 2018
+
+
+def split(game: str) -> tuple[str, str]:
+    """Kind and name of a game: "board/go(board_size=9)" -> "board", "go(board_size=9)"."""
+    kind, slash, name = game.partition("/")
+    if not slash or kind not in GAMES or not name:
+        close = [f"{word}/{printable(name)}" for word in nearest(kind, GAMES)] if slash and name else []
+        hint = f"; nearest: {', '.join(close)}" if close else ""
+        begin = f"games begin with {', '.join(f'{known}/' for known in GAMES)}"
+        raise ConfigError([f"game '{printable(game)}' is not known{hint}; {begin}; {LISTING}"])
+    return kind, name
+
+
+def protocols(config: Config) -> dict[str, Config]:
+    """Under which rules a game for one is to be evaluated: Atari games without and with sticky actions."""
+    if config.kind("game") != "atari":
+        return {"": config}
+    rows = {"": {"sticky": 0.0}, f", sticky {STICKY}": {"sticky": STICKY}}
+    return {name: _with_game(config, changes) for name, changes in rows.items()}
+
+
+def _with_game(config: Config, changes: Mapping[str, object]) -> Config:
+    table = {"kind": config.kind("game"), **config.table("game"), **changes}
+    changed = merge([Layer("the protocol", {"game": table})], {"game": GAMES})
+    return Config({**config.tables, **changed.tables})
+
+
+def view(states: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Observations [B, ...] and legal actions [B, A] of pyspiel states, as players see them."""
+    return board.view(states)
+
+
+def playable() -> dict[str, list[str] | str]:
+    """Names of what can be played, by kind; a text where they cannot be listed."""
+    listed: dict[str, list[str] | str] = {}
+    for kind, module in {"board": board, "atari": arcade, "gym": control, "minatar": minatar}.items():
+        try:
+            listed[kind] = module.names()
+        except MissingExtra as error:
+            listed[kind] = str(error)
+    return listed | {"python": "<module>:<Class>, an environment of your own"}
