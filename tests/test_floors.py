@@ -1,107 +1,89 @@
-"""Imports only go down: each file may import files of lower floors, and alternatives never import each other."""
+"""Imports go down, folder by folder, and form no cycle; and what only one place may know of is known there alone."""
 
 import ast
+import re
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "muzero"
-FLOORS = [
-    {
-        "interfaces",
-        "spelling",
-        "parameters",
-        "failpoints",
-        "metrics",
-        "memory",
-        "stopping",
-        "evaluations",
-        "references",
-        "provenance",
-        "cli.outlet",
-        "_tree",
-        "_version",
-    },
-    {"sources", "segment_format"},
-    {"config", "layers", "targets", "search.checks", "search.graph", "search.page", "search.running"},
-    {"search.tree", "search.exploration", "folder"},
-    {"search.policies", "search.sampled"},
-    {"search"},
-    {"inference.network"},
-    {"inference.eager", "inference.onnx"},
-    {"inference.simulation", "games.faults"},
-    {"inference", "games.batched"},
-    {"games.spaces"},
-    {"players.perfect", "players.engine"},
-    {"games.*", "models.*", "planners.*", "objectives.*", "players.*"},
-    {"selfplay", "replay", "learner", "checkpoint", "segment_log", "matches", "seeds", "settings"},
-    {"statistics", "gamefiles"},
-    {"ratings", "oracle"},
-    {"build", "saving", "experience", "orders"},
-    {"evaluate", "progress", "snapshot"},
-    {"actor", "examiner"},
-    {"cluster.supervision", "cluster.session", "cluster.reaper", "cluster.publications"},
-    {"cluster.remote"},
-    {"cluster.crew"},
-    {"crews"},
-    {"train", "agent"},
-    {"lineup"},
-    {"arena", "report.collect"},
-    {"report.charts", "report.page"},
-    {"cluster.matches"},
-    {"cli.common", "cli.position"},
-    {"cli.options"},
-    {"cli.matching"},
-    {"cli.alone", "cli.examining", "cli.ladder"},
-    {"cli.*", "benchmarks.*"},
-]
-# Within a floor, these may be used by their neighbours.
-SHARED = {("config", "parameters"), ("config", "spelling"), ("parameters", "spelling")}
-
-
-def floor(module):
-    family = module.split(".")[0] + ".*"
-    for number, names in enumerate(FLOORS):
-        if module in names:
-            return number
-    return next(number for number, names in enumerate(FLOORS) if family in names)
-
-
-def modules():
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-        if not name.endswith("__init__"):
-            yield pytest.param(path, name, id=name)
+FLOORS = """
+floor 0   interfaces  actions  util  _tree
+floor 1   config  search
+floor 2   games  models  inference  runs
+floor 3   planners  objectives  players  learning  data  report
+floor 4   play
+floor 5   build
+floor 6   agent
+floor 7   evaluation  diagnostics
+floor 8   actors  web
+floor 9   cluster
+floor 10  training
+floor 11  cli
+floor 12  benchmarks
+"""
+FLOOR_OF = {folder: number for number, line in enumerate(FLOORS.split("\n")[1:-1]) for folder in line.split()[2:]}
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py*"))
+    if path.suffix in (".py", ".pyi")
+}
 
 
 def imports(path):
-    """Modules of the package that a file imports, also inside functions, but not for type checking only."""
-    tree = ast.parse(path.read_text())
-    skipped = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
+    """Modules of the package that a file imports: everywhere, also inside functions and for type checking only."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        assert not (isinstance(node, ast.ImportFrom) and node.level), f"{path} has a relative import"
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "muzero":
-            inside = (node.module or "").removeprefix("muzero").lstrip(".")
-            for alias in node.names:
-                full = f"{inside}.{alias.name}".lstrip(".")
-                place = PACKAGE / full.replace(".", "/")
-                is_module = place.with_suffix(".py").exists() or place.is_dir() or full == "_tree"
-                yield full if is_module else inside
+            for name in (f"{node.module}.{alias.name}" for alias in node.names):
+                yield name if name in MODULES else node.module
         elif isinstance(node, ast.Import):
-            yield from (a.name.removeprefix("muzero.") for a in node.names if a.name.startswith("muzero."))
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "muzero")
 
 
-@pytest.mark.parametrize(("path", "name"), list(modules()))
-def test_a_file_imports_only_lower_floors(path, name):
-    for used in imports(path):
-        if used and (name, used) not in SHARED:
-            assert floor(used) < floor(name), f"{name} imports {used}, which is not below it"
+USED = {module: set(imports(path)) for module, path in MODULES.items()}
+
+
+def folder(module):
+    return module.split(".")[1]
+
+
+# muzero/__init__.py stands above the map: nothing in the package imports it, and it offers the agent.
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "muzero"])
+def test_a_file_imports_its_own_folder_and_lower_floors(module):
+    for used in USED[module]:
+        assert used != "muzero", f"{module} imports muzero itself"
+        below = FLOOR_OF[folder(used)] < FLOOR_OF[folder(module)]
+        assert below or folder(used) == folder(module), f"{module} imports {used}, which is not below it"
+
+
+def test_no_imports_form_a_cycle():
+    try:
+        list(TopologicalSorter(USED).static_order())
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_alternatives_do_not_import_each_other():
+    """Within a folder of alternatives, files import what these share, and only the registry imports them all."""
+    shared = {
+        "games": {"batched", "spaces", "faults"},
+        "players": {"perfect", "engine"},
+        "models": {"blocks", "heads"},
+        "objectives": {"targets"},
+        "planners": set(),
+    }
+    for module, used in USED.items():
+        for other in used:
+            kind, _, name = other.removeprefix("muzero.").partition(".")
+            if kind in shared and folder(module) == kind and name and not module.endswith(".registry"):
+                assert name in shared[kind], f"{module} imports {other}"
+
+
+def test_the_documentation_quotes_the_floors():
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text()
+    assert re.search(r"^```\n(floor 0 .*?)^```$", page, re.DOTALL | re.MULTILINE)[1] == FLOORS[1:]
 
 
 def test_only_the_border_knows_of_pybind11():
