@@ -15,7 +15,7 @@ struct alignas(64) Line {
 };
 
 // Blocks of finished searches, shared by all threads.
-class Spare {
+class BlockPool {
  public:
   // A block of so many lines, not cleared; throws std::bad_alloc.
   std::unique_ptr<Line[]> take(size_t lines) {
@@ -44,9 +44,9 @@ class Spare {
     blocks_.push_back({std::move(memory), lines});
   }
 
-  static Spare& shared() {
-    static Spare* const spare = new Spare;  // never destroyed: searches may outlive static objects
-    return *spare;
+  static BlockPool& shared() {
+    static BlockPool* const pool = new BlockPool;  // never destroyed: searches may outlive static objects
+    return *pool;
   }
 
  private:
@@ -57,7 +57,7 @@ class Spare {
   static constexpr size_t kMost = 4;                                     // blocks
   static constexpr size_t kMostLines = (size_t{128} << 20) / sizeof(Line);  // of all blocks together
 
-  Spare() { blocks_.reserve(kMost); }
+  BlockPool() { blocks_.reserve(kMost); }
 
   std::mutex mutex_;
   std::vector<Block> blocks_;  // the oldest first

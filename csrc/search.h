@@ -75,7 +75,7 @@ class Search {
  public:
   // A search without a rule yet: use_puct, use_stochastic or use_gumbel, then start.
   Search(const Sizes& sizes, Path path)
-      : path_(path), workers_(static_cast<int32_t>(std::min(sizes.threads, sizes.batch))) {
+      : path_(path), threads_(static_cast<int32_t>(std::min(sizes.threads, sizes.batch))) {
     trees_.batch = static_cast<int32_t>(sizes.batch);
     trees_.nodes = static_cast<int32_t>(sizes.simulations) + 1;
     trees_.actions = static_cast<int32_t>(sizes.actions);
@@ -87,14 +87,14 @@ class Search {
     tree_lines_ = batch * (trees_.tree_bytes / sizeof(Line));
     row_lines_ = static_cast<size_t>(trees_.padded) / kLanes;
     // Trees, then a row of scratch per worker, then a row of keys per tree.
-    lines_ = tree_lines_ + row_lines_ * (batch + static_cast<size_t>(workers_.count()));
-    memory_ = Spare::shared().take(lines_);
+    lines_ = tree_lines_ + row_lines_ * (batch + static_cast<size_t>(threads_.count()));
+    memory_ = BlockPool::shared().take(lines_);
     trees_.memory = memory_[0].bytes;
     chosen_.resize(3 * batch);
     chunks_.resize(batch);
     trees_.chunks = chunks_.data();
   }
-  ~Search() { Spare::shared().put(std::move(memory_), lines_); }
+  ~Search() { BlockPool::shared().put(std::move(memory_), lines_); }
   Search(const Search&) = delete;
   Search& operator=(const Search&) = delete;
 
@@ -111,7 +111,7 @@ class Search {
   // noise: [B, A], or null for none; legal: [B, A], 0 or 1.
   void use_gumbel(int64_t considered, float value_scale, float visit_offset, bool rescale, const float* noise,
                   const uint8_t* legal) {
-    float* padded = row(static_cast<size_t>(workers_.count()));
+    float* padded = row(static_cast<size_t>(threads_.count()));
     std::fill_n(padded, static_cast<size_t>(trees_.batch) * trees_.padded, 0.f);
     for (size_t b = 0; b < static_cast<size_t>(trees_.batch); ++b) {
       const size_t actions = static_cast<size_t>(trees_.actions);
@@ -170,13 +170,13 @@ class Search {
   void for_rows(Function function) {
     std::visit(
         [&](auto& bound) {
-          const int64_t batch = trees_.batch, count = workers_.count();
+          const int64_t batch = trees_.batch, count = threads_.count();
           const auto part = [&](int32_t worker) {
             const Rows rows = {static_cast<int32_t>(batch * worker / count),
                                static_cast<int32_t>(batch * (worker + 1) / count)};
             function(bound.first, bound.second, rows, row(static_cast<size_t>(worker)));
           };
-          count == 1 ? part(0) : workers_.run(part);
+          count == 1 ? part(0) : threads_.run(part);
         },
         bound_);
   }
@@ -188,7 +188,7 @@ class Search {
   float* row(size_t index) { return reinterpret_cast<float*>(memory_[tree_lines_ + index * row_lines_].bytes); }
 
   Path path_;
-  Workers workers_;
+  ThreadPool threads_;
   Trees trees_{};
   size_t tree_lines_ = 0, row_lines_ = 0, lines_ = 0;
   std::unique_ptr<Line[]> memory_;

@@ -12,9 +12,9 @@
 namespace muzero {
 
 // The caller is worker 0; the others are threads that wait from one call to the next.  One user at a time.
-class Workers {
+class ThreadPool {
  public:
-  explicit Workers(int32_t count) {
+  explicit ThreadPool(int32_t count) {
     try {
       for (int32_t worker = 1; worker < count; ++worker) threads_.emplace_back([this, worker] { serve(worker); });
     } catch (...) {
@@ -22,9 +22,9 @@ class Workers {
       throw;
     }
   }
-  ~Workers() { stop(); }
-  Workers(const Workers&) = delete;
-  Workers& operator=(const Workers&) = delete;
+  ~ThreadPool() { stop(); }
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
 
   int32_t count() const { return static_cast<int32_t>(threads_.size()) + 1; }
 

@@ -106,7 +106,7 @@ class EnvironmentFault(RuntimeError):
     """An environment raised, or returned what it must not."""
 
 
-class BadNumbers(RuntimeError):
+class NonFiniteError(RuntimeError):
     """A model computes what are no numbers."""
 
 

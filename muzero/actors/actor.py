@@ -27,7 +27,7 @@ class Actor:
         self.model = build.model(config, self.games.spec, settings.seed).to(device)
         self.planner = build.planner(config)
         self.version = -1
-        self.told = (0, 0)  # faults and rejections that were delivered
+        self.reported = (0, 0)  # faults and rejections that were delivered
         self.selfplay: SelfPlay | None = None
         if incarnation is not None:
             self.begin(incarnation)
@@ -37,7 +37,7 @@ class Actor:
         parts = (self.games, self.model, self.planner, self.seed, self.slot, incarnation)
         selfplay: SelfPlay = self.config.construct("selfplay", *parts)
         selfplay.version, self.selfplay = self.version, selfplay
-        self.told = (self.games.faults, 0)
+        self.reported = (self.games.faults, 0)
         return selfplay
 
     def load(self, weights: Weights, version: int) -> None:
@@ -52,7 +52,7 @@ class Actor:
 
         Raises:
             EnvironmentFault: if an environment does not work; the next order begins new games.
-            BadNumbers: if the weights compute what are no numbers.
+            NonFiniteError: if the weights compute what are no numbers.
         """
         if order.task == "evaluate":
             return Delivery(order, result=evaluate(self.config, self.model, **order.payload))
@@ -60,8 +60,8 @@ class Actor:
             return Delivery(order, result=self._reanalyse(**order.payload))
         selfplay = self.selfplay or self.begin(order.number)
         harvest = selfplay.play(order.payload)
-        before, self.told = self.told, (self.games.faults, selfplay.rejected)
-        faults, rejected = (now - then for now, then in zip(self.told, before, strict=True))
+        before, self.reported = self.reported, (self.games.faults, selfplay.rejected)
+        faults, rejected = (now - then for now, then in zip(self.reported, before, strict=True))
         last = selfplay.last_rejection or self.games.last_fault
         return Delivery(order, harvest.segments, harvest.episodes, faults, rejected, last)
 

@@ -16,7 +16,7 @@ from muzero.interfaces import GameSpec
 from muzero.play.selfplay import SelfPlay
 
 
-class Crew(ABC):
+class ActorPool(ABC):
     """Actors and their work: results come in whatever order they are ready, and missing ones are never waited for."""
 
     version: int = -1  # of the weights published last
@@ -36,7 +36,7 @@ class Crew(ABC):
         """Have every order from now on worked on with these weights."""
 
     @abstractmethod
-    def take(self, timeout: float) -> Delivery | None:
+    def next_result(self, timeout: float) -> Delivery | None:
         """The next result; None if none is ready in time, or after `wake`.
 
         Raises:
@@ -56,17 +56,17 @@ class Crew(ABC):
         """What happened so far, as metrics."""
         return {}
 
-    def news(self) -> list[str]:
-        """What a person should know and was not told yet."""
+    def messages(self) -> list[str]:
+        """What a person should know and has not been reported yet."""
         return []
 
     @property
     def lost(self) -> bool:
-        """Whether the next `take` will raise LostCluster."""
+        """Whether the next `next_result` will raise LostCluster."""
         return False
 
     def wake(self) -> None:  # noqa: B027 (who works in this process is not waited for)
-        """Have `take` return; may be called from a signal's handler."""
+        """Have `next_result` return; may be called from a signal's handler."""
 
     def drain(self) -> list[Delivery]:
         """Ask for nothing more; what was under way and is ready in time."""
@@ -87,7 +87,7 @@ class Crew(ABC):
         """Let go of everything."""
 
 
-class LocalCrew(Crew):
+class LocalPool(ActorPool):
     """One actor in this process: works when it is asked for a result."""
 
     exact = True
@@ -114,7 +114,7 @@ class LocalCrew(Crew):
         self.actor.load(weights, version)
         self.version = version
 
-    def take(self, timeout: float) -> Delivery | None:
+    def next_result(self, timeout: float) -> Delivery | None:
         self.orders += 1
         return self.actor.work(Order(self.orders, self.version, "play", self.steps))
 

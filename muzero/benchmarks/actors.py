@@ -23,23 +23,23 @@ GAMES = ["board/connect_four", "atari/pong"]
 
 
 def measured(game, actors, seconds, settings):
-    """Environment steps per second of a crew."""
+    """Environment steps per second of a pool."""
     config = build.configure(game, [parse_settings([f"actors.count={actors}", *settings])])
-    crew = gather(config, torch.device("cpu"))
+    pool = gather(config, torch.device("cpu"))
     try:
-        layout = Layout(crew.spec)
-        weights = build.model(config, crew.spec, 0).state_dict()
-        crew.publish({name: tensor.numpy() for name, tensor in weights.items()}, 0)
+        layout = Layout(pool.spec)
+        weights = build.model(config, pool.spec, 0).state_dict()
+        pool.publish({name: tensor.numpy() for name, tensor in weights.items()}, 0)
         per_order = config.table("run")["games"] * config.table("run")["play"]
         started = set()
         while len(started) < max(actors, 1):  # everybody has played once: nothing is being built any more
-            delivery = crew.take(1.0)
+            delivery = pool.next_result(1.0)
             for segment in delivery.segments if delivery else []:
                 number = layout.unpack(segment).id if isinstance(segment, bytes) else segment.id
                 started.add(number.actor)
         began, orders = time.perf_counter(), 0
         while time.perf_counter() - began < seconds:
-            delivery = crew.take(1.0)
+            delivery = pool.next_result(1.0)
             if delivery is not None:
                 orders += 1
                 for segment in delivery.segments:  # as the driver would, so that its part is paid for
@@ -49,7 +49,7 @@ def measured(game, actors, seconds, settings):
                         layout.pack(segment)
         return orders * per_order / (time.perf_counter() - began)
     finally:
-        crew.close()
+        pool.close()
 
 
 def main(arguments):

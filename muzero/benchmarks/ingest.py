@@ -20,7 +20,7 @@ import torch
 from rich.table import Table
 
 from muzero import build
-from muzero.actors.pool import LocalCrew
+from muzero.actors.pool import LocalPool
 from muzero.actors.tasks import Delivery
 from muzero.cli.parser import Parser
 from muzero.cli.tables import terminal
@@ -42,14 +42,14 @@ def configured(game, *settings):
 def recorded(game):
     """Records of played segments, and the rows of each."""
     config = configured(game)
-    crew = LocalCrew(config, torch.device("cpu"))
-    layout, found, rows = Layout(crew.spec), [], 0
+    pool = LocalPool(config, torch.device("cpu"))
+    layout, found, rows = Layout(pool.spec), [], 0
     while rows < RECORDED:
-        for segment in crew.take(0).segments:
+        for segment in pool.next_result(0).segments:
             found.append((layout.pack(segment), len(segment)))
             rows += len(segment)
-    crew.close()
-    return crew.spec, found
+    pool.close()
+    return pool.spec, found
 
 
 def renumbered(record, number):
@@ -166,11 +166,11 @@ class Simulated:
         return time.perf_counter() - began
 
 
-def ray_crew(spec, found, actors):
-    """A crew whose actors are simulated by two processes."""
-    from muzero.cluster.pool import RayCrew
+def ray_pool(spec, found, actors):
+    """A pool whose actors are simulated by two processes."""
+    from muzero.cluster.pool import RayPool
 
-    class SimulatedCrew(RayCrew):
+    class SimulatedPool(RayPool):
         def _make(self, slot):
             import ray
 
@@ -179,24 +179,24 @@ def ray_crew(spec, found, actors):
                 self.processes = [make.remote(found) for _ in range(2)]
             return self.processes[slot.number % 2]
 
-    crew = SimulatedCrew(configured(spec.name, f"actors.count={actors}", "actors.cpus=0.01"))
-    crew.publish({"weights": np.zeros(10, np.float32)}, 0)
-    return crew
+    pool = SimulatedPool(configured(spec.name, f"actors.count={actors}", "actors.cpus=0.01"))
+    pool.publish({"weights": np.zeros(10, np.float32)}, 0)
+    return pool
 
 
 def through_ray(spec, found, seconds, actors, profile=False):
     """Orders per second, then what `door` reports, then seconds of the driver's processor per 1,000 orders."""
     with tempfile.TemporaryDirectory() as folder:
-        place, crew = Door(spec, found, Path(folder) / "log"), ray_crew(spec, found, actors)
+        place, pool = Door(spec, found, Path(folder) / "log"), ray_pool(spec, found, actors)
         mean_rows = statistics.mean(rows for _, rows in found)
 
         def take():
-            if (delivery := crew.take(1.0)) is not None:
+            if (delivery := pool.next_result(1.0)) is not None:
                 place.receive(delivery.segments)
                 place.rows += mean_rows * len(delivery.segments)
 
         try:
-            while crew.counts()["actors/alive"] < actors:
+            while pool.counts()["actors/alive"] < actors:
                 take()
             place.taken = place.rows = place.bytes = 0
             watch, before = cProfile.Profile(), time.process_time()
@@ -207,7 +207,7 @@ def through_ray(spec, found, seconds, actors, profile=False):
                 pstats.Stats(watch).sort_stats("cumulative").print_stats(25)
             orders, used = place.taken / PER_ORDER, time.process_time() - before
         finally:
-            crew.close()
+            pool.close()
             place.experience.close()
         return [orders / spent, *place.report(spent), 1e3 * used / orders]
 

@@ -43,7 +43,7 @@ class Disturber(threading.Thread):
         began, before = time.monotonic(), training.learner.updates
         while (left := began + self.seconds - time.monotonic()) > 0:
             woken.wait(min(left, self.pause or left))
-            alive = [slot for slot in training.crew.slots if slot.alive]
+            alive = [slot for slot in training.pool.slots if slot.alive]
             if self.pause and alive:
                 with suppress(ProcessLookupError):  # it ends already, and the driver was not told yet
                     os.kill(int(choose.choice(alive).where.split()[-1]), signal.SIGKILL)

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from muzero.cli.output import Outlet, occupy
 from muzero.config import ConfigError
-from muzero.interfaces import BadNumbers, EnvironmentFault, PlayerError
+from muzero.interfaces import EnvironmentFault, NonFiniteError, PlayerError
 from muzero.util.text import printable
 
 # Exit codes.
@@ -59,7 +59,7 @@ def outcome(command: Callable[[Sequence[str] | None], int]) -> int:
         return fail(error, LOST_CLUSTER)
     except SaveError as error:
         return fail(error, NO_CHECKPOINT)
-    except BadNumbers as error:
+    except NonFiniteError as error:
         return fail(error, BAD_NUMBERS)
     except OSError as error:
         return fail(error, 1)

@@ -75,14 +75,14 @@ def command_line(options: argparse.Namespace) -> list[Layer]:
     layers = [read_layer(path) for path in options.config]
     layers.append(parse_settings(options.set))
     named = {"seconds": "--time"}
-    crew = {"count": options.actors, "address": options.ray_address, "insecure": options.insecure or None}
-    crew |= {"cpus": options.actor_cpus, "gpus": options.actor_gpus}
+    pool = {"count": options.actors, "address": options.ray_address, "insecure": options.insecure or None}
+    pool |= {"cpus": options.actor_cpus, "gpus": options.actor_gpus}
     if options.ray_address and options.actors is None:
-        crew["count"] = actors("auto")
+        pool["count"] = actors("auto")
     flags_of = {"count": "--actors", "address": "--ray-address", "insecure": "--insecure"}
     layers += [
         Layer(flags_of.get(key, f"--actor-{key}"), {"actors": {key: value}})
-        for key, value in crew.items()
+        for key, value in pool.items()
         if value is not None
     ]
     if options.actor_games is not None:

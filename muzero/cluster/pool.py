@@ -1,4 +1,4 @@
-"""Actors on Ray as a crew: who gets work, what comes back, who is tried again."""
+"""A pool of actors on Ray: who gets work, what comes back, who is tried again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from muzero import build
-from muzero.actors.pool import Crew
+from muzero.actors.pool import ActorPool
 from muzero.actors.tasks import Delivery, LostCluster, Order, Task, Weights
 from muzero.cluster.remote import RemoteActor, versions
 from muzero.cluster.session import Session
@@ -31,7 +31,7 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Ray paints its errors
 LONG_START = 30.0  # seconds without any actor after which a person should know
 
 
-class RayCrew(Crew):
+class RayPool(ActorPool):
     """Actors in processes of their own, on this machine or on a cluster."""
 
     def __init__(self, config: Config, session: Session | None = None) -> None:
@@ -49,9 +49,9 @@ class RayCrew(Crew):
         self.patience = Patience(self.settings.patience)
         self.weights = Publications()
         self.taken = 0  # results since the last publication
-        self.messages: list[str] = []
+        self.unreported: list[str] = []
         self.tally: Counter[str] = Counter()
-        self.gone = self.waiting_told = False
+        self.gone = self.waiting_reported = False
         self.last_error = "none"
         self.slots: list[Slot] = []
         self.alarms: list[tuple[float, int]] = []  # a heap: when to attend to which slot
@@ -109,14 +109,14 @@ class RayCrew(Crew):
         if (problem := self.weights.put(weights, version)) is None:
             self.version = version
         else:
-            self.messages.append(f"newer weights could not be published, the older ones stay: {problem}")
+            self.unreported.append(f"newer weights could not be published, the older ones stay: {problem}")
 
     def age(self, version: int) -> int:
         return self.weights.age(version)
 
     # --- work ----------------------------------------------------------------------------------------------------
 
-    def take(self, timeout: float) -> Delivery | None:
+    def next_result(self, timeout: float) -> Delivery | None:
         until = time.monotonic() + timeout
         while True:
             now = self._tend()
@@ -152,9 +152,9 @@ class RayCrew(Crew):
             self._play_in(self._fitting(self.cores))
         while self.alarms and self.alarms[0][0] <= now:
             self._attend(self.slots[heappop(self.alarms)[1]], now)
-        if not self.waiting_told and now > self.began + LONG_START and not self.playing:
-            self.waiting_told = True
-            self.messages.append(f"no actor has started yet: they wait for room on {self.cores:g} cores")
+        if not self.waiting_reported and now > self.began + LONG_START and not self.playing:
+            self.waiting_reported = True
+            self.unreported.append(f"no actor has started yet: they wait for room on {self.cores:g} cores")
         return now
 
     def _alarm(self, slot: Slot, at: float) -> None:
@@ -209,7 +209,7 @@ class RayCrew(Crew):
     def _settle(self, slot: Slot, generation: int, order: Order | None, future: Any) -> Delivery | None:
         """Account for an event."""
         now, error = time.monotonic(), future.exception()
-        self._alarm(slot, now)  # at the next `take`: first its result is learned from
+        self._alarm(slot, now)  # at the next `next_result`: first its result is learned from
         if error is not None:
             if order is not None:
                 del slot.flying[order.number]
@@ -234,16 +234,16 @@ class RayCrew(Crew):
         if generation == slot.generation and isinstance(error, ray.exceptions.ActorDiedError):
             ray.kill(slot.actor)  # for good, if it is not: a new one takes its place
             slot.actor = None
-        news = slot.fail(now, generation, isinstance(error, ray.exceptions.ActorUnavailableError))
+        counts = slot.fail(now, generation, isinstance(error, ray.exceptions.ActorUnavailableError))
         self._count()
-        if not news:
+        if not counts:
             return
         self.tally["deaths"] += 1
         self.last_error = COLOURS.sub("", str(error))
         if slot.deaths == 1 or slot.given_up:
             state = "; it keeps failing and is tried once a minute" if slot.given_up else "; it is started again"
             text = self.last_error if self.tally["deaths"] == 1 else self.last_error.strip().split("\n")[-1]
-            self.messages.append(f"actor {slot.number} ({slot.where}) failed{state}: {text}")
+            self.unreported.append(f"actor {slot.number} ({slot.where}) failed{state}: {text}")
 
     def _count(self) -> None:
         """How many play, and whether any may again."""
@@ -258,7 +258,7 @@ class RayCrew(Crew):
         self.tally["hung"] += 1
         seconds = now - slot.since
         slot.since = now
-        self.messages.append(f"actor {slot.number} ({slot.where}) gave no answer for {seconds:.0f} s and is killed")
+        self.unreported.append(f"actor {slot.number} ({slot.where}) gave no answer for {seconds:.0f} s and is killed")
         ray.kill(slot.actor, no_restart=False)
 
     # --- the rest ------------------------------------------------------------------------------------------------
@@ -279,9 +279,9 @@ class RayCrew(Crew):
             "actors/hung": tally["hung"],
         }
 
-    def news(self) -> list[str]:
-        told, self.messages = self.messages, []
-        return told
+    def messages(self) -> list[str]:
+        reported, self.unreported = self.unreported, []
+        return reported
 
     @property
     def lost(self) -> bool:

@@ -86,7 +86,7 @@ class Session:
 
     @staticmethod
     def _quiet() -> None:
-        """Ray prints a paragraph for every process that dies, into the live line; the crew says it in a line."""
+        """Ray prints a paragraph for every process that dies, into the live line; the pool says it in a line."""
         from ray._private import worker
 
         if hasattr(worker, "print_to_stdstream"):

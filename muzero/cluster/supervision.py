@@ -26,7 +26,7 @@ class Slot:
     actor: Any = None  # the handle; None where a new one must be made
     called: bool = False  # it was asked whether it is there
     alive: bool = False  # it answered
-    generation: int = 0  # of processes: what an earlier one failed at is no news of this one
+    generation: int = 0  # of processes: what an earlier one failed at says nothing of this one
     flying: dict[int, tuple[Order, float]] = field(default_factory=dict)  # orders under way, and since when
     since: float = 0.0  # when it last answered
     not_before: float = 0.0
@@ -63,22 +63,22 @@ class Slot:
         return took
 
     def fail(self, now: float, generation: int, unreachable: bool) -> bool:
-        """Something went wrong.  Returns whether that is news: the other orders of a process fail with it.
+        """Something went wrong.  Returns whether it counts: the other orders of a process fail with it.
 
         unreachable: nobody answered, as while a process is restarted.
         """
         if generation != self.generation:
             return False
-        news = self.alive or not unreachable
-        self.misses += not news
+        counts = self.alive or not unreachable
+        self.misses += not counts
         if self.misses >= MOST_MISSES:
-            news, self.misses = True, 0
+            counts, self.misses = True, 0
         self.generation += 1
-        self.deaths += news
+        self.deaths += counts
         self.alive = self.called = False
         pause = min(FIRST_PAUSE * 2.0 ** max(self.deaths - 1, 0), LONGEST_PAUSE)
         self.not_before = now + (LONGEST_PAUSE if self.given_up else pause)
-        return news
+        return counts
 
 
 class Patience:

@@ -54,19 +54,19 @@ def unframe(text: bytes, offset: int, most: int) -> tuple[bytes, int]:
 
 def records(text: bytes, offset: int, most: int, problems: list[int]) -> Iterator[tuple[int, bytes]]:
     """Offsets and payloads of the whole records; after damage, noted in `problems`, from the next one that holds."""
-    patience, sound = PATIENCE * len(text), True
+    patience, intact = PATIENCE * len(text), True
     while 0 <= offset < len(text):
         try:
             payload, after = unframe(text, offset, most)
         except Damaged:
-            if sound:
+            if intact:
                 problems.append(offset)
-                sound = False
+                intact = False
             # Marks can lie anywhere in data: each costs the reading of what it claims to be a record.
             patience -= claimed(text, offset, most)
             offset = text.find(MARK, offset + 1) if patience > 0 else -1
             continue
-        sound = True
+        intact = True
         yield offset, payload
         offset = after
 

@@ -10,7 +10,7 @@ from muzero.runs import checkpoint, evaluations
 from muzero.runs.evaluations import Evaluation
 
 
-class Examiner:
+class EvaluationSchedule:
     """Sees to it that what is evaluated is a checkpoint, and that the best one is kept."""
 
     def __init__(self, folder: Path, every: int) -> None:

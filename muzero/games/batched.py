@@ -255,7 +255,7 @@ class BatchedGames(Games):
         numbers = observation.dtype.kind != "f" or bool(np.isfinite(observation).all())
         return numbers and all(abs(reward) <= LARGEST for reward in self._reward)
 
-    def _sound(self, legal: Sequence[int]) -> bool:
+    def _valid(self, legal: Sequence[int]) -> bool:
         return 0 < len(legal) == len(set(legal)) and min(legal) >= 0 and max(legal) < self.spec.actions
 
     def _problem(self, slot: int, observation: np.ndarray, legal: Sequence[int] | None) -> str | None:
@@ -264,7 +264,7 @@ class BatchedGames(Games):
             return f"observation is not finite: {observation}"
         if not abs(self._reward[slot]) <= LARGEST:
             return f"reward is not finite: {self._reward[slot]}"
-        if legal is not None and not self._sound(legal):
+        if legal is not None and not self._valid(legal):
             if not len(legal):
                 return "no action is legal"
             return f"legal actions are {list(legal)}, expected each once and from 0 to {self.spec.actions - 1}"

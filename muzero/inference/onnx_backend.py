@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from muzero.inference.step import LATENT, NEXT, NUMBERS, Root, Step
-from muzero.inference.weights import Watch, folded
+from muzero.inference.weights import WeightWatcher, folded
 from muzero.interfaces import Latent, WorldModel
 from muzero.search import Evaluation
 
@@ -48,7 +48,7 @@ class OnnxModel:
             tables[:0] = source, torch.full_like(source, number * (self.actions - 1), dtype=torch.int64)
         self.step_graph = Graph(StepFrom(network, names), *examples)
         self._check()
-        self.watch = Watch(model)
+        self.watcher = WeightWatcher(model)
         self.version = 0
 
     def _latents(self, batch: int) -> Latent:
@@ -69,7 +69,7 @@ class OnnxModel:
 
     def follow(self, model: WorldModel) -> None:
         """Take over the model's weights if they have changed, in new sessions: onnxruntime packs constant weights."""
-        if self.watch.changed():
+        if self.watcher.changed():
             network, names = folded(model), list(self.kinds)
             self.step = self.step_graph.session(StepFrom(network, names))
             self.root = self.root_graph.session(RootOf(network, names))

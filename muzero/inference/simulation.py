@@ -54,7 +54,7 @@ class Simulation(NamedTuple):
     expand: Expand | list[Launch]  # as `muzero.search` takes it: one function, or one for each part of the batch
 
 
-class Kept:
+class Cache:
     """What searches of a model leave for later ones."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Kept:
         self.idle = [*self.idle, (key, simulator)][-IDLE:]
 
 
-KEPT: WeakKeyDictionary[WorldModel, Kept] = WeakKeyDictionary()
+CACHE: WeakKeyDictionary[WorldModel, Cache] = WeakKeyDictionary()
 
 
 @contextmanager
@@ -95,15 +95,15 @@ def simulating(
     Raises:
         ConfigError: if the path does not exist for this model or device.
     """
-    kept = KEPT.setdefault(model, Kept())
+    cache = CACHE.setdefault(model, Cache())
     kind = path, *((name, rows.dtype, rows.device, rows.shape[1:]) for name, rows in root.items())
     batch, device = _size(root)
     with torch.inference_mode():
-        if kind not in kept.models:
-            kept.models[kind] = prepared(model, root, simulations, path)
+        if kind not in cache.models:
+            cache.models[kind] = prepared(model, root, simulations, path)
         slices = rows_of_parts(batch, parts or (2 if device == "cuda" and batch >= OVERLAP else 1))
         used = [((kind, rows.stop - rows.start, simulations), rows) for rows in slices]
-        simulators = [kept.take(key) or simulator_for(kept.models[kind], *key[1:]) for key, _ in used]
+        simulators = [cache.take(key) or simulator_for(cache.models[kind], *key[1:]) for key, _ in used]
         found = [
             simulator.begin(model, {name: latent[rows] for name, latent in root.items()})
             for simulator, (_, rows) in zip(simulators, used, strict=True)
@@ -114,7 +114,7 @@ def simulating(
             logits, value = map(np.concatenate, zip(*found, strict=True))
             yield Simulation(logits, value, [simulator.launch for simulator in simulators])
         for simulator, (key, _) in zip(simulators, used, strict=True):
-            kept.give_back(key, simulator)
+            cache.give_back(key, simulator)
 
 
 def _size(root: Latent) -> tuple[int, str]:

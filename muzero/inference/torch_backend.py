@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from muzero.inference.step import LATENT, NEXT, NUMBERS, Root, Step, to_numpy
-from muzero.inference.weights import Watch, folded
+from muzero.inference.weights import WeightWatcher, folded
 from muzero.interfaces import Latent, WorldModel
 from muzero.search import Evaluation
 
@@ -26,13 +26,13 @@ class TorchModel:
         self.names = list(root)
         self.device = next(iter(root.values())).device
         self.record = record
-        self.watch = Watch(model)
+        self.watcher = WeightWatcher(model)
         self.version = 0
         self.copy: WorldModel | None = None  # the folded one, if there is something to fold
 
     def follow(self, model: WorldModel) -> WorldModel:
         """What to call in the model's place, with its present weights."""
-        if self.watch.changed():
+        if self.watcher.changed():
             self.version += 1
             network = folded(model) if self.device.type == "cpu" else model
             self.copy = None if network is model else network

@@ -31,7 +31,7 @@ def folded(model: WorldModel) -> WorldModel:
     return result
 
 
-class Watch:
+class WeightWatcher:
     """Notices every change of a model's weights, by comparing them with a copy.
 
     torch's version counters would not do: fused optimisers, batch norms and `tensor.data` write past them.  Comparing
@@ -40,7 +40,7 @@ class Watch:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        # The dicts, not the modules: a watch must not keep its model alive.
+        # The dicts, not the modules: a watcher must not keep its model alive.
         self.groups = [group for module in model.modules() for group in (module._parameters, module._buffers)]
         self.seen: list[tuple[Tensor, int, np.ndarray, bytearray]] = []
 

@@ -108,7 +108,7 @@ class Learner:
         return self.learning_rate * rise * fall
 
     @torch.inference_mode()
-    def sound(self, observation: Tensor) -> bool:
+    def is_finite(self, observation: Tensor) -> bool:
         """Whether all weights are finite, and so is what the model makes of some positions: else nobody may use it."""
         if failpoint("learner.poison_weights"):
             next(self.model.parameters()).data.fill_(math.nan)

@@ -27,7 +27,7 @@ def support(low: float, high: float, atoms: int) -> Tensor:
     return torch.tensor(inverse_value_transform(grid), dtype=torch.float32)
 
 
-class Discrete:
+class Categorical:
     """A categorical distribution over ascending numbers; a number between two atoms counts as a mixture of them.
 
     The mixture is linear in reward units ("two-hot", Hafner et al. 2023, eq. 9), so the mean of a

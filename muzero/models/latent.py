@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from muzero.config import Range
 from muzero.interfaces import GameSpec, Latent, Prediction, Transition, WorldModel
 from muzero.models.blocks import ResidualConvolution, ResidualLinear, convolution, mlp, scale_to_unit, zero
-from muzero.models.heads import Discrete, Policy, support
+from muzero.models.heads import Categorical, Policy, support
 
 Size = Annotated[int, Range(1, 4096)]
 Blocks = Annotated[int, Range(0, 64)]
@@ -74,14 +74,14 @@ class LatentModel(WorldModel):
     def imagine(self, latent: Latent, action: Tensor) -> tuple[Latent, Transition]:
         state = self.advance(latent["state"], action)
         hidden = self.transition_body(self.transition_features(state))
-        reward = Discrete(self.reward_head(hidden), self.atoms_of_reward)
-        discount = Discrete(self.discount_head(hidden), self.atoms_of_discount)
+        reward = Categorical(self.reward_head(hidden), self.atoms_of_reward)
+        discount = Categorical(self.discount_head(hidden), self.atoms_of_discount)
         return {"state": state}, Transition(reward, discount)
 
     def predict(self, latent: Latent) -> Prediction:
         features = self.prediction_features(latent["state"])
         policy = Policy(self.policy_head(self.policy_body(features)))
-        return Prediction(policy, Discrete(self.value_head(self.value_body(features)), self.atoms_of_value))
+        return Prediction(policy, Categorical(self.value_head(self.value_body(features)), self.atoms_of_value))
 
 
 class VectorModel(LatentModel):

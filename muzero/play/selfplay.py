@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from muzero.config import Range
-from muzero.interfaces import BadNumbers, Games, Latent, Planner, Segment, SegmentId, WorldModel
+from muzero.interfaces import Games, Latent, NonFiniteError, Planner, Segment, SegmentId, WorldModel
 
 
 class Episode(NamedTuple):
@@ -132,7 +132,7 @@ class SelfPlay:
                 self.model, self.memory, now.legal, self.carry, self.rng, explore=True
             )
         except ValueError as error:  # the search takes no numbers that are none
-            raise BadNumbers(f"weights of version {self.version}: {error}") from error
+            raise NonFiniteError(f"weights of version {self.version}: {error}") from error
         return decision
 
     def _count(self, after, moved: np.ndarray) -> None:

@@ -20,8 +20,8 @@ from muzero.data.experience import Experience
 from muzero.data.segment_log import SegmentLog
 from muzero.evaluation.in_training import Evaluated, check_opponent, evaluate
 from muzero.evaluation.intervals import Summary
-from muzero.evaluation.schedule import Examiner
-from muzero.interfaces import BadNumbers, EnvironmentFault, Window
+from muzero.evaluation.schedule import EvaluationSchedule
+from muzero.interfaces import EnvironmentFault, NonFiniteError, Window
 from muzero.runs import checkpoint, saving
 from muzero.runs.saving import SaveError
 from muzero.training import snapshot
@@ -48,8 +48,8 @@ class Training:
         self.oldest_weights = config.table("actors")["max_age"]
         torch.set_num_threads(settings.threads)
         self.device = build.device(settings.device)
-        self.crew = gather(config, self.device)
-        self.spec = self.crew.spec
+        self.pool = gather(config, self.device)
+        self.spec = self.pool.spec
         if self.spec.two_player:
             check_opponent(config)
         model = build.model(config, self.spec, settings.seed)
@@ -60,15 +60,15 @@ class Training:
         self.episodes: deque[float] = deque(maxlen=100)  # scores of the latest games
         self.restart_clock(0.0)
         self.saved_at = 0
-        self.examiner = Examiner(folder, settings.evaluate_every)
+        self.schedule = EvaluationSchedule(folder, settings.evaluate_every)
         self.recoveries = 0
-        self.faults = self.rejected = self.faults_told = 0  # games that broke off, segments that did not hold
+        self.faults = self.rejected = self.faults_reported = 0  # games that broke off, segments that did not hold
         self.last_fault: str | None = None
         self.refreshed = 0  # rows planned again
-        self.stop = Stop(self.crew.wake)
+        self.stop = Stop(self.pool.wake)
         self.metrics: dict[str, torch.Tensor] = {}
         # seconds of this session
-        self.spent: dict[str, float] = dict.fromkeys(("play", "learn", "evaluate", "save", "wait"), 0.0)
+        self.seconds_by_phase: dict[str, float] = dict.fromkeys(("play", "learn", "evaluate", "save", "wait"), 0.0)
 
     @cached_property
     def experience(self) -> Experience:
@@ -83,7 +83,7 @@ class Training:
         Raises:
             EnvironmentFault: if no environment works; what was learned is saved.
             LostCluster: if actors cannot be reached any more; what was learned is saved.
-            BadNumbers: if the weights stop being numbers again and again; the batch is in the run's folder.
+            NonFiniteError: if the weights stop being numbers again and again; the batch is in the run's folder.
             SaveError: if checkpoints cannot be written.
         """
         with self.stop.listening():
@@ -93,8 +93,8 @@ class Training:
                 if self.stop.number is not None:
                     self._drain()
                 self._learn(progress)
-                if self.crew.lost and self.learner.updates < self.owed:
-                    self.crew.take(0)  # says so
+                if self.pool.lost and self.learner.updates < self.owed:
+                    self.pool.next_result(0)  # says so
             except (EnvironmentFault, LostCluster):
                 self.save(games=False, wait=True)
                 raise
@@ -106,7 +106,7 @@ class Training:
     @property
     def halted(self) -> bool:
         """Whether there is something more urgent than to learn."""
-        return self.stop.number is not None or self.crew.lost
+        return self.stop.number is not None or self.pool.lost
 
     def done(self) -> float:
         """Share of the run that is done."""
@@ -134,10 +134,10 @@ class Training:
             with self._timed("wait"):
                 self.stop.woken.wait(RETRY)
             return
-        if self.crew.due(self.learner.updates):
+        if self.pool.due(self.learner.updates):
             self._publish()
         with self._timed("play"):
-            delivery = self.crew.take(WAIT)
+            delivery = self.pool.next_result(WAIT)
         failpoint("train.after_play")
         if delivery is not None:
             self._store(delivery, progress)
@@ -155,7 +155,7 @@ class Training:
     def _timed(self, name: str) -> Iterator[None]:
         began = time.perf_counter()
         yield
-        self.spent[name] += time.perf_counter() - began
+        self.seconds_by_phase[name] += time.perf_counter() - began
 
     def _store(self, delivery: Delivery, progress: Progress | None) -> None:
         """Take in what an actor delivered."""
@@ -165,11 +165,11 @@ class Training:
             self.refreshed += self.replay.refresh(**delivery.result)
         else:
             # Where a stop has to leave everything as it would be without it, nothing is learned in between.
-            parts = [delivery.segments] if self.crew.exact else [[segment] for segment in delivery.segments]
+            parts = [delivery.segments] if self.pool.exact else [[segment] for segment in delivery.segments]
             for part in parts:
-                self.experience.receive(part, lambda version: self.crew.age(version) <= self.oldest_weights)
+                self.experience.receive(part, lambda version: self.pool.age(version) <= self.oldest_weights)
                 failpoint("train.after_store")
-                if not self.crew.exact and progress is not None:
+                if not self.pool.exact and progress is not None:
                     self._learn(progress)
             self.episodes.extend(episode.score for episode in delivery.episodes)
             self.faults, self.rejected = self.faults + delivery.faults, self.rejected + delivery.rejected
@@ -177,30 +177,30 @@ class Training:
 
     def _drain(self) -> None:
         """What actors are about to finish is not thrown away."""
-        for delivery in self.crew.drain():
+        for delivery in self.pool.drain():
             self._store(delivery, None)
 
     def _plan_again(self) -> None:
         """Keep those busy who plan stored positions again."""
         if self.learner.updates:
-            while self.crew.request("reanalyse", lambda: self.replay.positions(REANALYSED)):
+            while self.pool.request("reanalyse", lambda: self.replay.positions(REANALYSED)):
                 pass
 
     def _report(self, progress: Progress) -> None:
         """Say what actors say, and what environments did wrong: the first time, the second, the fourth, and so on."""
-        for news in self.crew.news():
-            progress.trouble(news)
+        for message in self.pool.messages():
+            progress.trouble(message)
         count = self.faults + self.rejected
-        if count and count >= 2 * self.faults_told:
-            self.faults_told = count
+        if count and count >= 2 * self.faults_reported:
+            self.faults_reported = count
             progress.warn(f"environment faults so far: {count}, the last: {self.last_fault}")
 
     def _publish(self) -> None:
         """Give the weights to whoever plays, unless they are none."""
         positions = torch.zeros(2, *self.spec.observation, dtype=getattr(torch, self.spec.dtype))
-        while not self.learner.sound(positions):
+        while not self.learner.is_finite(positions):
             self._recover("the weights are no numbers", None)
-        self.crew.publish(self.learner.weights(), self.learner.updates)
+        self.pool.publish(self.learner.weights(), self.learner.updates)
 
     @property
     def owed(self) -> int:
@@ -225,7 +225,7 @@ class Training:
         """Take up the learner of the last checkpoint, and sample other batches from now on.
 
         Raises:
-            BadNumbers: after too many times; the batch, if there is one, is left in the run's folder.
+            NonFiniteError: after too many times; the batch, if there is one, is left in the run's folder.
         """
         self.writer.wait()
         if self.recoveries == RECOVERIES:
@@ -234,7 +234,7 @@ class Training:
                 file = self.folder / "bad-batch.npz"
                 np.savez(file, **{name: tensor.cpu().numpy() for name, tensor in vars(window).items()})
                 where = f"; the last batch is in {file}"
-            raise BadNumbers(f"{why}, also after {RECOVERIES} returns to a checkpoint{where}")
+            raise NonFiniteError(f"{why}, also after {RECOVERIES} returns to a checkpoint{where}")
         self.recoveries += 1
         found, _ = snapshot.newest(self, self.folder / "checkpoints")
         self.learner.restore(found.tensors, found.state["learner"])
@@ -244,17 +244,17 @@ class Training:
 
     def evaluate(self, count: int) -> dict[str, Summary]:
         """Play the last checkpoint greedily: against the opponent of the settings, or alone, random play beside it."""
-        self.examiner.begin(self.replay.steps, self.learner.updates, self.seconds())
+        self.schedule.begin(self.replay.steps, self.learner.updates, self.seconds())
         results = evaluate(self.config, self.learner.model, count, baseline=True)
-        self.examiner.finish(results, self.learner.updates)
+        self.schedule.finish(results, self.learner.updates)
         return {name: Summary(outcomes) for name, outcomes in results.games.items()}
 
     def _evaluate_in_time(self, progress: Progress) -> None:
         """Evaluate where it is time, and save what is evaluated: an actor does it, if there is one for that."""
-        if not self.examiner.due(self.replay.steps):
+        if not self.schedule.due(self.replay.steps):
             return
         if self.evaluates:
-            self.crew.request("evaluate", self._to_evaluate)
+            self.pool.request("evaluate", self._to_evaluate)
             return
         payload = self._to_evaluate()
         with self._timed("evaluate"):
@@ -264,17 +264,17 @@ class Training:
     def _to_evaluate(self) -> dict[str, Any]:
         """Publish and save what is there now."""
         self._publish()  # first: where weights are no numbers, it goes back to others
-        self.examiner.begin(self.replay.steps, self.learner.updates, self.seconds())
+        self.schedule.begin(self.replay.steps, self.learner.updates, self.seconds())
         with self._timed("save"):
             self.save()
         return {"count": self.settings.evaluation_games}
 
     def _evaluated(self, results: Evaluated, updates: int, progress: Progress | None) -> None:
-        evaluation = self.examiner.finish(results, updates)
+        evaluation = self.schedule.finish(results, updates)
         if evaluation is not None and progress is not None:
             progress.evaluated(self, evaluation)
-            if self.examiner.missed is not None:
-                progress.warn(f"an evaluation could not be written: {self.examiner.missed}")
+            if self.schedule.missed is not None:
+                progress.warn(f"an evaluation could not be written: {self.schedule.missed}")
 
     # --- saving --------------------------------------------------------------------------------------------------
 
@@ -298,7 +298,7 @@ class Training:
         def job() -> None:
             self.experience.log.sync()  # first: a checkpoint must not name segments that the disk does not hold
             saving.save(folder, step, arrays, state, notes)
-            wanted = self.examiner.wanted()
+            wanted = self.schedule.wanted()
             self.experience.log.drop_before(saving.prune(folder, settings.keep, settings.keep_every, wanted))
 
         self.writer.wait()
@@ -322,7 +322,7 @@ class Training:
 
     def close(self) -> None:
         """Let go of actors and files."""
-        self.crew.close()
+        self.pool.close()
         if "experience" in vars(self):
             self.experience.close()
 

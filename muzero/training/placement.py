@@ -2,18 +2,18 @@
 
 import torch
 
-from muzero.actors.pool import Crew, LocalCrew
+from muzero.actors.pool import ActorPool, LocalPool
 from muzero.config import Config
 
 
-def gather(config: Config, device: torch.device) -> Crew:
-    """The crew that the configuration asks for.
+def gather(config: Config, device: torch.device) -> ActorPool:
+    """The pool that the configuration asks for.
 
     Raises:
         ConfigError: if it cannot be had.
     """
     if config.table("actors")["count"] == 0:
-        return LocalCrew(config, device)
-    from muzero.cluster.pool import RayCrew
+        return LocalPool(config, device)
+    from muzero.cluster.pool import RayPool
 
-    return RayCrew(config)
+    return RayPool(config)

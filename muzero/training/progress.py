@@ -83,12 +83,12 @@ class Progress:
     def _metrics(self, training: Training, now: float) -> dict[str, Any]:
         row: dict[str, Any] = {f"loss/{name}": float(tensor) for name, tensor in training.metrics.items()}
         row |= self._rates(training, now)
-        row |= {f"time/{name}": round(seconds, 2) for name, seconds in training.spent.items()}
+        row |= {f"time/{name}": round(seconds, 2) for name, seconds in training.seconds_by_phase.items()}
         row |= {"replay_rows": len(training.replay), "skipped_updates": training.learner.skipped}
         row |= {"recoveries": training.recoveries, "checkpoint_failures": training.writer.failures}
         row |= {"environment_faults": training.faults, "rejected_segments": training.rejected}
         row |= {"updates_error": (training.learner.updates - training.owed) / max(training.owed, 1)}
-        row |= training.experience.counts() | training.crew.counts()
+        row |= training.experience.counts() | training.pool.counts()
         if training.episodes:
             row["self_play_score"] = sum(training.episodes) / len(training.episodes)
         return row

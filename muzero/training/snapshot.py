@@ -34,7 +34,7 @@ def collect(training: Training, games: bool = True) -> tuple[dict[str, dict[str,
     tensors, learner = training.learner.state()
     arrays = {name: {key: to_array(t) for key, t in group.items()} for name, group in tensors.items()}
     arrays["replay"], replay = training.experience.state()
-    playing, actor = training.crew.state()
+    playing, actor = training.pool.state()
     kept = {name: array.copy() for name, array in playing.items() if games or not name.startswith("games.")}
     arrays["actor"] = kept
     state = {
@@ -42,7 +42,7 @@ def collect(training: Training, games: bool = True) -> tuple[dict[str, dict[str,
         "replay": replay,
         "actor": actor,
         "seconds": training.seconds(),
-        "evaluated_at": training.examiner.at,
+        "evaluated_at": training.schedule.at,
         "episodes": list(training.episodes),
     }
     return arrays, state
@@ -115,7 +115,7 @@ def apply(training: Training, snapshot: Snapshot) -> list[str]:
         if missing:
             warnings.append(f"{missing:,} rows of experience are damaged and gone; the rest goes on")
         incarnation = training.experience.tail_incarnation()
-        if training.crew.restore(snapshot.actor, state["actor"], incarnation):
+        if training.pool.restore(snapshot.actor, state["actor"], incarnation):
             training.experience.forget_tail()
         else:
             kept = training.experience.keep_tail()
@@ -125,7 +125,7 @@ def apply(training: Training, snapshot: Snapshot) -> list[str]:
             f"step {snapshot.step:,}: the run cannot be brought back ({type(error).__name__}: {error})"
         ) from error
     training.restart_clock(state["seconds"])
-    training.examiner.resume(state["evaluated_at"])
+    training.schedule.resume(state["evaluated_at"])
     training.saved_at = training.replay.steps
     training.episodes.extend(state["episodes"])
     return warnings

@@ -14,7 +14,7 @@ from muzero import build
 from muzero.actors.actor import Actor
 from muzero.actors.tasks import Order
 from muzero.cluster import session as sessions
-from muzero.cluster.pool import RayCrew
+from muzero.cluster.pool import RayPool
 from muzero.config import parse_settings
 from muzero.data.segment_format import Layout
 from muzero.interfaces import EnvironmentFault
@@ -37,140 +37,144 @@ def session(orders):
 
 
 @pytest.fixture
-def crew_of(session, orders):
+def pool_of(session, orders):
     made = []
 
-    def crew(*settings, game=GAME):
+    def pool(*settings, game=GAME):
         config = build.configure(game, [parse_settings([*TINY, "actors.count=1", *settings])])
-        crew = RayCrew(config, session)
-        made.append(crew)
-        weights = build.model(config, crew.spec, 0).state_dict()
-        crew.publish({name: tensor.numpy() for name, tensor in weights.items()}, 0)
-        return crew
+        pool = RayPool(config, session)
+        made.append(pool)
+        weights = build.model(config, pool.spec, 0).state_dict()
+        pool.publish({name: tensor.numpy() for name, tensor in weights.items()}, 0)
+        return pool
 
-    yield crew
-    for crew in made:
-        crew.close()
+    yield pool
+    for pool in made:
+        pool.close()
     for file in orders.iterdir():
         file.unlink()
 
 
-def pids(crew):
-    return [int(slot.where.split()[-1]) for slot in crew.slots if slot.alive]
+def pids(pool):
+    return [int(slot.where.split()[-1]) for slot in pool.slots if slot.alive]
 
 
-def test_an_actor_on_ray_plays_what_one_in_this_process_plays(crew_of):
-    crew = crew_of()
+def test_an_actor_on_ray_plays_what_one_in_this_process_plays(pool_of):
+    pool = pool_of()
     config = build.configure(GAME, [parse_settings([*TINY, "actors.count=1"])])
     import torch
 
     here = Actor(config, 0, torch.device("cpu"))
-    weights = build.model(config, crew.spec, 0).state_dict()
+    weights = build.model(config, pool.spec, 0).state_dict()
     here.load({name: tensor.numpy() for name, tensor in weights.items()}, 0)
-    layout, there = Layout(crew.spec), take(crew, lambda: crew.tally["acknowledged"] >= 6)
+    layout, there = Layout(pool.spec), take(pool, lambda: pool.tally["acknowledged"] >= 6)
     for delivery in there:
-        expected = here.work(Order(delivery.order.number, 0, "play", crew.steps))
+        expected = here.work(Order(delivery.order.number, 0, "play", pool.steps))
         assert [layout.pack(segment) for segment in expected.segments] == delivery.segments
         assert expected.episodes == delivery.episodes
     assert sum(len(delivery.segments) for delivery in there) > 0
 
 
-def test_an_actor_that_dies_is_replaced_and_what_it_was_asked_for_has_failed(crew_of):
-    crew = crew_of("actors.count=2")
-    take(crew, lambda: len(pids(crew)) == 2)
-    victim = pids(crew)[0]
+def test_an_actor_that_dies_is_replaced_and_what_it_was_asked_for_has_failed(pool_of):
+    pool = pool_of("actors.count=2")
+    take(pool, lambda: len(pids(pool)) == 2)
+    victim = pids(pool)[0]
     os.kill(victim, signal.SIGKILL)
-    take(crew, lambda: crew.tally["deaths"] == 1 and len(pids(crew)) == 2)
-    assert victim not in pids(crew)
-    counts = settled(crew)
+    take(pool, lambda: pool.tally["deaths"] == 1 and len(pids(pool)) == 2)
+    assert victim not in pids(pool)
+    counts = settled(pool)
     assert 1 <= counts["orders/failed"] <= 2
-    assert any("actor" in news and str(victim) in news for news in crew.news())
+    assert any("actor" in message and str(victim) in message for message in pool.messages())
 
 
-def test_an_actor_that_hangs_is_killed_and_replaced_while_the_others_play(crew_of, orders):
-    crew = crew_of("actors.count=2", "actors.patience=3.0")
-    take(crew, lambda: len(pids(crew)) == 2)
+def test_an_actor_that_hangs_is_killed_and_replaced_while_the_others_play(pool_of, orders):
+    pool = pool_of("actors.count=2", "actors.patience=3.0")
+    take(pool, lambda: len(pids(pool)) == 2)
     (orders / "hang").touch()
-    hung = set(pids(crew))
-    take(crew, lambda: crew.tally["failed"] and len(pids(crew)) == 2)
-    assert settled(crew)["actors/hung"] == 1 and len(hung & set(pids(crew))) == 1
-    assert any("gave no answer for" in news for news in crew.news())
+    hung = set(pids(pool))
+    take(pool, lambda: pool.tally["failed"] and len(pids(pool)) == 2)
+    assert settled(pool)["actors/hung"] == 1 and len(hung & set(pids(pool))) == 1
+    assert any("gave no answer for" in message for message in pool.messages())
 
 
-def test_the_first_traceback_of_an_actor_is_told_with_slot_and_node(crew_of, orders):
-    crew = crew_of("actors.count=1")
-    take(crew)
+def test_the_first_traceback_of_an_actor_is_told_with_slot_and_node(pool_of, orders):
+    pool = pool_of("actors.count=1")
+    take(pool)
     (orders / "always raise").touch()
     with pytest.raises(EnvironmentFault, match="no actor works any more"):
-        take(crew, lambda: False)
-    news = crew.news()
-    assert "actor 0 (127.0.0.1, process" in news[0] and "rubber" in news[0] and "cluster_games.py" in news[0]
-    assert "\x1b" not in news[0]
-    assert "tried once a minute" in news[-1]
+        take(pool, lambda: False)
+    messages = pool.messages()
+    assert (
+        "actor 0 (127.0.0.1, process" in messages[0] and "rubber" in messages[0] and "cluster_games.py" in messages[0]
+    )
+    assert "\x1b" not in messages[0]
+    assert "tried once a minute" in messages[-1]
 
 
-def test_an_actor_that_always_dies_is_given_up_after_a_few_times(crew_of, orders):
-    crew = crew_of("actors.count=1")
-    take(crew)
+def test_an_actor_that_always_dies_is_given_up_after_a_few_times(pool_of, orders):
+    pool = pool_of("actors.count=1")
+    take(pool)
     (orders / "always die").touch()
     with pytest.raises(EnvironmentFault, match="no actor works any more"):
-        take(crew, lambda: False)
-    settled(crew)
+        take(pool, lambda: False)
+    settled(pool)
 
 
-def test_a_node_with_other_versions_is_refused_naming_both(crew_of, monkeypatch):
+def test_a_node_with_other_versions_is_refused_naming_both(pool_of, monkeypatch):
     from muzero.cluster import pool as module
 
     monkeypatch.setattr(module, "versions", lambda: {"muzero": "9.9", "Python": "2.7.18"})
-    crew = crew_of()
+    pool = pool_of()
     with pytest.raises(EnvironmentFault, match=r"muzero 0\.1\.0 on .*, 9\.9 in the driver; Python 3.*, 2\.7\.18 in"):
-        take(crew, lambda: False)
+        take(pool, lambda: False)
 
 
-def test_weights_travel_only_when_they_are_new_and_segments_tell_their_age(crew_of):
-    crew = crew_of()
-    layout = Layout(crew.spec)
-    take(crew)
-    assert crew.due(5)
-    weights = build.model(crew.config, crew.spec, 1).state_dict()
-    crew.publish({name: tensor.numpy() for name, tensor in weights.items()}, 5)
-    assert not crew.due(5)
+def test_weights_travel_only_when_they_are_new_and_segments_tell_their_age(pool_of):
+    pool = pool_of()
+    layout = Layout(pool.spec)
+    take(pool)
+    assert pool.due(5)
+    weights = build.model(pool.config, pool.spec, 1).state_dict()
+    pool.publish({name: tensor.numpy() for name, tensor in weights.items()}, 5)
+    assert not pool.due(5)
     versions = []
-    for delivery in take(crew, lambda: crew.tally["acknowledged"] >= 8):
+    for delivery in take(pool, lambda: pool.tally["acknowledged"] >= 8):
         versions += [layout.unpack(record).version for record in delivery.segments]
     assert versions == sorted(versions) and set(versions) <= {0, 5} and 5 in versions
-    assert (crew.age(5), crew.age(0), crew.age(-1)) == (0, 1, 2)
+    assert (pool.age(5), pool.age(0), pool.age(-1)) == (0, 1, 2)
 
 
-def test_weights_that_find_no_room_leave_the_older_ones_in_use_until_there_is_some(crew_of, monkeypatch):
+def test_weights_that_find_no_room_leave_the_older_ones_in_use_until_there_is_some(pool_of, monkeypatch):
     import ray
 
     def full(value):
         raise ray.exceptions.ObjectStoreFullError("no room for 5 bytes")
 
-    crew = crew_of()
+    pool = pool_of()
     with monkeypatch.context() as patch:
         patch.setattr(ray, "put", full)
-        crew.publish({"weights": np.zeros(3)}, 1)
-    assert crew.version == 0 and any("could not be published" in news and "no room" in news for news in crew.news())
-    assert {delivery.order.version for delivery in take(crew, lambda: crew.tally["acknowledged"] >= 3)} == {0}
-    assert crew.due(1)
-    weights = build.model(crew.config, crew.spec, 1).state_dict()
-    crew.publish({name: tensor.numpy() for name, tensor in weights.items()}, 1)
-    take(crew, lambda: take(crew)[-1].order.version == 1)
-    assert settled(crew)["orders/failed"] == 0
+        pool.publish({"weights": np.zeros(3)}, 1)
+    assert pool.version == 0 and any(
+        "could not be published" in message and "no room" in message for message in pool.messages()
+    )
+    assert {delivery.order.version for delivery in take(pool, lambda: pool.tally["acknowledged"] >= 3)} == {0}
+    assert pool.due(1)
+    weights = build.model(pool.config, pool.spec, 1).state_dict()
+    pool.publish({name: tensor.numpy() for name, tensor in weights.items()}, 1)
+    take(pool, lambda: take(pool)[-1].order.version == 1)
+    assert settled(pool)["orders/failed"] == 0
 
 
-def test_positions_are_planned_again_and_games_evaluated_by_actors_of_their_own(crew_of):
-    crew = crew_of("actors.reanalyse=1", "actors.evaluate=1")
+def test_positions_are_planned_again_and_games_evaluated_by_actors_of_their_own(pool_of):
+    pool = pool_of("actors.reanalyse=1", "actors.evaluate=1")
     positions = {"numbers": np.arange(5), "observation": np.zeros((5, 2), np.float32), "legal": np.ones((5, 3), bool)}
-    take(crew, lambda: len(pids(crew)) == 3)
-    assert crew.request("reanalyse", lambda: positions) and crew.request("evaluate", lambda: {"count": 3})
-    assert not crew.request("evaluate", lambda: {"count": 3})  # one at a time
+    take(pool, lambda: len(pids(pool)) == 3)
+    assert pool.request("reanalyse", lambda: positions) and pool.request("evaluate", lambda: {"count": 3})
+    assert not pool.request("evaluate", lambda: {"count": 3})  # one at a time
     results = {}
     end = time.monotonic() + LIMIT
     while len(results) < 2 and time.monotonic() < end:
-        delivery = crew.take(1.0)
+        delivery = pool.next_result(1.0)
         if delivery is not None and delivery.order.task != "play":
             results[delivery.order.task] = delivery.result
     assert results["reanalyse"]["policy"].shape == (5, 3) and results["reanalyse"]["value"].shape == (5,)
@@ -204,10 +208,10 @@ def sockets(process):
 LOOPBACKS = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
 
 
-def test_all_of_a_local_session_listens_on_loopback_alone(crew_of, session):
+def test_all_of_a_local_session_listens_on_loopback_alone(pool_of, session):
     from muzero.cluster.reaper import members
 
-    take(crew_of())
+    take(pool_of())
     addresses = listening()
     processes = [os.getpid(), *members(session.folder)]
     used = [addresses[inode] for process in processes for inode in sockets(process) if inode in addresses]

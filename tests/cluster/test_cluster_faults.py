@@ -125,18 +125,18 @@ def process(slot):
 def soak(folder, kills, pause):
     """Kill actors of a run at random while it learns.  Returns the run when all of them have played again."""
     training = made(folder, "gym/CartPole-v1", "actors.count=2", "run.steps=100000000", "run.save_every=2000")
-    crew, rng, killed = training.crew, random.Random(1), []
+    pool, rng, killed = training.pool, random.Random(1), []
 
     def killer():
         while len(killed) < kills:
             woken.wait(pause * rng.uniform(0.5, 1.5))
-            if alive := [slot for slot in crew.slots if slot.alive and process(slot) not in killed]:
+            if alive := [slot for slot in pool.slots if slot.alive and process(slot) not in killed]:
                 victim = process(rng.choice(alive))
                 os.kill(victim, signal.SIGKILL)
                 killed.append(victim)
         # Each has to play again, in a process that nobody killed.
         while training.stop.number is None and not all(
-            slot.alive and process(slot) not in killed and not slot.deaths for slot in crew.slots
+            slot.alive and process(slot) not in killed and not slot.deaths for slot in pool.slots
         ):
             woken.wait(0.05)
         os.kill(os.getpid(), signal.SIGINT)
@@ -160,7 +160,7 @@ def accounted(training):
     ids = [segment.id for _, segment in training.experience.log.scan()]
     assert len(ids) == len(set(ids))
     counts = training.experience.counts()
-    orders = training.crew.counts()
+    orders = training.pool.counts()
     assert counts["segments/balance"] == orders["orders/balance"] == 0 and orders["orders/in_flight"] == 0
     assert orders["orders/submitted"] == orders["orders/acknowledged"] + orders["orders/failed"]
     assert orders["actors/alive"] == orders["actors/wanted"]

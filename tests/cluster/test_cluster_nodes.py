@@ -13,7 +13,7 @@ from on_ray import settled, take
 from muzero import build
 from muzero.cluster import session as sessions
 from muzero.cluster import tokens
-from muzero.cluster.pool import RayCrew
+from muzero.cluster.pool import RayPool
 from muzero.config import ConfigError, parse_settings
 
 GAME = "gym/CartPole-v1"
@@ -43,50 +43,50 @@ def cluster(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def crew(cluster):
+def pool(cluster):
     config = build.configure(GAME, [parse_settings([*TINY, "actors.count=-1", f"actors.address={cluster.address}"])])
-    crew = RayCrew(config)
-    weights = build.model(config, crew.spec, 0).state_dict()
-    crew.publish({name: tensor.numpy() for name, tensor in weights.items()}, 0)
-    yield crew
-    crew.close()
+    pool = RayPool(config)
+    weights = build.model(config, pool.spec, 0).state_dict()
+    pool.publish({name: tensor.numpy() for name, tensor in weights.items()}, 0)
+    yield pool
+    pool.close()
 
 
-def alive(crew):
-    return sum(slot.alive for slot in crew.slots)
+def alive(pool):
+    return sum(slot.alive for slot in pool.slots)
 
 
-def test_actors_are_as_many_as_cores_come_and_a_lost_node_is_only_missed(cluster, crew):
-    assert crew.take(0.1) is None and len(crew.slots) == 1  # at least one waits for room
+def test_actors_are_as_many_as_cores_come_and_a_lost_node_is_only_missed(cluster, pool):
+    assert pool.next_result(0.1) is None and len(pool.slots) == 1  # at least one waits for room
     first = cluster.add_node(num_cpus=1)
     began = time.monotonic()
-    take(crew, lambda: alive(crew) == 1)
+    take(pool, lambda: alive(pool) == 1)
     print(f"the first result came {time.monotonic() - began:.1f} s after its node")
     cluster.add_node(num_cpus=1)
-    take(crew, lambda: alive(crew) == 2)
+    take(pool, lambda: alive(pool) == 2)
     began = time.monotonic()
     for process in first.all_processes["raylet"]:
         os.kill(process.process.pid, signal.SIGKILL)
-    take(crew, lambda: crew.tally["deaths"] == 1)
+    take(pool, lambda: pool.tally["deaths"] == 1)
     print(f"the loss of a node was noticed after {time.monotonic() - began:.1f} s")
-    before = crew.tally["acknowledged"]
-    take(crew, lambda: crew.tally["acknowledged"] > before + 3)
-    counts = settled(crew)
+    before = pool.tally["acknowledged"]
+    take(pool, lambda: pool.tally["acknowledged"] > before + 3)
+    counts = settled(pool)
     assert counts["actors/alive"] == 1 and counts["orders/failed"] >= 1
     cluster.remove_node(first, allow_graceful=False)
     cluster.add_node(num_cpus=1)
-    take(crew, lambda: alive(crew) == 2)
-    settled(crew)
+    take(pool, lambda: alive(pool) == 2)
+    settled(pool)
 
 
-def test_a_node_that_is_taken_away_in_order_costs_its_orders_only(cluster, crew):
+def test_a_node_that_is_taken_away_in_order_costs_its_orders_only(cluster, pool):
     _, leaving = cluster.add_node(num_cpus=1), cluster.add_node(num_cpus=1)
-    take(crew, lambda: alive(crew) == 2)
+    take(pool, lambda: alive(pool) == 2)
     cluster.remove_node(leaving, allow_graceful=True)
-    take(crew, lambda: crew.tally["deaths"] == 1)
-    before = crew.tally["acknowledged"]
-    take(crew, lambda: crew.tally["acknowledged"] > before + 3)
-    assert settled(crew)["actors/alive"] == 1
+    take(pool, lambda: pool.tally["deaths"] == 1)
+    before = pool.tally["acknowledged"]
+    take(pool, lambda: pool.tally["acknowledged"] > before + 3)
+    assert settled(pool)["actors/alive"] == 1
 
 
 def test_a_cluster_is_refused_without_its_token(cluster, monkeypatch, tmp_path):

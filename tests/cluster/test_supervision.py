@@ -36,8 +36,8 @@ def test_waiting_for_a_restart_is_no_death_until_it_takes_too_often():
     slot = Slot(0, "play")
     slot.answered(0.0, "here")
     slot.fail(1.0, slot.generation, unreachable=True)
-    news = [slot.fail(2.0, slot.generation, unreachable=True) for _ in range(MOST_MISSES)]
-    assert news == [False] * (MOST_MISSES - 1) + [True]
+    counts = [slot.fail(2.0, slot.generation, unreachable=True) for _ in range(MOST_MISSES)]
+    assert counts == [False] * (MOST_MISSES - 1) + [True]
     assert slot.deaths == 2
 
 
@@ -83,8 +83,8 @@ def test_whatever_happens_orders_are_never_lost_from_the_count(events):
             ended += 1
         elif event in ("die", "raise"):
             generation, deaths, was_alive = slot.generation, slot.deaths, slot.alive
-            news = slot.fail(now, generation, event == "die")
-            assert slot.deaths - deaths == news and (news or not was_alive)
+            counts = slot.fail(now, generation, event == "die")
+            assert slot.deaths - deaths == counts and (counts or not was_alive)
             for number in list(slot.flying):
                 del slot.flying[number]
                 ended += 1

@@ -16,7 +16,7 @@ from muzero.evaluation import entrants, published_scores
 from muzero.evaluation.aggregate import aggregate
 from muzero.evaluation.arena import LocalArena, Match, chunked, contest
 from muzero.evaluation.in_training import Evaluated
-from muzero.evaluation.schedule import Examiner
+from muzero.evaluation.schedule import EvaluationSchedule
 from muzero.games import registry
 from muzero.interfaces import PlayerError
 from muzero.planners.reactive import ReactivePlanner
@@ -326,17 +326,17 @@ def test_lines_that_are_no_evaluations_are_passed_over(tmp_path):
 
 
 def test_an_evaluation_that_a_kill_cut_short_is_done_again(tmp_path):
-    examiner = Examiner(tmp_path, 100)
-    examiner.begin(200, 20, 3.0)
-    examiner.resume(200)
-    assert examiner.due(200)
-    examiner.begin(200, 20, 3.0)
+    schedule = EvaluationSchedule(tmp_path, 100)
+    schedule.begin(200, 20, 3.0)
+    schedule.resume(200)
+    assert schedule.due(200)
+    schedule.begin(200, 20, 3.0)
     outcomes = [Outcome(score, 0, 5, number) for number, score in enumerate((1.0, -1.0, 1.0))]
     results = Evaluated({"alone": outcomes}, 0.5)
-    assert examiner.finish(results, 19) is None  # of an older checkpoint, whose actor was given up
-    assert examiner.finish(results, 20) == evaluations.read(tmp_path)[0]
-    examiner.resume(200)
-    assert not examiner.due(250) and examiner.due(300)
+    assert schedule.finish(results, 19) is None  # of an older checkpoint, whose actor was given up
+    assert schedule.finish(results, 20) == evaluations.read(tmp_path)[0]
+    schedule.resume(200)
+    assert not schedule.due(250) and schedule.due(300)
 
 
 # --- the arena -----------------------------------------------------------------------------------------------------

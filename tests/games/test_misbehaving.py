@@ -9,7 +9,7 @@ from misbehaving import Misbehaving
 
 from muzero.data.replay import Replay
 from muzero.games.python import PythonGames
-from muzero.interfaces import BadNumbers, EnvironmentFault, WindowSize
+from muzero.interfaces import EnvironmentFault, NonFiniteError, WindowSize
 from muzero.models.latent import VectorModel
 from muzero.planners.tree import GumbelPlanner
 from muzero.play.match import play
@@ -237,7 +237,7 @@ def test_weights_that_are_no_numbers_stop_a_search_by_their_version(misbehave):
     weights = {name: torch.full_like(tensor, torch.nan) for name, tensor in acting.model.state_dict().items()}
     acting.model.load_state_dict(weights)
     acting.version = 17
-    with pytest.raises(BadNumbers, match=r"weights of version 17: prior_logits\[0"):
+    with pytest.raises(NonFiniteError, match=r"weights of version 17: prior_logits\[0"):
         acting.play(1)
 
 

@@ -8,7 +8,7 @@ import torch
 from killing import go, in_child, made
 from rich.console import Console
 
-from muzero.interfaces import BadNumbers
+from muzero.interfaces import NonFiniteError
 from muzero.training.progress import Progress
 from muzero.util import failpoints
 
@@ -27,7 +27,7 @@ def armed(monkeypatch):
 def play_on(training):
     """A round of self-play without learning."""
     training._publish()
-    training._store(training.crew.take(0), None)
+    training._store(training.pool.next_result(0), None)
 
 
 def frozen(learner):
@@ -56,7 +56,7 @@ def test_an_update_without_numbers_changes_no_weight_no_statistic_and_no_priorit
 
 def test_ten_updates_without_numbers_take_up_the_last_checkpoint_and_three_times_are_enough(tmp_path):
     def run():
-        with pytest.raises(BadNumbers, match=r"10 updates in a row .* 3 returns to a checkpoint; .*bad-batch\.npz"):
+        with pytest.raises(NonFiniteError, match=r"10 updates in a row .* 3 returns to a checkpoint; .*bad-batch\.npz"):
             go(tmp_path, GAME)
 
     assert in_child(run, "learner.poison_batch:trip:12") == 0
@@ -84,7 +84,7 @@ def test_a_run_recovers_from_a_bad_spell(tmp_path, armed, monkeypatch):
     progress = Progress(tmp_path, Console(quiet=True))
     assert training.run(progress) is None
     assert training.recoveries == 1 and training.learner.updates == int((training.replay.steps - 100) * 0.1)
-    assert training.learner.sound(torch.zeros(1, 4))
+    assert training.learner.is_finite(torch.zeros(1, 4))
     progress.close(training)
     training.close()
 
@@ -93,16 +93,16 @@ def test_weights_that_are_no_numbers_are_never_published(tmp_path, armed):
     training = made(tmp_path, GAME)
     training.save(wait=True)
     play_on(training)
-    good = {name: tensor.clone() for name, tensor in training.crew.actor.model.state_dict().items()}
+    good = {name: tensor.clone() for name, tensor in training.pool.actor.model.state_dict().items()}
     with torch.no_grad():
         next(training.learner.model.parameters())[0] = torch.inf
     training.learner.updates += 1
     play_on(training)
     assert training.recoveries == 1
-    for name, tensor in training.crew.actor.model.state_dict().items():
+    for name, tensor in training.pool.actor.model.state_dict().items():
         assert torch.equal(tensor, good[name])
     armed("learner.poison_weights:trip")
     training.learner.updates += 1
-    with pytest.raises(BadNumbers, match="the weights are no numbers"):
+    with pytest.raises(NonFiniteError, match="the weights are no numbers"):
         play_on(training)
     training.close()

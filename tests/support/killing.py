@@ -85,7 +85,7 @@ def digest(training):
     tensors, values = training.learner.state()
     arrays, plain = training.experience.state()
     rows = {name: array[: len(training.replay)] for name, array in training.replay.rows.items()}
-    actor, playing = training.crew.state()
+    actor, playing = training.pool.state()
     for group in [*tensors.values(), arrays, rows, actor]:
         for name in sorted(group):
             hashed.update(name.encode() + np.ascontiguousarray(np.asarray(group[name])).tobytes())

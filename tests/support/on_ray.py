@@ -8,19 +8,19 @@ LIMIT = 90.0  # seconds until something that is waited for must have happened
 SUPPORT = str(Path(__file__).parent)  # for the PYTHONPATH of actors
 
 
-def take(crew, until=lambda: True):
+def take(pool, until=lambda: True):
     """Deliveries, the first after which something holds being the last."""
     found, end = [], time.monotonic() + LIMIT
     while time.monotonic() < end:
-        delivery = crew.take(1.0)
+        delivery = pool.next_result(1.0)
         if delivery is not None:
             found.append(delivery)
         if found and until():
             return found
-    raise AssertionError(f"not within {LIMIT} s: {crew.counts()} {crew.news()}")
+    raise AssertionError(f"not within {LIMIT} s: {pool.counts()} {pool.messages()}")
 
 
-def settled(crew):
-    counts = crew.counts()
+def settled(pool):
+    counts = pool.counts()
     assert counts["orders/balance"] == 0
     return counts
