@@ -177,11 +177,9 @@ class BatchedGames(Games):
 
     def _each(self, what: Callable[[int], None], strict: bool = False) -> None:
         """Call for every slot; where it raises, the slot's game is dropped, or if strict, EnvironmentFault."""
-        slot = -1
-        while slot < self.batch - 1:
+        for slot in range(self.batch):
             try:
-                for slot in range(slot + 1, self.batch):  # noqa: B020 - goes on behind the slot that raised
-                    what(slot)
+                what(slot)
             except Exception as error:
                 message = self._describe(slot, f"{type(error).__name__}: {error}")
                 if strict:
@@ -209,39 +207,18 @@ class BatchedGames(Games):
 
     def _show(self) -> Timestep:
         observation = np.empty((self.batch, *self.spec.observation), self.spec.dtype)
-        allowed: list[Sequence[int] | None] = [None] * self.batch
-
-        def look(slot: int) -> None:
-            game = self._games[slot]
-            game.observe(observation[slot])
-            allowed[slot] = None if self._ended(slot) else game.legal()
-
-        def look_until_good(slot: int, problem: str | None) -> None:
-            while problem is not None:
-                self._drop(slot, self._describe(slot, problem))
-                try:
-                    look(slot)
-                except Exception as error:
-                    problem = f"{type(error).__name__}: {error}"
-                else:
-                    problem = self._problem(slot, observation[slot], allowed[slot])
-
-        for slot in range(self.batch):
-            try:
-                look(slot)
-            except Exception as error:
-                look_until_good(slot, f"{type(error).__name__}: {error}")
+        allowed = [self._look(slot, observation[slot]) for slot in range(self.batch)]
         legal = self._mask(allowed)
         if legal is None or not self._finite(observation):
             for slot in range(self.batch):
-                look_until_good(slot, self._problem(slot, observation[slot], allowed[slot]))
+                allowed[slot] = self._look_again(slot, observation[slot], allowed[slot])
             legal = self._mask(allowed)
             assert legal is not None
+        self._legal = legal
         if self._faults.shaky:
             for slot in range(self.batch):
                 if not self._first[slot]:
                     self._faults.stepped(slot)
-        self._legal = legal
         return Timestep(
             observation=observation,
             legal=self._legal,
@@ -250,6 +227,23 @@ class BatchedGames(Games):
             first=np.array(self._first),
             truncated=np.array(self._truncated),
         )
+
+    def _look(self, slot: int, out: np.ndarray) -> Sequence[int] | None:
+        """Write a slot's observation into out and return its legal actions; a game that raises is dropped."""
+        while True:
+            try:
+                game = self._games[slot]
+                game.observe(out)
+                return None if self._ended(slot) else game.legal()
+            except Exception as error:
+                self._drop(slot, self._describe(slot, f"{type(error).__name__}: {error}"))
+
+    def _look_again(self, slot: int, out: np.ndarray, legal: Sequence[int] | None) -> Sequence[int] | None:
+        """The same for a slot that `_look` saw already: a game that shows what it must not is dropped."""
+        while (problem := self._problem(slot, out, legal)) is not None:
+            self._drop(slot, self._describe(slot, problem))
+            legal = self._look(slot, out)
+        return legal
 
     def _finite(self, observation: np.ndarray) -> bool:
         numbers = observation.dtype.kind != "f" or bool(np.isfinite(observation).all())
