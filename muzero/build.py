@@ -10,6 +10,7 @@ from muzero.config import AtMost, Config, ConfigError, Layer, Schema, merge, rea
 from muzero.config.run import ActorSettings, RunSettings
 from muzero.data.replay import Replay
 from muzero.games.batched import UnknownGame
+from muzero.games.faults import attempt
 from muzero.games.registry import FAMILIES, GAMES, LISTING, split
 from muzero.interfaces import Games, GameSpec, Objective, Planner, WorldModel
 from muzero.learning.learner import Learner
@@ -18,6 +19,7 @@ from muzero.objectives.value_equivalence import ValueEquivalence
 from muzero.planners.reactive import ReactivePlanner
 from muzero.planners.tree import GumbelPlanner, PuctPlanner
 from muzero.play.selfplay import SelfPlay
+from muzero.util.extras import MissingExtra
 
 SCHEMA: Schema = {
     "run": RunSettings,
@@ -88,7 +90,9 @@ def games(config: Config, batch: int, training: bool) -> Games:
 
 
 def _games(config: Config, game: str, batch: int, training: bool) -> Games:
-    return config.construct("game", split(game)[1], batch, training)
+    kind, name = split(game)
+    known = (ConfigError, UnknownGame, MissingExtra)
+    return attempt(f"{kind}/{name} cannot be made", lambda: config.construct("game", name, batch, training), *known)
 
 
 def spec(config: Config) -> GameSpec:

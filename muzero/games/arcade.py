@@ -9,7 +9,7 @@ import numpy as np
 
 from muzero.config.schema import Range
 from muzero.games.batched import UnknownGame, check_actions, check_seeds, unknown
-from muzero.games.faults import Faults
+from muzero.games.faults import Faults, describe
 from muzero.interfaces import Games, GameSpec, Timestep
 from muzero.util.extras import need
 from muzero.util.seeds import derive
@@ -133,9 +133,10 @@ class ArcadeGames(Games):
         try:
             found = self._advance(actions)
         except Exception as error:
-            self._faults.add(0, f"{self.spec.name}, all games: {type(error).__name__}: {error}")
+            self._faults.add(0, f"{self.spec.name}, all games: {describe(error)}")
             return self._begin()
-        self._faults.stepped(0)
+        if found.last.any():
+            self._faults.ended(0)
         return found
 
     def _advance(self, actions: np.ndarray) -> Timestep:

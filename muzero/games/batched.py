@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 
 import numpy as np
 
-from muzero.games.faults import Faults
+from muzero.games.faults import Faults, describe, raise_interrupt
 from muzero.interfaces import EnvironmentFault, Games, GameSpec, Timestep
 from muzero.util.seeds import derive
 from muzero.util.text import nearest
@@ -76,6 +75,14 @@ class OneGame(ABC):
 
     def close(self) -> None:  # noqa: B027 - most games hold nothing
         """Release what the game holds."""
+
+
+def close(game: OneGame) -> None:
+    """Close an environment; what it raises changes nothing: it is not used again."""
+    try:
+        game.close()
+    except BaseException as error:
+        raise_interrupt(error)
 
 
 class BatchedGames(Games):
@@ -157,7 +164,7 @@ class BatchedGames(Games):
 
     def close(self) -> None:
         for game in self._games:
-            game.close()
+            close(game)
 
     def _ended(self, slot: int) -> bool:
         return self._discount[slot] == 0 or self._truncated[slot]
@@ -180,8 +187,8 @@ class BatchedGames(Games):
         for slot in range(self.batch):
             try:
                 what(slot)
-            except Exception as error:
-                message = self._describe(slot, f"{type(error).__name__}: {error}")
+            except BaseException as error:
+                message = self._describe(slot, describe(error))
                 if strict:
                     raise EnvironmentFault(message) from error
                 self._drop(slot, message)
@@ -192,12 +199,11 @@ class BatchedGames(Games):
             self._faults.add(slot, message)
             try:
                 if self._make is not None:
-                    with suppress(Exception):  # it is broken anyway
-                        self._games[slot].close()
+                    close(self._games[slot])
                     self._games[slot] = self._make()
                 return self._begin(slot)
-            except Exception as error:
-                message = self._describe(slot, f"{type(error).__name__}: {error}")
+            except BaseException as error:
+                message = self._describe(slot, describe(error))
 
     def _describe(self, slot: int, what: str) -> str:
         taken = self._actions[slot]
@@ -215,10 +221,10 @@ class BatchedGames(Games):
             legal = self._mask(allowed)
             assert legal is not None
         self._legal = legal
-        if self._faults.shaky:
+        if self._faults.pending:
             for slot in range(self.batch):
-                if not self._first[slot]:
-                    self._faults.stepped(slot)
+                if self._ended(slot):
+                    self._faults.ended(slot)
         return Timestep(
             observation=observation,
             legal=self._legal,
@@ -235,8 +241,8 @@ class BatchedGames(Games):
                 game = self._games[slot]
                 game.observe(out)
                 return None if self._ended(slot) else game.legal()
-            except Exception as error:
-                self._drop(slot, self._describe(slot, f"{type(error).__name__}: {error}"))
+            except BaseException as error:
+                self._drop(slot, self._describe(slot, describe(error)))
 
     def _look_again(self, slot: int, out: np.ndarray, legal: Sequence[int] | None) -> Sequence[int] | None:
         """The same for a slot that `_look` saw already: a game that shows what it must not is dropped."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from muzero.config.schema import Range
 from muzero.games.batched import BatchedGames, UnknownGame, unknown
+from muzero.games.faults import raise_interrupt
 from muzero.games.spaces import GymnasiumGame, count_actions, view
 from muzero.interfaces import GameSpec
 from muzero.util.extras import MissingExtra
@@ -67,7 +68,8 @@ def names() -> list[str]:
     for name in _ids():
         try:
             ControlGames(name, 1, False).close()
-        except Exception:  # an environment may fail to build in any way
+        except BaseException as error:  # an environment may fail to build in any way
+            raise_interrupt(error)
             continue
         found.append(name)
     return found

@@ -10,6 +10,15 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Whether an exception is the user's Ctrl-C, not a KeyboardInterrupt that an environment raised itself.
+
+    Only Python's own handler makes a KeyboardInterrupt of a signal.  Where it is installed the two look the same, and
+    the exception counts as a Ctrl-C.
+    """
+    return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 class Stop:
     """One signal asks to stop; a second ends the process, with the last checkpoint as it is."""
 

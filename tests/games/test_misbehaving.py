@@ -1,5 +1,8 @@
 """Environments that misbehave: no bad value gets out, nobody else notices, and play goes on."""
 
+import asyncio
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from misbehaving import Misbehaving
 
+from muzero import build
 from muzero.data.replay import Replay
 from muzero.games.python import PythonGames
 from muzero.interfaces import EnvironmentFault, NonFiniteError, WindowSize
@@ -15,6 +19,7 @@ from muzero.planners.tree import GumbelPlanner
 from muzero.play.match import play
 from muzero.play.selfplay import SelfPlay
 from muzero.players.uniform import RandomPlayer
+from muzero.util.signals import Stop
 
 BROKEN_STEPS = {
     "raises": ValueError("the engine is on fire"),
@@ -102,20 +107,104 @@ def test_a_reset_that_goes_wrong_is_tried_again_in_a_new_environment(misbehave, 
 def test_a_slot_that_never_works_ends_it_with_the_last_message(misbehave):
     misbehave(lambda slot, call, number: ValueError("the engine is on fire") if call == "step" else None)
     made = games(2)
-    with pytest.raises(
-        EnvironmentFault, match=r"21 faults in a row, the last: .*slot 0, step 1 .*: ValueError: the engine"
-    ):
+    with pytest.raises(EnvironmentFault, match=r"21 games in a row broke .*slot 0, step 1 .*: ValueError: the engine"):
         history(made)
     misbehave(lambda slot, call, number: KeyError("no engine"))
-    with pytest.raises(EnvironmentFault, match="21 faults in a row"):
+    with pytest.raises(EnvironmentFault, match="21 games in a row broke"):
         games(2).reset(np.arange(2))
 
 
-def test_a_good_step_in_between_forgives(misbehave):
-    misbehave(lambda slot, call, number: ValueError() if call == "step" and number == 2 else None)
+@pytest.mark.parametrize("last", [2, 9])
+def test_good_steps_do_not_forgive_a_game_that_breaks_before_its_end(misbehave, last):
+    misbehave(lambda slot, call, number: ValueError() if call == "step" and number == last else None)
     made = games(1)
-    history(made, steps=200)
-    assert made.faults > 50
+    with pytest.raises(EnvironmentFault, match=f"21 games in a row broke before .* step {last} of game 21 "):
+        history(made, steps=300)
+    assert made.faults == 21
+
+
+def test_a_game_that_ends_forgives_those_of_its_slot_that_broke(misbehave):
+    misbehave(lambda slot, call, number: ValueError() if call == "step" and number == 12 else None)
+    made = games(1)  # each environment ends one game, and breaks the next one
+    history(made, steps=500)
+    assert made.faults > 30
+
+
+class Panic(BaseException):
+    """As those of extensions written in Rust."""
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise SystemExit("no text")
+
+
+NOT_ORDINARY = [
+    SystemExit(0),
+    SystemExit("the licence has ended"),
+    GeneratorExit(),
+    StopIteration(),
+    asyncio.CancelledError(),
+    Panic("index out of bounds"),
+    BaseExceptionGroup("both", [Panic()]),
+    Unprintable(),
+]
+
+
+@pytest.mark.parametrize("error", NOT_ORDINARY, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("where", ["reset", "step", "close"])
+def test_exceptions_of_every_kind_are_faults_of_the_environment(misbehave, error, where):
+    def plan(slot, call, number):
+        return (
+            error if slot == 1 and call == where else ValueError() if (slot, call, number) == (1, "step", 3) else None
+        )
+
+    misbehave(plan)
+    made = games()
+    shown = history(made, steps=25)
+    made.close()
+    assert made.faults == 1
+    assert_good(shown)
+    assert f": {ValueError if where == 'close' else type(error).__name__}: " in made.last_fault or where == "close"
+
+
+@pytest.mark.parametrize("error", NOT_ORDINARY, ids=lambda error: type(error).__name__)
+def test_a_class_that_cannot_be_made_is_named_with_its_exception(tmp_path, monkeypatch, error):
+    def refuse(self):
+        raise error
+
+    monkeypatch.setattr(Misbehaving, "__init__", refuse)
+    with pytest.raises(
+        EnvironmentFault, match=rf"python/misbehaving:Misbehaving cannot be made: {type(error).__name__}"
+    ):
+        build.configure("python/misbehaving:Misbehaving", [])
+
+
+def test_a_keyboard_interrupt_is_a_fault_only_where_no_signal_can_make_one(misbehave):
+    misbehave(lambda slot, call, number: KeyboardInterrupt() if (slot, call, number) == (0, "step", 2) else None)
+    with pytest.raises(KeyboardInterrupt):
+        history(games())
+    misbehave(lambda slot, call, number: KeyboardInterrupt() if (slot, call, number) == (0, "step", 2) else None)
+    made = games()
+    with Stop(lambda: None).listening():
+        history(made)
+    assert made.faults == 1
+
+
+def test_a_real_ctrl_c_in_an_environment_is_not_its_fault(misbehave):
+    def plan(slot, call, number):
+        if (slot, call, number) == (0, "step", 2):
+            signal.raise_signal(signal.SIGINT)
+
+    misbehave(plan)
+    made = games()
+    with pytest.raises(KeyboardInterrupt):
+        history(made)
+    misbehave(plan)
+    stop = Stop(lambda: None)
+    with stop.listening():
+        history(games())
+    assert stop.number == signal.SIGINT and made.faults == 0
 
 
 def test_games_with_faults_can_be_restored(misbehave):

@@ -1,4 +1,4 @@
-"""An environment that does what it must not, when it is told to."""
+"""An environment that does what it must not, according to a plan."""
 
 import gymnasium
 import numpy as np
@@ -15,13 +15,13 @@ class Misbehaving(gymnasium.Env):
     def __init__(self):
         self.slot = Misbehaving.made
         Misbehaving.made += 1
-        self.calls = {"reset": 0, "step": 0}
+        self.calls = {"reset": 0, "step": 0, "close": 0}
         self.steps = 0
 
     def answer(self, call, good):
         self.calls[call] += 1
         planned = self.plan(self.slot, call, self.calls[call])
-        if isinstance(planned, Exception):
+        if isinstance(planned, BaseException):
             raise planned
         if planned is None:
             return good
@@ -42,3 +42,6 @@ class Misbehaving(gymnasium.Env):
         self.steps += 1
         good = (self.seen(), 0.5, self.steps == 10, False, {"action_mask": np.ones(3, np.int8)})
         return self.answer("step", good)
+
+    def close(self):
+        self.answer("close", None)
