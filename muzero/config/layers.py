@@ -19,11 +19,15 @@ _MAX_BYTES = 2**20
 _MAX_VALUES = 1000  # tables included
 _MAX_LINE = 1000  # tomllib needs quadratic time for a long dotted key
 _MAX_FILES = 1000  # among which one of a similar name is looked for
-# What goes deeper than a table of plain values: [a.b] and [[a]]; a = [[ and a = {; a.b.c
-_DEEP = re.compile(r"\s*\[(?![^\[\].]*\]\s*(#|$))|[^=#]*=\s*(\{|\[\s*[\[{])|\s*[\w-]+\s*\.\s*[\w-]+\s*\.")
+# What goes deeper than [table], [table.key] and plain values: [a.b.c] and [[a]]; a = [[ and a = {b = {; a.b.c
+_DEEP = re.compile(
+    r"\s*\[(?![^\[\].]*(\.[^\[\].]*)?\]\s*(#|$))"
+    r"|[^=#]*=\s*(\{.*\{|(\{.*)?\[\s*[\[{])"
+    r"|\s*[\w-]+\s*\.\s*[\w-]+\s*\."
+)
 _POSITION = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)")  # in messages of tomllib
-_HEADER = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
-_ENTRY = re.compile(r"\s*([\w-]+)\s*=")
+_HEADER = re.compile(r"\s*\[\s*([\w-]+)\s*(?:\.\s*([\w-]+)\s*)?\]")
+_ENTRY = re.compile(r"\s*([\w-]+)\s*(?:\.\s*[\w-]+\s*)?=")
 
 
 class ConfigError(Exception):
@@ -39,11 +43,14 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Layer:
-    """Settings from one source, not yet held against a schema: numbers, strings, true, false and arrays of them."""
+    """Settings from one source, not yet checked against a schema.
+
+    A value is a number, a string, true, false, an array of these, or a table of free keys with such values.
+    """
 
     source: str
     tables: Mapping[str, Mapping[str, Any]]
-    lines: Mapping[tuple[str, str], int] = field(default_factory=dict, compare=False)  # of [table, key], in a file
+    lines: Mapping[tuple[str, str], int] = field(default_factory=dict, compare=False)  # of (table, key), in a file
 
     def __post_init__(self) -> None:
         problems = []
@@ -53,8 +60,7 @@ class Layer:
                 problems.append(f"{name_from_outside(table)} stands outside any [table] (from {place})")
                 continue
             for key, value in entries.items():
-                parts = value if isinstance(value, list | tuple) else [value]
-                if not all(_is_scalar(part) for part in parts):
+                if not all(_is_plain(part) for part in (value.values() if isinstance(value, Mapping) else [value])):
                     where = f"[{name_from_outside(table)}] {quoted(key)} (from {self.origin(table, key)})"
                     problems.append(f"{where}; expected a number, string, true or false, or an array of those")
         if problems:
@@ -88,9 +94,14 @@ def read_text(text: str, source: str) -> Layer:
         ConfigError: naming the source and line, if it is more than tables of plain values.
     """
     tables = _parse(text, source)
-    if sum(len(entries) + 1 if isinstance(entries, dict) else 1 for entries in tables.values()) > _MAX_VALUES:
-        raise ConfigError([f"{source}: more than {_MAX_VALUES:,} values; this is no configuration"])
+    if _count(tables) > _MAX_VALUES:
+        raise ConfigError([f"{source}: more than {_MAX_VALUES:,} values; this is not a configuration"])
     return Layer(source, tables, _places(text))
+
+
+def _count(table: Mapping[str, Any]) -> int:
+    """Values of a table, the tables in it and theirs included."""
+    return sum(1 + (_count(value) if isinstance(value, dict) else 0) for value in table.values())
 
 
 def _contents(path: Path) -> bytes:
@@ -107,7 +118,7 @@ def _contents(path: Path) -> bytes:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError([f"cannot read {path}: {reason}{hint}"]) from error
     if max(found.st_size, len(data)) > _MAX_BYTES:
-        raise ConfigError([f"{path}: larger than {_MAX_BYTES:,} bytes; this is no configuration"])
+        raise ConfigError([f"{path}: larger than {_MAX_BYTES:,} bytes; this is not a configuration"])
     return data
 
 
@@ -116,7 +127,8 @@ def _places(text: str) -> dict[tuple[str, str], int]:
     table, places, doubtful = "", {}, set()
     for number, line in enumerate(text.split("\n"), 1):
         if header := _HEADER.match(line):
-            table, place = header[1], (header[1], "")
+            table = f"{header[1]}.{header[2]}" if header[2] else header[1]
+            place = (header[1], header[2] or "")
         elif entry := _ENTRY.match(line):
             place = (table, entry[1])
         else:
@@ -130,7 +142,8 @@ def _places(text: str) -> dict[tuple[str, str], int]:
 def parse_settings(settings: Iterable[str], source: str = "--set") -> Layer:
     """Read `table.key=value` settings, the value in TOML or as a bare word; a later one wins.
 
-    Settings that belong together are one layer, so that a kind and its keys can come in any order.
+    `table.key.name=value` sets one name of a key that is a table itself.  All settings are one layer, so that a kind
+    and its keys can come in any order.
 
     Raises:
         ConfigError: naming each setting that is not of this form.
@@ -139,14 +152,23 @@ def parse_settings(settings: Iterable[str], source: str = "--set") -> Layer:
     problems = []
     for setting in settings:
         name, equals, text = setting.partition("=")
-        table, _, key = (part.strip() for part in name.partition("."))
-        if not (equals and table and key and "." not in key):
+        table, *keys = (part.strip() for part in name.split("."))
+        if not (equals and table and all(keys) and len(keys) in (1, 2)):
             problems.append(f"{source} {quoted(setting)}: expected table.key=value")
             continue
         try:
-            tables.setdefault(table, {})[key] = _value(text.strip())
+            value = _value(text.strip())
         except ValueError:
-            problems.append(f"{source} {table}.{key}: {quoted(text)} is neither a TOML value nor a bare word")
+            problems.append(
+                f"{source} {'.'.join([table, *keys])}: {quoted(text)} is neither a TOML value nor a bare word"
+            )
+            continue
+        place = tables.setdefault(table, {})
+        if len(keys) == 2:
+            earlier = place.get(keys[0])
+            place[keys[0]] = {**(earlier if isinstance(earlier, dict) else {}), keys[1]: value}
+        else:
+            place[keys[0]] = value
     if problems:
         raise ConfigError(problems)
     return Layer(source, tables)
@@ -159,7 +181,7 @@ def _parse(text: str, source: str) -> dict[str, Any]:
         if len(line) > _MAX_LINE:
             raise ConfigError([f"{source}, line {number}: longer than {_MAX_LINE:,} characters"])
         if _DEEP.match(line):
-            expected = "expected [table], or key = value with a plain value or an array of plain values"
+            expected = "expected [table], [table.key], or key = value with a plain value or an array of plain values"
             raise ConfigError([f"{source}, line {number}: {quoted(line.strip())}; {expected}"])
     try:
         return tomllib.loads(text)
@@ -189,8 +211,10 @@ def _value(text: str) -> Any:
     return value
 
 
-def _is_scalar(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float | str)
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a scalar or an array of scalars."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    return all(part is None or isinstance(part, bool | int | float | str) for part in parts)
 
 
 def _similar_file(path: Path) -> str:

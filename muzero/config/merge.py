@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from muzero.config.layers import ConfigError, Layer, name_from_outside, quoted
-from muzero.config.schema import Constructor, choices, convert, parameters, written
+from muzero.config.schema import Arguments, Constructor, assignments, choices, convert, parameters, written
 from muzero.util.text import nearest, printable
 
 Schema = Mapping[str, Mapping[str, Constructor] | Constructor]
@@ -118,8 +118,10 @@ class Config:
         """The whole configuration as a file that reads back as an equal one under the same schema."""
         blocks = []
         for name, table in self.tables.items():
-            lines = [f"{key} = {written(value)}" for key, value in table.entries().items()]
-            blocks.append("\n".join([f"[{name}]", *lines, ""]))
+            values = table.entries()
+            free = {key: values.pop(key) for key, value in table.entries().items() if isinstance(value, Mapping)}
+            blocks.append("\n".join([f"[{name}]", *assignments(values), ""]))
+            blocks += ["\n".join([f"[{name}.{key}]", *assignments(value), ""]) for key, value in free.items() if value]
         return "\n".join(blocks)
 
     def difference(self, other: Config, besides: Collection[str] = ()) -> list[str]:
@@ -166,7 +168,10 @@ class _Table:
                 problems.append(f"{takes_no}; {self._hint(key)} (from {source})")
                 continue
             try:
-                self.values[key] = convert(known[key].annotation, value)
+                converted = convert(known[key].annotation, value)
+                # Free keys are laid over each other one by one, as the keys of a table are.
+                free = known[key].annotation == Arguments
+                self.values[key] = {**self.values.get(key, {}), **converted} if free else converted
                 self.sources[key] = source
                 self.wrong.discard(key)
             except ValueError:
@@ -202,19 +207,33 @@ class _Table:
 
     def _hint(self, key: str) -> str:
         """What an unknown key may have meant: a key of this table, of another kind of it, of another table."""
-        own = [*["kind"] * (None not in self.kinds), *parameters(self.kinds[self.kind])]
-        elsewhere = {  # key -> where it is known
-            other: f"kind = {written(kind)}" if table == self.name else f"[{table}]"
-            for table in [*(name for name in self.schema if name != self.name), self.name]
-            for kind, constructor in _kinds(self.schema, table).items()
-            for other in parameters(constructor)
-        }
-        hints = [f"did you mean {close!r}?" for close in nearest(key, own)]
+        known = parameters(self.kinds[self.kind])
+        own = list(known) if None in self.kinds else ["kind", *known]
+        elsewhere = self._elsewhere()
+        close, far = nearest(key, own), nearest(key, elsewhere)
+        free = [name for name, parameter in known.items() if parameter.annotation == Arguments]
+        hints = []
         if key in elsewhere:
             hints.append(f"{key!r} belongs to {elsewhere[key]}")
-        if not hints:
-            hints = [f"did you mean {close!r} of {elsewhere[close]}?" for close in nearest(key, elsewhere)]
-        return " ".join(hints) or (f"it takes {', '.join(own)}" if own else "it takes no keys")
+        if free and not close:
+            hints.append(f"an argument of the environment itself is {self.name}.{free[0]}.{name_from_outside(key)}")
+        if close:
+            hints.append(f"did you mean {close[0]!r}?")
+        elif far and not hints:
+            hints.append(f"did you mean {far[0]!r} of {elsewhere[far[0]]}?")
+        elif free or not hints:
+            hints.append(f"it takes {', '.join(own)}" if own else "it takes no keys")
+        return "; ".join(hints)
+
+    def _elsewhere(self) -> dict[str, str]:
+        """The keys of other tables and of other kinds of this one, each with its place."""
+        others = [name for name in self.schema if name != self.name]
+        return {
+            key: f"kind = {written(kind)}" if table == self.name else f"[{table}]"
+            for table in [*others, self.name]
+            for kind, constructor in _kinds(self.schema, table).items()
+            for key in parameters(constructor)
+        }
 
 
 def _kinds(schema: Schema, table: str) -> Mapping[str | None, Constructor]:

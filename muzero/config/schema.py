@@ -1,17 +1,21 @@
-"""What a constructor can be configured with: its keyword-only parameters, held against their annotations."""
+"""What a constructor can be configured with: its keyword-only parameters, and what their annotations allow."""
 
 from __future__ import annotations
 
 import inspect
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from functools import cache
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 Constructor = Callable[..., Any]
+
+Arguments = Mapping[str, Any]
+"""A table of free keys, which go to code that is not the package's: numbers, strings, true, false, arrays of those."""
+NO_ARGUMENTS: Arguments = MappingProxyType({})
 
 NONE = "none"  # TOML has no null
 _INT_LIMIT = 2**63  # TOML's integers
@@ -90,6 +94,9 @@ def convert(annotation: Any, value: Any) -> Any:
         if isinstance(value, list | tuple):
             members = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
             return tuple(convert(member, part) for member, part in zip(members, value, strict=True))
+    elif annotation == Arguments:
+        if isinstance(value, Mapping) and all(key.isidentifier() for key in value):
+            return {key: _convert_argument(part) for key, part in value.items()}
     elif type(value) is int and annotation in (int, float):
         if -_INT_LIMIT <= value < _INT_LIMIT:
             return annotation(value)
@@ -107,6 +114,17 @@ def _convert_union(members: tuple[Any, ...], value: Any) -> Any:
         except ValueError:
             continue
     raise ValueError("fits no alternative")
+
+
+def _convert_argument(value: Any) -> Any:
+    """A value of a free table: what TOML can hold, without tables, dates and numbers that are not finite."""
+    if isinstance(value, list | tuple):
+        return tuple(_convert_argument(part) for part in value)
+    if value in (None, NONE):
+        return None
+    if type(value) not in _SCALARS:
+        raise ValueError("does not fit")
+    return convert(type(value), value)
 
 
 def _expected(annotation: Any) -> str:
@@ -128,6 +146,8 @@ def _expected(annotation: Any) -> str:
         return f"an array, each part {_expected(arguments[0])}"
     if origin is tuple and arguments:
         return f"an array of {len(arguments)}: {', '.join(map(_expected, arguments))}"
+    if annotation == Arguments:
+        return "a table of numbers, strings, true or false, or arrays of those"
     if annotation not in _SCALARS:
         raise TypeError("not a type that a configuration can hold")
     return _SCALARS[annotation]
@@ -153,4 +173,11 @@ def written(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(written, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(assignments(value))}}}"
     return repr(value)
+
+
+def assignments(table: Mapping[str, Any]) -> list[str]:
+    """The lines `key = value` of a table; reading them gives the same keys and values."""
+    return [f"{key if key.isascii() else written(key)} = {written(value)}" for key, value in table.items()]
