@@ -154,6 +154,8 @@ def train(training: Any, folder: Path, config: Config, changed: list[str] | None
         note(folder, training.replay.steps, changed)
     weights = sum(parameter.numel() for parameter in training.learner.model.parameters())
     console.print(f"{training.spec.name}: {weights:,} weights on {training.device}, run in {folder}", highlight=False)
+    for text in training.spec.notes:
+        console.print(text, highlight=False, soft_wrap=True)
     replace(folder / "config.toml", config.to_toml())
     record(folder, training.replay.steps)
     if training.replay.steps == 0:

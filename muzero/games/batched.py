@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from muzero.util.seeds import derive
 from muzero.util.text import nearest
 
 LARGEST = float(np.finfo(np.float32).max)
+MAX_STEPS = 5000  # of a game whose environment has no limit of its own: without one an evaluation might never end
 
 
 class UnknownGame(ValueError):
@@ -52,6 +54,14 @@ def check_actions(actions: np.ndarray, legal: np.ndarray, name: str) -> None:
     if not allowed.all():
         slot = int(np.flatnonzero(~allowed)[0])
         raise ValueError(f"{name}: action {actions[slot]} is not legal in slot {slot}")
+
+
+def limited(spec: GameSpec) -> GameSpec:
+    """The spec of a game that ends: without a limit it gets `MAX_STEPS`, and a note that says so."""
+    if spec.max_steps is not None:
+        return spec
+    note = f"{spec.name} has no time limit: games are cut at {MAX_STEPS:,} steps (change it with game.max_steps)"
+    return replace(spec, max_steps=MAX_STEPS, notes=(*spec.notes, note))
 
 
 class OneGame(ABC):
@@ -102,10 +112,10 @@ class BatchedGames(Games):
         """max_steps: truncate games of this length.  make: a new environment for one that broke, if that helps."""
         if not games:
             raise ValueError(f"{spec.name}: batch = 0; expected at least 1")
-        self.spec, self.batch = spec, len(games)
+        self.spec, self.batch = limited(spec), len(games)
         self._games, self._make = list(games), make
         self._faults = Faults(self.batch)
-        self._max_steps = max_steps
+        self._max_steps = self.spec.max_steps if spec.max_steps is None else max_steps
         self._start(np.zeros(self.batch, np.int64))
 
     @property

@@ -34,7 +34,8 @@ class ControlGames(BatchedGames):
             batch: B.
             training: has no effect.
             discount: of a step that does not end the game.
-            max_steps: truncate games at this length, in place of the environment's own limit.
+            max_steps: truncate games at this length, in place of the environment's own limit; 5000 where neither is
+                given.
             action_mask: take the `action_mask` in the environment's info, where there is one, for the legal actions.
 
         Raises:

@@ -72,7 +72,7 @@ class PythonGames(BatchedGames):
             batch: B.
             training: has no effect.
             discount: of a step that does not end the game; 1 suits games in which only winning counts.
-            max_steps: truncate games at this length.
+            max_steps: truncate games at this length; 5000 where neither this nor the environment's `spec` says one.
 
         Raises:
             UnknownGame: if there is no such class, or it has neither form.
@@ -85,8 +85,8 @@ class PythonGames(BatchedGames):
         if lacking[nearest_form]:
             raise UnknownGame(f"{game} {FORMS[nearest_form]} but lacks {', '.join(lacking[nearest_form])}")
         build = _gymnasium_games if nearest_form is GYMNASIUM_FORM else _turn_games
-        spec, games = build(game, instances, discount, max_steps)
-        super().__init__(spec, games, max_steps, lambda: build(game, [make()], discount, max_steps)[1][0])
+        spec, games = build(game, instances, discount, max_steps or _own_limit(instances[0]))
+        super().__init__(spec, games, spec.max_steps, lambda: build(game, [make()], discount, max_steps)[1][0])
 
 
 FORMS = {
@@ -118,6 +118,12 @@ def _find(name: str) -> Any:
         classes = [word for word, value in vars(module).items() if isinstance(value, type)]
         raise unknown("python", name, [f"{module_name}:{word}" for word in classes])
     return vars(module)[member]
+
+
+def _own_limit(instance: Any) -> int | None:
+    """The length at which an environment of gymnasium's registry is cut by its own wrapper."""
+    own = getattr(getattr(instance, "spec", None), "max_episode_steps", None)
+    return own if isinstance(own, int) and own > 0 else None
 
 
 def _gymnasium_games(

@@ -10,7 +10,7 @@ import pytest
 from gymnasium import spaces
 from sample_games import play
 
-from muzero.games import control, python
+from muzero.games import batched, control, python
 from muzero.games.batched import UnknownGame
 from muzero.games.spaces import view
 from muzero.util.extras import MissingExtra
@@ -135,6 +135,30 @@ def test_a_fault_is_reported_with_game_slot_step_and_value(name, what):
     now = games.step(np.ones(2, int))
     assert games.faults == 2 and now.first.all() and not now.last.any()  # in both slots, each of which begins anew
     assert re.search(where.replace("slot 0", "slot 1").replace("seed 5", "seed 6") + what, games.last_fault)
+
+
+@pytest.mark.parametrize("kind", ["one", "two"])
+def test_a_game_without_an_end_is_cut_at_a_default_limit_that_is_noted(monkeypatch, kind):
+    name = {"one": "EndlessGame", "two": "EndlessTurns"}[kind]
+    games = python.PythonGames(f"sample_games:{name}", 2, True)
+    assert games.spec.max_steps == batched.MAX_STEPS
+    (note,) = games.spec.notes
+    assert f"python/sample_games:{name} has no time limit" in note and "5,000 steps" in note and "max_steps" in note
+    monkeypatch.setattr(batched, "MAX_STEPS", 7)
+    games = python.PythonGames(f"sample_games:{name}", 2, True)
+    assert [now.truncated.tolist() for now in play(games, 8)] == [[False] * 2] * 7 + [[True] * 2] + [[False] * 2]
+
+
+def test_a_registered_environment_without_a_limit_is_cut_and_one_with_a_limit_is_not_noted():
+    games = control.ControlGames("CliffWalking-v1", 1, False)
+    assert games.spec.max_steps == batched.MAX_STEPS and "gym/CliffWalking-v1 has no time limit" in games.spec.notes[0]
+    for games in (
+        control.ControlGames("CliffWalking-v1", 1, False, max_steps=50),
+        control.ControlGames("CartPole-v1", 1, False),
+        python.PythonGames("sample_games:EndlessGame", 1, False, max_steps=50),
+        python.PythonGames("sample_games:registered_game", 1, False),
+    ):
+        assert games.spec.notes == () and games.spec.max_steps in (50, 500)
 
 
 def test_a_game_that_is_over_and_cut_short_at_once_is_over():

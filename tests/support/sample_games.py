@@ -141,3 +141,43 @@ class Dice(Corridor):
         self.left -= 1
         seen, reward, _, truncated, info = super().step(0)
         return seen, reward, self.left <= 94, truncated, info
+
+
+class EndlessGame(gymnasium.Env):
+    """Never ends by itself."""
+
+    observation_space = gymnasium.spaces.Box(0, 1, (1,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        return np.zeros(1, np.float32), 1.0, False, False, {}
+
+
+class EndlessTurns:
+    """Two players who move in turn for ever."""
+
+    actions = 2
+    observation_shape = (1,)
+
+    def reset(self, seed):
+        self.player = 0
+
+    def observation(self):
+        return np.zeros(1)
+
+    def legal(self):
+        return np.ones(2, bool)
+
+    def to_move(self):
+        return self.player
+
+    def step(self, action):
+        self.player = 1 - self.player
+        return 0.0, False
+
+
+def registered_game():
+    return gymnasium.make("CartPole-v1")
