@@ -1,4 +1,4 @@
-"""An actor: works on orders, wherever it runs, and keeps its games from one to the next."""
+"""An actor: does one task after the other, in whichever process it runs, and keeps its games between tasks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from muzero import build
-from muzero.actors.tasks import Delivery, Order, Weights
+from muzero.actors.tasks import Evaluate, Play, Played, Reanalyse, Reanalysed, Result, Task, Weights
 from muzero.config import Config
+from muzero.data.replay import StoredPositions
 from muzero.evaluation.in_training import evaluate
 from muzero.interfaces import observe_first
 from muzero.play.selfplay import SelfPlay
@@ -18,7 +19,7 @@ class Actor:
     """Plays, plans again, evaluates."""
 
     def __init__(self, config: Config, slot: int, device: torch.device, incarnation: int | None = None) -> None:
-        """incarnation: of its games; None: the number of the first order."""
+        """incarnation: of its games; None: the number of its first task."""
         keep_freed()
         self.config, self.slot, self.device = config, slot, device
         settings = config.construct("run")
@@ -27,7 +28,7 @@ class Actor:
         self.model = build.model(config, self.games.spec, settings.seed).to(device)
         self.planner = build.planner(config)
         self.version = -1
-        self.reported = (0, 0)  # faults and rejections that were delivered
+        self.reported = (0, 0)  # faults and rejections that earlier results reported
         self.selfplay: SelfPlay | None = None
         if incarnation is not None:
             self.begin(incarnation)
@@ -47,32 +48,37 @@ class Actor:
         if self.selfplay is not None:
             self.selfplay.version = version
 
-    def work(self, order: Order) -> Delivery:
-        """Do what is asked.
+    def work(self, task: Task) -> Result:
+        """Do a task.
 
         Raises:
-            EnvironmentFault: if an environment does not work; the next order begins new games.
-            NonFiniteError: if the weights compute what are no numbers.
+            EnvironmentFault: if an environment does not work; the next task begins new games.
+            NonFiniteError: if the model produced NaN or infinity.
         """
-        if order.task == "evaluate":
-            return Delivery(order, result=evaluate(self.config, self.model, **order.payload))
-        if order.task == "reanalyse":
-            return Delivery(order, result=self._reanalyse(**order.payload))
-        selfplay = self.selfplay or self.begin(order.number)
-        harvest = selfplay.play(order.payload)
+        match task.work:
+            case Play(steps):
+                found = self._play(self.selfplay or self.begin(task.number), steps)
+            case Reanalyse(positions):
+                found = self._reanalyse(positions)
+            case Evaluate(count):
+                found = evaluate(self.config, self.model, count)
+        return Result(task.number, task.version, found)
+
+    def _play(self, selfplay: SelfPlay, steps: int) -> Played:
+        harvest = selfplay.play(steps)
         before, self.reported = self.reported, (self.games.faults, selfplay.rejected)
         faults, rejected = (now - then for now, then in zip(self.reported, before, strict=True))
         last = selfplay.last_rejection or self.games.last_fault
-        return Delivery(order, harvest.segments, harvest.episodes, faults, rejected, last)
+        return Played(harvest.segments, harvest.episodes, faults, rejected, last)
 
     @torch.inference_mode()
-    def _reanalyse(self, observation: np.ndarray, legal: np.ndarray, numbers: np.ndarray) -> dict[str, np.ndarray]:
-        """Plan stored positions again (Schrittwieser et al. 2021, section 3)."""
-        root = observe_first(self.model.eval(), torch.from_numpy(observation.copy()).to(self.device))
-        rng = np.random.default_rng([self.seed, self.slot, self.version + 1, int(numbers[0])])
-        decision, _ = self.planner.plan(self.model, root, legal, None, rng, explore=True)
-        return {"numbers": numbers, "policy": decision.policy, "value": decision.value}
+    def _reanalyse(self, positions: StoredPositions) -> Reanalysed:
+        observation = torch.from_numpy(positions.observation.copy()).to(self.device)
+        root = observe_first(self.model.eval(), observation)
+        rng = np.random.default_rng([self.seed, self.slot, self.version + 1, int(positions.numbers[0])])
+        decision, _ = self.planner.plan(self.model, root, positions.legal, None, rng, explore=True)
+        return Reanalysed(positions.numbers, decision.policy, decision.value)
 
     def close(self) -> None:
-        """Let go of the games."""
+        """Release the games."""
         self.games.close()

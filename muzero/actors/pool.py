@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from muzero.actors.actor import Actor
-from muzero.actors.tasks import Delivery, Order, Task, Weights
+from muzero.actors.tasks import Play, Result, Task, Weights, Work
 from muzero.config import Config
 from muzero.interfaces import GameSpec
 from muzero.play.selfplay import SelfPlay
@@ -33,10 +33,10 @@ class ActorPool(ABC):
 
     @abstractmethod
     def publish(self, weights: Weights, version: int) -> None:
-        """Have every order from now on worked on with these weights."""
+        """Use these weights for every task from now on."""
 
     @abstractmethod
-    def next_result(self, timeout: float) -> Delivery | None:
+    def next_result(self, timeout: float) -> Result | None:
         """The next result; None if none is ready in time, or after `wake`.
 
         Raises:
@@ -48,8 +48,11 @@ class ActorPool(ABC):
         """How many newer weights were published since this version."""
         return 0
 
-    def request(self, task: Task, payload: Callable[[], Any]) -> bool:
-        """Have something done beside playing; false, without the payload, where nobody is free for it."""
+    def request(self, kind: type[Work], make: Callable[[], Work]) -> bool:
+        """Give work of a kind other than `Play` to an actor; false if no actor is free for it.
+
+        make: makes the work; called only if an actor is free.
+        """
         return False
 
     def counts(self) -> dict[str, float]:
@@ -68,7 +71,7 @@ class ActorPool(ABC):
     def wake(self) -> None:  # noqa: B027 (who works in this process is not waited for)
         """Have `next_result` return; may be called from a signal's handler."""
 
-    def drain(self) -> list[Delivery]:
+    def drain(self) -> list[Result]:
         """Ask for nothing more; what was under way and is ready in time."""
         return []
 
@@ -95,7 +98,7 @@ class LocalPool(ActorPool):
     def __init__(self, config: Config, device: torch.device) -> None:
         self.actor = Actor(config, 0, device, incarnation=0)
         self.steps = config.table("run")["play"]
-        self.orders = 0
+        self.tasks = 0
 
     @property
     def spec(self) -> GameSpec:
@@ -114,9 +117,9 @@ class LocalPool(ActorPool):
         self.actor.load(weights, version)
         self.version = version
 
-    def next_result(self, timeout: float) -> Delivery | None:
-        self.orders += 1
-        return self.actor.work(Order(self.orders, self.version, "play", self.steps))
+    def next_result(self, timeout: float) -> Result | None:
+        self.tasks += 1
+        return self.actor.work(Task(self.tasks, self.version, Play(self.steps)))
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         return self.selfplay.state()

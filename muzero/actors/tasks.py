@@ -1,41 +1,81 @@
-"""What a driver asks of actors, and what they deliver: plain records that can cross to other processes."""
+"""What a driver asks of actors, and what comes back: plain records that can cross to other processes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 
+from muzero.data.replay import StoredPositions
+from muzero.evaluation.in_training import Evaluated
 from muzero.interfaces import Segment
 from muzero.play.selfplay import Episode
 
 Weights = dict[str, np.ndarray]
-Task = Literal["play", "reanalyse", "evaluate"]
+"""A model's parameters and buffers by name."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """One piece of work."""
+class Play:
+    """Continue self-play in every game of the actor."""
 
-    number: int  # never given twice in a run; an actor that begins anew takes its first as its incarnation
-    version: int  # of the weights to work with
-    task: Task
-    payload: Any  # steps to play; positions to plan again; number of games and how to play them
+    steps: int  # of each game
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """What came of an order."""
+class Reanalyse:
+    """Plan stored positions again with newer weights (Schrittwieser et al. 2021)."""
 
-    order: Order
-    segments: Sequence[Segment | bytes] = ()  # as records where they crossed a border
-    episodes: Sequence[Episode] = ()
-    faults: int = 0  # games that broke off since the delivery before
-    rejected: int = 0  # segments that did not hold what they must, likewise
-    last_fault: str | None = None
-    result: Any = None  # of other tasks than playing
+    positions: StoredPositions
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Play whole games greedily."""
+
+    games: int
+
+
+Work = Play | Reanalyse | Evaluate
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of work for one actor."""
+
+    number: int  # unique within a run; an actor without games starts new ones with this number as their incarnation
+    version: int  # of the weights to use
+    work: Work
+
+
+@dataclass(frozen=True)
+class Played:
+    """What `Play` gives."""
+
+    segments: Sequence[Segment | bytes]  # bytes: records in the format of the log, as other processes send them
+    episodes: Sequence[Episode]  # games that ended
+    faults: int = 0  # games that broke off since the actor's previous result
+    rejected: int = 0  # segments that failed validation since the actor's previous result
+    last_fault: str | None = None  # description of the latest fault or rejection
+
+
+@dataclass(frozen=True)
+class Reanalysed:
+    """What `Reanalyse` gives: the new search results of N stored positions."""
+
+    numbers: np.ndarray  # [N] int64, rows of the replay
+    policy: np.ndarray  # [N, A] float32
+    value: np.ndarray  # [N] float32
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished task; `found` is of the kind that belongs to the task's work."""
+
+    number: int  # of the task
+    version: int  # of the weights that were used
+    found: Played | Reanalysed | Evaluated
 
 
 class LostCluster(RuntimeError):

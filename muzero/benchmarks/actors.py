@@ -33,16 +33,16 @@ def measured(game, actors, seconds, settings):
         per_order = config.table("run")["games"] * config.table("run")["play"]
         started = set()
         while len(started) < max(actors, 1):  # everybody has played once: nothing is being built any more
-            delivery = pool.next_result(1.0)
-            for segment in delivery.segments if delivery else []:
+            result = pool.next_result(1.0)
+            for segment in result.found.segments if result else []:
                 number = layout.unpack(segment).id if isinstance(segment, bytes) else segment.id
                 started.add(number.actor)
         began, orders = time.perf_counter(), 0
         while time.perf_counter() - began < seconds:
-            delivery = pool.next_result(1.0)
-            if delivery is not None:
+            result = pool.next_result(1.0)
+            if result is not None:
                 orders += 1
-                for segment in delivery.segments:  # as the driver would, so that its part is paid for
+                for segment in result.found.segments:  # as the driver would, so that its part is paid for
                     if isinstance(segment, bytes):
                         layout.unpack(segment)
                     else:

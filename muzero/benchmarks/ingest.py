@@ -21,7 +21,7 @@ from rich.table import Table
 
 from muzero import build
 from muzero.actors.pool import LocalPool
-from muzero.actors.tasks import Delivery
+from muzero.actors.tasks import Played, Result
 from muzero.cli.parser import Parser
 from muzero.cli.tables import terminal
 from muzero.config import parse_settings
@@ -149,13 +149,13 @@ class Simulated:
     def where(self):
         return "simulated, process 0"
 
-    def work(self, order, boxed):
+    def work(self, task, boxed):
         records = []
         for _ in range(PER_ORDER):
             record, _ = self.found[self.made % len(self.found)]
-            records.append(renumbered(record, order.number * PER_ORDER + len(records)))
+            records.append(renumbered(record, task.number * PER_ORDER + len(records)))
             self.made += 1
-        return Delivery(order, records)
+        return Result(task.number, task.version, Played(records, []))
 
     def fetch(self, boxed):
         import ray
@@ -191,9 +191,9 @@ def through_ray(spec, found, seconds, actors, profile=False):
         mean_rows = statistics.mean(rows for _, rows in found)
 
         def take():
-            if (delivery := pool.next_result(1.0)) is not None:
-                place.receive(delivery.segments)
-                place.rows += mean_rows * len(delivery.segments)
+            if (result := pool.next_result(1.0)) is not None:
+                place.receive(result.found.segments)
+                place.rows += mean_rows * len(result.found.segments)
 
         try:
             while pool.counts()["actors/alive"] < actors:

@@ -7,7 +7,7 @@ import queue
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 
 from muzero import build
 from muzero.actors.pool import ActorPool
-from muzero.actors.tasks import Delivery, LostCluster, Order, Task, Weights
+from muzero.actors.tasks import Evaluate, LostCluster, Play, Reanalyse, Result, Task, Weights, Work
 from muzero.cluster.remote import RemoteActor, versions
 from muzero.cluster.session import Session
 from muzero.cluster.supervision import Patience, Slot
@@ -44,7 +44,7 @@ class RayPool(ActorPool):
         self.steps = config.table("run")["play"]
         self.game = build.spec(config)
         self.numbers = count(1)
-        self.number = 0  # of the newest order
+        self.number = 0  # of the newest task
         self.events = queue.SimpleQueue[Any]()
         self.patience = Patience(self.settings.patience)
         self.weights = Publications()
@@ -56,8 +56,8 @@ class RayPool(ActorPool):
         self.slots: list[Slot] = []
         self.alarms: list[tuple[float, int]] = []  # a heap: when to attend to which slot
         self.playing, self.hopeless = 0, False
-        extra: list[Task] = ["reanalyse"] * self.settings.reanalyse + ["evaluate"] * self.settings.evaluate
-        self._fill(extra)
+        self._fill([Reanalyse] * self.settings.reanalyse)
+        self._fill([Evaluate] * self.settings.evaluate)
         self.others = list(self.slots)
         self._play_in(max(0, self.settings.count))
         local = 0 if self.settings.address else self._fitting(len(os.sched_getaffinity(0)) - 1)  # one for the learner
@@ -74,21 +74,21 @@ class RayPool(ActorPool):
     def spec(self) -> GameSpec:
         return self.game
 
-    def _fill(self, tasks: list[Task]) -> None:
-        """Places for so many more actors."""
-        new = [Slot(number, task) for number, task in enumerate(tasks, len(self.slots))]
+    def _fill(self, kinds: Sequence[type[Work]]) -> None:
+        """Places for more actors, and the kind of work that each does."""
+        new = [Slot(number, kind) for number, kind in enumerate(kinds, len(self.slots))]
         self.slots += new
         for slot in new:
             self._alarm(slot, 0.0)
 
     def _play_in(self, more: int) -> None:
-        self._fill(["play"] * more)
+        self._fill([Play] * more)
 
     def _fitting(self, cores: float) -> int:
         """How many more actors are to play on so many cores, if that was left open; at least one plays."""
         if self.settings.count != AUTO:
             return 0
-        playing = sum(slot.task == "play" for slot in self.slots)
+        playing = sum(slot.kind is Play for slot in self.slots)
         others = len(self.slots) - playing
         return max(1 - playing, int(cores / max(self.settings.cpus, 1e-3)) - others - playing, 0)
 
@@ -116,7 +116,7 @@ class RayPool(ActorPool):
 
     # --- work ----------------------------------------------------------------------------------------------------
 
-    def next_result(self, timeout: float) -> Delivery | None:
+    def next_result(self, timeout: float) -> Result | None:
         until = time.monotonic() + timeout
         while True:
             now = self._tend()
@@ -128,15 +128,15 @@ class RayPool(ActorPool):
                 continue
             if event is None:
                 return None
-            if (delivery := self._settle(*event)) is not None:
-                return delivery
+            if (result := self._settle(*event)) is not None:
+                return result
 
-    def request(self, task: Task, payload: Callable[[], Any]) -> bool:
+    def request(self, kind: type[Work], make: Callable[[], Work]) -> bool:
         now = time.monotonic()
-        depth = self.settings.in_flight if task != "evaluate" else 1
+        depth = self.settings.in_flight if kind is not Evaluate else 1
         for slot in self.others:
-            if slot.task == task and self.weights.box and slot.free(now, depth):
-                self._send(slot, task, payload(), now)
+            if slot.kind is kind and self.weights.box and slot.free(now, depth):
+                self._send(slot, make(), now)
                 return True
         return False
 
@@ -169,11 +169,11 @@ class RayPool(ActorPool):
             else:
                 self._alarm(slot, slot.not_before)
             return
-        patience = self.patience.seconds() if slot.task != "evaluate" else float("inf")  # which is of whole games
+        patience = self.patience.seconds() if slot.kind is not Evaluate else float("inf")  # which is of whole games
         if slot.alive and slot.flying and now >= slot.since + patience:
             self._end(slot, now)
-        while slot.task == "play" and self.weights.box and slot.free(now, self.settings.in_flight):
-            self._send(slot, "play", self.steps, now)
+        while slot.kind is Play and self.weights.box and slot.free(now, self.settings.in_flight):
+            self._send(slot, Play(self.steps), now)
         if slot.alive and slot.flying and slot.watched_until <= now:
             slot.watched_until = slot.since + patience
             self._alarm(slot, slot.watched_until)
@@ -193,38 +193,38 @@ class RayPool(ActorPool):
         place = "cuda" if gpus else "cpu", max(1, int(cpus))
         return actor.remote(self.config.to_toml(), slot.number, versions(), os.getcwd(), *place)
 
-    def _send(self, slot: Slot, task: Task, payload: Any, now: float) -> None:
+    def _send(self, slot: Slot, work: Work, now: float) -> None:
         self.number = number = next(self.numbers)
-        order = Order(number, self.version, task, payload)
-        slot.send(order, now)
+        task = Task(number, self.version, work)
+        slot.send(task, now)
         self.tally["submitted"] += 1
-        self._await(slot, order, slot.actor.work.remote(order, self.weights.box))
+        self._await(slot, task, slot.actor.work.remote(task, self.weights.box))
 
-    def _await(self, slot: Slot, order: Order | None, reference: Any) -> None:
+    def _await(self, slot: Slot, task: Task | None, reference: Any) -> None:
         """Have the result, or the error, come in as an event."""
         generation = slot.generation
         future = reference.future()
-        future.add_done_callback(lambda done: self.events.put((slot, generation, order, done)))
+        future.add_done_callback(lambda done: self.events.put((slot, generation, task, done)))
 
-    def _settle(self, slot: Slot, generation: int, order: Order | None, future: Any) -> Delivery | None:
+    def _settle(self, slot: Slot, generation: int, task: Task | None, future: Any) -> Result | None:
         """Account for an event."""
         now, error = time.monotonic(), future.exception()
         self._alarm(slot, now)  # at the next `next_result`: first its result is learned from
         if error is not None:
-            if order is not None:
-                del slot.flying[order.number]
+            if task is not None:
+                del slot.flying[task.number]
                 self.tally["failed"] += 1
             self._fail(slot, generation, error, now)
             return None
-        if order is None:
+        if task is None:
             if generation == slot.generation:
                 slot.answered(now, future.result())
                 self._count()
             return None
-        took = slot.finish(order.number, now)
-        if order.task != "evaluate":
+        took = slot.finish(task.number, now)
+        if slot.kind is not Evaluate:
             self.patience.finish(took)
-        self.taken += order.task == "play"
+        self.taken += slot.kind is Play
         self.tally["acknowledged"] += 1
         return future.result()
 
@@ -247,7 +247,7 @@ class RayPool(ActorPool):
 
     def _count(self) -> None:
         """How many play, and whether any may again."""
-        players = [slot for slot in self.slots if slot.task == "play"]
+        players = [slot for slot in self.slots if slot.kind is Play]
         self.playing = sum(slot.alive for slot in players)
         self.hopeless = all(slot.given_up for slot in players)
 
@@ -294,15 +294,15 @@ class RayPool(ActorPool):
     def wake(self) -> None:
         self.events.put(None)
 
-    def drain(self) -> list[Delivery]:
+    def drain(self) -> list[Result]:
         until, found = time.monotonic() + GRACE, []
-        while any(slot.flying and slot.task == "play" for slot in self.slots):
+        while any(slot.flying and slot.kind is Play for slot in self.slots):
             try:
                 event = self.events.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 break
-            if event is not None and (delivery := self._settle(*event)) is not None:
-                found.append(delivery)
+            if event is not None and (result := self._settle(*event)) is not None:
+                found.append(result)
         return found
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

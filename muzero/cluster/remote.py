@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import platform
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from muzero.interfaces import Segment
+
+if TYPE_CHECKING:  # a node with other versions is refused before anything else of the package is imported
+    from muzero.actors.tasks import Result, Task
 
 
 def versions() -> dict[str, str]:
@@ -66,21 +69,23 @@ class RemoteActor:
 
         return f"{ray.util.get_node_ip_address()}, process {os.getpid()}"
 
-    def work(self, order: Any, boxed: list[Any]) -> Any:
-        """Do what is asked.  boxed: the reference to the weights, fetched only where they are new."""
+    def work(self, task: Task, boxed: list[Any]) -> Result:
+        """Do a task.  boxed: the reference to the weights, fetched only where they are new."""
         from dataclasses import replace
 
         import ray
 
-        if order.version != self.actor.version:
+        from muzero.actors.tasks import Played
+
+        if task.version != self.actor.version:
             weights: dict[str, np.ndarray] = ray.get(boxed[0])
-            self.actor.load(weights, order.version)
+            self.actor.load(weights, task.version)
         try:
-            done = self.actor.work(order)
+            result = self.actor.work(task)
         except Exception:
             self.actor.selfplay = None  # where it broke off nobody knows: new games
             raise
-        order = replace(order, payload=None)
-        return replace(
-            done, order=order, segments=[self.layout.pack(part) for part in done.segments if isinstance(part, Segment)]
-        )
+        if not isinstance(result.found, Played):
+            return result
+        records = [self.layout.pack(part) for part in result.found.segments if isinstance(part, Segment)]
+        return replace(result, found=replace(result.found, segments=records))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from muzero.actors.tasks import Order, Task
+from muzero.actors.tasks import Task, Work
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 60.0  # seconds until an actor that failed is tried again
 MOST_DEATHS = 5  # in a row, without a result in between; after one more it counts as given up, but is still tried
@@ -22,12 +22,12 @@ class Slot:
     """A place for an actor, whichever process fills it."""
 
     number: int
-    task: Task
+    kind: type[Work]  # what it does
     actor: Any = None  # the handle; None where a new one must be made
     called: bool = False  # it was asked whether it is there
     alive: bool = False  # it answered
     generation: int = 0  # of processes: what an earlier one failed at says nothing of this one
-    flying: dict[int, tuple[Order, float]] = field(default_factory=dict)  # orders under way, and since when
+    flying: dict[int, tuple[Task, float]] = field(default_factory=dict)  # tasks under way, and since when
     since: float = 0.0  # when it last answered
     not_before: float = 0.0
     watched_until: float = 0.0  # when somebody will look whether it hangs
@@ -49,11 +49,11 @@ class Slot:
         """Whether it takes another order."""
         return self.alive and len(self.flying) < depth and now >= self.not_before
 
-    def send(self, order: Order, now: float) -> None:
-        """An order goes to it."""
+    def send(self, task: Task, now: float) -> None:
+        """A task goes to it."""
         if not self.flying:
             self.since = now
-        self.flying[order.number] = order, now
+        self.flying[task.number] = task, now
 
     def finish(self, number: int, now: float) -> float:
         """An order is done.  Returns how long it took."""

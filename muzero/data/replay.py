@@ -8,7 +8,7 @@ them, which never repeats; ``number % capacity`` is the place in the ring.
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,14 @@ from muzero.data.sum_tree import SumTree
 from muzero.interfaces import GameSpec, Segment, SegmentId, Window, WindowSize
 
 UNKNOWN = -1  # no next row: the game is over, was cut short, or goes on in a segment still to come
+
+
+class StoredPositions(NamedTuple):
+    """Positions of N stored rows, to be planned again."""
+
+    numbers: np.ndarray  # [N] int64, of the rows
+    observation: np.ndarray  # [N, *observation]
+    legal: np.ndarray  # [N, A] bool
 
 
 @dataclass
@@ -159,12 +167,12 @@ class Replay:
             self.priority[numbers[here] % self.capacity] = scaled
             self.largest = max(self.largest, float(scaled.max()))
 
-    def positions(self, count: int) -> dict[str, np.ndarray]:
+    def positions(self, count: int) -> StoredPositions:
         """Some positions, drawn uniformly, to be planned again: what `refresh` takes the results of."""
         # A generator of its own: what is drawn here changes nothing that is learned otherwise.
         numbers = np.random.default_rng(self.written).integers(self.written - len(self), self.written, count)
         places = numbers % self.capacity
-        return {"numbers": numbers, **{name: self.rows[name][places] for name in ("observation", "legal")}}
+        return StoredPositions(numbers, self.rows["observation"][places], self.rows["legal"][places])
 
     def refresh(self, numbers: np.ndarray, policy: np.ndarray, value: np.ndarray) -> int:
         """Newer policies and values for rows.  Returns how many were still here.

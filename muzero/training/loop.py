@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from muzero import build
-from muzero.actors.tasks import Delivery, LostCluster
+from muzero.actors.tasks import Evaluate, LostCluster, Played, Reanalyse, Reanalysed, Result
 from muzero.config import Config
 from muzero.data.experience import Experience
 from muzero.data.segment_log import SegmentLog
@@ -137,10 +137,10 @@ class Training:
         if self.pool.due(self.learner.updates):
             self._publish()
         with self._timed("play"):
-            delivery = self.pool.next_result(WAIT)
+            result = self.pool.next_result(WAIT)
         failpoint("train.after_play")
-        if delivery is not None:
-            self._store(delivery, progress)
+        if result is not None:
+            self._store(result, progress)
         self._plan_again()
         self._report(progress)
         progress.show(self)
@@ -157,33 +157,37 @@ class Training:
         yield
         self.seconds_by_phase[name] += time.perf_counter() - began
 
-    def _store(self, delivery: Delivery, progress: Progress | None) -> None:
-        """Take in what an actor delivered."""
-        if delivery.order.task == "evaluate":
-            self._evaluated(delivery.result, delivery.order.version, progress)
-        elif delivery.order.task == "reanalyse":
-            self.refreshed += self.replay.refresh(**delivery.result)
-        else:
-            # Where a stop has to leave everything as it would be without it, nothing is learned in between.
-            parts = [delivery.segments] if self.pool.exact else [[segment] for segment in delivery.segments]
-            for part in parts:
-                self.experience.receive(part, lambda version: self.pool.age(version) <= self.oldest_weights)
-                failpoint("train.after_store")
-                if not self.pool.exact and progress is not None:
-                    self._learn(progress)
-            self.episodes.extend(episode.score for episode in delivery.episodes)
-            self.faults, self.rejected = self.faults + delivery.faults, self.rejected + delivery.rejected
-            self.last_fault = delivery.last_fault or self.last_fault
+    def _store(self, result: Result, progress: Progress | None) -> None:
+        """Take in an actor's result."""
+        match result.found:
+            case Played() as played:
+                self._store_played(played, progress)
+            case Reanalysed(numbers, policy, value):
+                self.refreshed += self.replay.refresh(numbers, policy, value)
+            case evaluated:
+                self._evaluated(evaluated, result.version, progress)
+
+    def _store_played(self, played: Played, progress: Progress | None) -> None:
+        # Where a stop has to leave everything as it would be without it, nothing is learned in between.
+        parts = [played.segments] if self.pool.exact else [[segment] for segment in played.segments]
+        for part in parts:
+            self.experience.receive(part, lambda version: self.pool.age(version) <= self.oldest_weights)
+            failpoint("train.after_store")
+            if not self.pool.exact and progress is not None:
+                self._learn(progress)
+        self.episodes.extend(episode.score for episode in played.episodes)
+        self.faults, self.rejected = self.faults + played.faults, self.rejected + played.rejected
+        self.last_fault = played.last_fault or self.last_fault
 
     def _drain(self) -> None:
         """What actors are about to finish is not thrown away."""
-        for delivery in self.pool.drain():
-            self._store(delivery, None)
+        for result in self.pool.drain():
+            self._store(result, None)
 
     def _plan_again(self) -> None:
         """Keep those busy who plan stored positions again."""
         if self.learner.updates:
-            while self.pool.request("reanalyse", lambda: self.replay.positions(REANALYSED)):
+            while self.pool.request(Reanalyse, lambda: Reanalyse(self.replay.positions(REANALYSED))):
                 pass
 
     def _report(self, progress: Progress) -> None:
@@ -254,20 +258,20 @@ class Training:
         if not self.schedule.due(self.replay.steps):
             return
         if self.evaluates:
-            self.pool.request("evaluate", self._to_evaluate)
+            self.pool.request(Evaluate, self._to_evaluate)
             return
-        payload = self._to_evaluate()
+        work = self._to_evaluate()
         with self._timed("evaluate"):
-            results = evaluate(self.config, self.learner.model, **payload)
+            results = evaluate(self.config, self.learner.model, work.games)
         self._evaluated(results, self.learner.updates, progress)
 
-    def _to_evaluate(self) -> dict[str, Any]:
+    def _to_evaluate(self) -> Evaluate:
         """Publish and save what is there now."""
         self._publish()  # first: where weights are no numbers, it goes back to others
         self.schedule.begin(self.replay.steps, self.learner.updates, self.seconds())
         with self._timed("save"):
             self.save()
-        return {"count": self.settings.evaluation_games}
+        return Evaluate(self.settings.evaluation_games)
 
     def _evaluated(self, results: Evaluated, updates: int, progress: Progress | None) -> None:
         evaluation = self.schedule.finish(results, updates)

@@ -12,11 +12,13 @@ from on_ray import GAME, LIMIT, SUPPORT, settled, take
 
 from muzero import build
 from muzero.actors.actor import Actor
-from muzero.actors.tasks import Order
+from muzero.actors.tasks import Evaluate, Play, Played, Reanalyse, Reanalysed, Task
 from muzero.cluster import session as sessions
 from muzero.cluster.pool import RayPool
 from muzero.config import parse_settings
+from muzero.data.replay import StoredPositions
 from muzero.data.segment_format import Layout
+from muzero.evaluation.in_training import Evaluated
 from muzero.interfaces import EnvironmentFault
 
 
@@ -68,11 +70,11 @@ def test_an_actor_on_ray_plays_what_one_in_this_process_plays(pool_of):
     weights = build.model(config, pool.spec, 0).state_dict()
     here.load({name: tensor.numpy() for name, tensor in weights.items()}, 0)
     layout, there = Layout(pool.spec), take(pool, lambda: pool.tally["acknowledged"] >= 6)
-    for delivery in there:
-        expected = here.work(Order(delivery.order.number, 0, "play", pool.steps))
-        assert [layout.pack(segment) for segment in expected.segments] == delivery.segments
-        assert expected.episodes == delivery.episodes
-    assert sum(len(delivery.segments) for delivery in there) > 0
+    for result in there:
+        expected = here.work(Task(result.number, 0, Play(pool.steps))).found
+        assert [layout.pack(segment) for segment in expected.segments] == result.found.segments
+        assert expected.episodes == result.found.episodes
+    assert sum(len(result.found.segments) for result in there) > 0
 
 
 def test_an_actor_that_dies_is_replaced_and_what_it_was_asked_for_has_failed(pool_of):
@@ -138,8 +140,8 @@ def test_weights_travel_only_when_they_are_new_and_segments_tell_their_age(pool_
     pool.publish({name: tensor.numpy() for name, tensor in weights.items()}, 5)
     assert not pool.due(5)
     versions = []
-    for delivery in take(pool, lambda: pool.tally["acknowledged"] >= 8):
-        versions += [layout.unpack(record).version for record in delivery.segments]
+    for result in take(pool, lambda: pool.tally["acknowledged"] >= 8):
+        versions += [layout.unpack(record).version for record in result.found.segments]
     assert versions == sorted(versions) and set(versions) <= {0, 5} and 5 in versions
     assert (pool.age(5), pool.age(0), pool.age(-1)) == (0, 1, 2)
 
@@ -157,28 +159,29 @@ def test_weights_that_find_no_room_leave_the_older_ones_in_use_until_there_is_so
     assert pool.version == 0 and any(
         "could not be published" in message and "no room" in message for message in pool.messages()
     )
-    assert {delivery.order.version for delivery in take(pool, lambda: pool.tally["acknowledged"] >= 3)} == {0}
+    assert {result.version for result in take(pool, lambda: pool.tally["acknowledged"] >= 3)} == {0}
     assert pool.due(1)
     weights = build.model(pool.config, pool.spec, 1).state_dict()
     pool.publish({name: tensor.numpy() for name, tensor in weights.items()}, 1)
-    take(pool, lambda: take(pool)[-1].order.version == 1)
+    take(pool, lambda: take(pool)[-1].version == 1)
     assert settled(pool)["orders/failed"] == 0
 
 
 def test_positions_are_planned_again_and_games_evaluated_by_actors_of_their_own(pool_of):
     pool = pool_of("actors.reanalyse=1", "actors.evaluate=1")
-    positions = {"numbers": np.arange(5), "observation": np.zeros((5, 2), np.float32), "legal": np.ones((5, 3), bool)}
+    positions = StoredPositions(np.arange(5), np.zeros((5, 2), np.float32), np.ones((5, 3), bool))
     take(pool, lambda: len(pids(pool)) == 3)
-    assert pool.request("reanalyse", lambda: positions) and pool.request("evaluate", lambda: {"count": 3})
-    assert not pool.request("evaluate", lambda: {"count": 3})  # one at a time
+    assert pool.request(Reanalyse, lambda: Reanalyse(positions)) and pool.request(Evaluate, lambda: Evaluate(3))
+    assert not pool.request(Evaluate, lambda: Evaluate(3))  # one at a time
     results = {}
     end = time.monotonic() + LIMIT
     while len(results) < 2 and time.monotonic() < end:
-        delivery = pool.next_result(1.0)
-        if delivery is not None and delivery.order.task != "play":
-            results[delivery.order.task] = delivery.result
-    assert results["reanalyse"]["policy"].shape == (5, 3) and results["reanalyse"]["value"].shape == (5,)
-    assert [outcome.score for outcome in results["evaluate"].games["trained"]] == [10.0] * 3
+        result = pool.next_result(1.0)
+        if result is not None and not isinstance(result.found, Played):
+            results[type(result.found)] = result.found
+    reanalysed, evaluated = results[Reanalysed], results[Evaluated]
+    assert reanalysed.policy.shape == (5, 3) and reanalysed.value.shape == (5,)
+    assert [outcome.score for outcome in evaluated.games["trained"]] == [10.0] * 3
 
 
 # --- what the machine shows of it ------------------------------------------------------------------------------------

@@ -3,28 +3,28 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muzero.actors.tasks import Order
+from muzero.actors.tasks import Play, Task
 from muzero.cluster.supervision import FIRST_PAUSE, LONGEST_PAUSE, MOST_DEATHS, MOST_MISSES, Patience, Slot
 
 
-def order(number):
-    return Order(number, 0, "play", 8)
+def task(number):
+    return Task(number, 0, Play(8))
 
 
 def test_a_slot_takes_orders_once_its_process_answered_and_no_more_than_its_depth():
-    slot = Slot(0, "play")
+    slot = Slot(0, Play)
     assert not slot.free(0.0, 2)
     slot.answered(1.0, "here")
-    slot.send(order(1), 1.0)
+    slot.send(task(1), 1.0)
     assert slot.free(1.0, 2) and not slot.free(1.0, 1)
-    slot.send(order(2), 1.5)
+    slot.send(task(2), 1.5)
     assert not slot.free(2.0, 2)
     assert slot.finish(1, 3.0) == 2.0
     assert slot.finish(2, 4.0) == 1.0  # it could begin only when the first was done
 
 
 def test_two_orders_that_fail_with_one_process_are_one_death():
-    slot = Slot(0, "play")
+    slot = Slot(0, Play)
     slot.answered(0.0, "here")
     generation = slot.generation
     assert slot.fail(1.0, generation, unreachable=True)
@@ -33,7 +33,7 @@ def test_two_orders_that_fail_with_one_process_are_one_death():
 
 
 def test_waiting_for_a_restart_is_no_death_until_it_takes_too_often():
-    slot = Slot(0, "play")
+    slot = Slot(0, Play)
     slot.answered(0.0, "here")
     slot.fail(1.0, slot.generation, unreachable=True)
     counts = [slot.fail(2.0, slot.generation, unreachable=True) for _ in range(MOST_MISSES)]
@@ -42,7 +42,7 @@ def test_waiting_for_a_restart_is_no_death_until_it_takes_too_often():
 
 
 def test_pauses_double_until_a_slot_is_given_up_and_still_tried_once_a_minute():
-    slot, pauses = Slot(0, "play"), []
+    slot, pauses = Slot(0, Play), []
     for _ in range(MOST_DEATHS + 2):
         slot.answered(0.0, "here")
         slot.fail(0.0, slot.generation, unreachable=False)
@@ -50,7 +50,7 @@ def test_pauses_double_until_a_slot_is_given_up_and_still_tried_once_a_minute():
     assert pauses[:MOST_DEATHS] == [FIRST_PAUSE * 2**n for n in range(MOST_DEATHS)]
     assert pauses[MOST_DEATHS:] == [LONGEST_PAUSE] * 2 and slot.given_up
     slot.answered(100.0, "here")
-    slot.send(order(1), 100.0)
+    slot.send(task(1), 100.0)
     slot.finish(1, 101.0)
     assert not slot.given_up and slot.deaths == 0
 
@@ -69,14 +69,14 @@ def test_patience_follows_what_is_usual_but_is_never_less_than_asked_for():
 @given(st.lists(st.sampled_from(["answer", "send", "finish", "die", "miss", "raise", "stale"]), max_size=60))
 def test_whatever_happens_orders_are_never_lost_from_the_count(events):
     """Submitted = finished + failed + flying, and no slot takes more than two at once."""
-    slot, numbers, now, submitted, ended, old = Slot(0, "play"), 0, 0.0, 0, 0, []
+    slot, numbers, now, submitted, ended, old = Slot(0, Play), 0, 0.0, 0, 0, []
     for event in events:
         now += 100.0
         if event == "answer":
             slot.answered(now, "here")
         elif event == "send" and slot.free(now, 2):
             numbers, submitted = numbers + 1, submitted + 1
-            slot.send(order(numbers), now)
+            slot.send(task(numbers), now)
             old.append((numbers, slot.generation))
         elif event == "finish" and slot.flying:
             assert slot.finish(next(iter(slot.flying)), now) >= 0

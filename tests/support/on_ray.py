@@ -9,12 +9,12 @@ SUPPORT = str(Path(__file__).parent)  # for the PYTHONPATH of actors
 
 
 def take(pool, until=lambda: True):
-    """Deliveries, the first after which something holds being the last."""
+    """Results, the first after which something holds being the last."""
     found, end = [], time.monotonic() + LIMIT
     while time.monotonic() < end:
-        delivery = pool.next_result(1.0)
-        if delivery is not None:
-            found.append(delivery)
+        result = pool.next_result(1.0)
+        if result is not None:
+            found.append(result)
         if found and until():
             return found
     raise AssertionError(f"not within {LIMIT} s: {pool.counts()} {pool.messages()}")
