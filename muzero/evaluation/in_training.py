@@ -1,10 +1,12 @@
-"""How a run evaluates its own model: a stated number of games, greedily."""
+"""How a run evaluates its own model: a given number of games, without exploration."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,39 +14,60 @@ from muzero import build
 from muzero.config import Config, ConfigError
 from muzero.evaluation.intervals import Summary
 from muzero.interfaces import GameSpec, Player, WorldModel
-from muzero.play.match import Openings, Outcome, play
+from muzero.play import match
+from muzero.play.match import Openings, Outcome
 from muzero.players import registry
 from muzero.players.planning import PlanningPlayer
 from muzero.players.uniform import RandomPlayer
 
 BATCH = 100  # games side by side
-SMALL = 20  # steps of the longest game in which an opening at random would decide too much
+SMALL = 20  # steps; in games that are never longer, a random opening would decide too much
 OPENINGS = (2, 4)
+Watch = Callable[[str, int, int], None]  # title, games, finished games; called after every step; may raise
 
 
 class Evaluated(NamedTuple):
-    """What was played, and what it cost."""
+    """Finished games of an evaluation, and the time that they took."""
 
-    games: dict[str, list[Outcome]]  # by what was played; the model's own first
+    games: dict[str, list[Outcome]]  # by title, as "against random"; the model's own first
     seconds: float
 
 
-def evaluate(config: Config, model: WorldModel, count: int, baseline: bool = False) -> Evaluated:
-    """Play greedily: against the opponent of the settings, or alone.
+def evaluate(
+    config: Config,
+    model: WorldModel,
+    count: int,
+    baseline: bool = False,
+    watch: Watch = lambda title, games, finished: None,
+) -> Evaluated:
+    """Play greedily: against the opponent of the settings, or a single-agent game.
 
-    baseline: of games for one, also the random player's.
+    Args:
+        config: of the run.
+        model: the weights to evaluate.
+        count: number of games.
+        baseline: also play a single-agent game with the random player.
+        watch: shows progress, or raises to end the evaluation.
+
+    Raises:
+        EnvironmentFault: if too many games of a slot break in a row.
+        PlayerError: if the opponent cannot play.
     """
     began, settings = time.monotonic(), config.table("run")
     trained = PlanningPlayer(model, build.planner(config))
     games: dict[str, list[Outcome]] = {}
+
+    def play_as(title: str, player: Player, opponent: Player | None) -> None:
+        seen = partial(watch, title, count)
+        games[title] = played(config, player, opponent, range(count), settings["seed"], watch=seen)
+
     if build.spec(config).two_player:
-        opponent = registry.player(settings["opponent"])
-        games[f"against {settings['opponent']}"] = played(config, trained, opponent, range(count), settings["seed"])
-        opponent.close()
+        with closing(registry.player(settings["opponent"])) as opponent:
+            play_as(f"against {settings['opponent']}", trained, opponent)
     else:
-        games["trained"] = played(config, trained, None, range(count), settings["seed"])
+        play_as("trained", trained, None)
         if baseline:
-            games["random"] = played(config, RandomPlayer(), None, range(count), settings["seed"])
+            play_as("random", RandomPlayer(), None)
     return Evaluated(games, time.monotonic() - began)
 
 
@@ -56,31 +79,37 @@ def played(
     seed: int,
     openings: Openings | None = None,
     batch: int = BATCH,
+    watch: match.Watch = lambda finished: None,
 ) -> list[Outcome]:
-    """The games of these numbers, `batch` at a time.  openings: None: as `usual_openings` has them."""
+    """Play the games of these numbers, `batch` at a time; see `muzero.play.match.play`.
+
+    openings: None for `usual_openings`.
+    """
     games = build.games(config, min(len(numbers), batch), training=False)
     try:
         chosen = usual_openings(games.spec) if openings is None else openings
         outcomes: list[Outcome] = []
         for begin in range(0, len(numbers), batch):
-            outcomes += play(games, player, opponent, numbers[begin : begin + batch], seed, chosen)
+            part = numbers[begin : begin + batch]
+            seen = partial(lambda before, finished: watch(before + finished), len(outcomes))
+            outcomes += match.play(games, player, opponent, part, seed, chosen, seen)
         return outcomes
     finally:
         games.close()
 
 
 def usual_openings(spec: GameSpec) -> Openings:
-    """2 to 4 random moves in games for two that are long enough for them."""
+    """Return 2 to 4 random moves for two-player games that are long enough, and none for other games."""
     short = not spec.two_player or (spec.max_steps is not None and spec.max_steps <= SMALL)
     return (0, 0) if short else OPENINGS
 
 
 def check_opponent(config: Config) -> None:
-    """Refuse a run whose opponent cannot be had, before it begins rather than at its first evaluation.
+    """Refuse a run whose opponent does not exist, before the run begins rather than at its first evaluation.
 
     Raises:
         ConfigError: naming the nearest known player.
-        PlayerError: if the player is not there.
+        PlayerError: if the player is not installed or cannot be started.
     """
     name = config.table("run")["opponent"]
     if name == "human":
@@ -89,6 +118,6 @@ def check_opponent(config: Config) -> None:
 
 
 def write_results(folder: Path, results: dict[str, Summary], two_player: bool) -> None:
-    """Leave the last evaluation in the run's folder."""
+    """Write the last evaluation to evaluation.json in the run's folder."""
     report = {name: summary.report(two_player) for name, summary in results.items()}
     (folder / "evaluation.json").write_text(json.dumps(report, indent=1))

@@ -1,9 +1,9 @@
-"""Games between players, or of one alone, by number: each is the same beside whichever others it is played."""
+"""Numbered games between two players, or of a single agent; a game's moves do not depend on the rest of the batch."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,17 +13,18 @@ from muzero.util.seeds import derive
 
 ATTEMPTS = 100  # to find an opening that does not end the game
 Openings = tuple[int, int]  # fewest and most random plies
+Watch = Callable[[int], None]  # called after every step with the number of finished games; what it raises ends the play
 
 
 class Outcome(NamedTuple):
-    """One finished game.  Games 2k and 2k + 1 of two players begin alike, with the seats exchanged."""
+    """One finished game.  Games 2k and 2k + 1 against an opponent begin alike, with the seats exchanged."""
 
     score: float  # to the player under test
     seat: int  # of the player under test; 0 moves first
     steps: int
     number: int = 0
     opening: int = 0  # random plies that it began with
-    actions: tuple[int, ...] = ()  # all of them, of games for two
+    actions: tuple[int, ...] = ()  # all of the game, where there is an opponent
     resigned: bool = False
 
 
@@ -34,31 +35,40 @@ def play(
     numbers: Sequence[int],
     seed: int,
     openings: Openings = (0, 0),
+    watch: Watch = lambda finished: None,
 ) -> list[Outcome]:
     """Play the games of these numbers to the end.
 
     Args:
-        games: as many as there are numbers, or more.
-        player: under test.
-        opponent: None in games for one.
-        numbers: of the games; against an opponent, the player moves first in those that are even.
-        seed: all that is random in a game follows from the seed and the game's number.
+        games: a batch of at least as many games as there are numbers.
+        player: the player under test.
+        opponent: the other player; None in games of a single agent.
+        numbers: of the games; against an opponent, the player under test moves first in games of even number.
+        seed: all randomness of a game follows from the seed and the game's number.
         openings: fewest and most uniformly random moves that a game begins with.
+        watch: shows progress, or raises to end the play.
 
     Returns:
         outcomes in the order of the numbers.
 
     Raises:
         PlayerError: if a player cannot play, or every opening of that length ends the game.
+        EnvironmentFault: if too many games of a slot break in a row.
     """
     table = _Table(games, opponent is not None, numbers, seed, openings)
     while not table.done.all():
         table.step(player, opponent)
+        watch(sum(outcome is not None for outcome in table.outcomes))
     return [outcome for outcome in table.outcomes if outcome is not None]
 
 
+def distinct(outcomes: Iterable[Outcome]) -> int:
+    """Number of games that differ in their moves or in who made them, of games against an opponent."""
+    return len({(outcome.seat, outcome.actions) for outcome in outcomes})
+
+
 class _Table:
-    """Slots in which one game each is played."""
+    """A batch of games in lock step; each slot plays one of the numbered games."""
 
     def __init__(self, games: Games, two: bool, numbers: Sequence[int], seed: int, openings: Openings) -> None:
         batch, count = games.batch, len(numbers)
@@ -71,21 +81,21 @@ class _Table:
         self.seeds = [derive(seed + 1, int(number)) for number in self.numbers]
         self.attempt = np.zeros(batch, np.int64)
         self.turn, self.score, self.steps = (np.zeros(batch, kind) for kind in (np.int64, np.float64, np.int64))
-        self.forced: list[list[float]] = [[]] * batch  # numbers from 0 to 1 that choose the moves of the opening
+        self.forced: list[list[float]] = [[]] * batch  # numbers in [0, 1) that choose the moves of the opening
         self.actions: list[list[int]] = [[] for _ in range(batch)]
         self.now: Timestep = games.reset(np.array(self.game_seeds, np.int64))
         for slot in range(batch):
             self._begin(slot)
 
     def _begin(self, slot: int) -> None:
-        """A game starts, or starts again."""
+        """Start the slot's game, or start it again from its first position."""
         self.turn[slot] = self.score[slot] = self.steps[slot] = 0
         self.actions[slot] = []
         rng = np.random.default_rng([self.game_seeds[slot], int(self.attempt[slot])])
         self.forced[slot] = rng.random(rng.integers(self.openings[0], self.openings[1] + 1)).tolist()
 
     def step(self, player: Player, opponent: Player | None) -> None:
-        """One move in every game."""
+        """Make one move in every game that is not finished."""
         running = ~self.done & ~(self.now.last & ~self.now.first)
         action = self._choose(player, opponent, running)
         for slot in np.flatnonzero(running & (action == RESIGN)).tolist():
@@ -136,7 +146,7 @@ class _Table:
         self._note(slot, float(self.score[slot]), False)
 
     def _resign(self, slot: int) -> None:
-        """The player to move gives up: it gets the least that the game can give."""
+        """Finish a game whose player to move resigned: that player gets the lowest return of the game."""
         least = self.games.spec.returns[0] if self.games.spec.returns else -1.0
         self._note(slot, least if self.turn[slot] == self.seat[slot] else -least, True)
 
@@ -154,14 +164,14 @@ class _Table:
 
 
 class Timed:
-    """A player whose time is taken."""
+    """A player with a clock: counts its moves and the seconds that it thinks."""
 
     def __init__(self, player: Player) -> None:
         self.player, self.seconds, self.moves = player, 0.0, 0
         self.title = player.title
 
     def act(self, positions: Positions) -> Moves:
-        """As the player does."""
+        """Choose moves as the player does, and count them and the time."""
         began = time.perf_counter()
         moves = self.player.act(positions)
         self.seconds += time.perf_counter() - began
@@ -169,5 +179,5 @@ class Timed:
         return moves
 
     def close(self) -> None:
-        """As the player does."""
+        """Close the player."""
         self.player.close()

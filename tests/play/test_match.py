@@ -7,7 +7,7 @@ from chain import ChainGames
 from muzero.evaluation.intervals import Summary
 from muzero.games.board import BoardGames
 from muzero.interfaces import RESIGN, Moves, PlayerError
-from muzero.play.match import Outcome, Timed, play
+from muzero.play.match import Outcome, Timed, distinct, play
 from muzero.players.minimax import MinimaxPlayer
 from muzero.players.uniform import RandomPlayer
 
@@ -127,3 +127,29 @@ def test_a_players_time_and_moves_are_counted():
     player = Timed(RandomPlayer())
     outcomes = play(boards(6), player, MinimaxPlayer(), range(6), seed=0)
     assert player.moves == sum((outcome.steps + 1 - outcome.seat) // 2 for outcome in outcomes) and player.seconds > 0
+
+
+def test_what_watches_is_called_after_every_step_with_the_finished_games():
+    seen = []
+    play(ChainGames(4, 5), Rightwards(), None, range(3), seed=0, watch=seen.append)
+    assert seen == [0, 0, 0, 3]
+    outcomes = match(RandomPlayer(), RandomPlayer(), 8)
+    play(boards(8), RandomPlayer(), RandomPlayer(), range(8), 0, watch=seen.append)
+    lengths = [outcome.steps for outcome in outcomes]
+    assert seen[4:] == [sum(length <= step for length in lengths) for step in range(1, max(lengths) + 1)]
+
+
+def test_what_watches_can_end_the_play():
+    def stop(finished):
+        raise InterruptedError(f"{finished} games were finished")
+
+    with pytest.raises(InterruptedError, match="0 games"):
+        play(ChainGames(2, 50), Rightwards(), None, range(2), seed=0, watch=stop)
+
+
+def test_games_of_the_same_moves_and_seat_count_as_one():
+    assert distinct([]) == 0
+    outcomes = [Outcome(1.0, seat, 2, actions=moves) for seat in (0, 1) for moves in ((0, 1), (0, 1), (0, 2))]
+    assert distinct(outcomes) == 4
+    few = match(MinimaxPlayer(), MinimaxPlayer(), 50, name="nim(pile_sizes=1;2)")
+    assert distinct(few) == len({(outcome.seat, outcome.actions) for outcome in few}) < 20

@@ -156,6 +156,18 @@ class EndlessGame(gymnasium.Env):
         return np.zeros(1, np.float32), 1.0, False, False, {}
 
 
+class BreaksLate(EndlessGame):
+    """Raises at the 30th step of every game."""
+
+    def reset(self, *, seed=None, options=None):
+        self.steps = 0
+        return super().reset()
+
+    def step(self, action):
+        self.steps += 1
+        return [super().step(action)][self.steps // 30]
+
+
 class EndlessTurns:
     """Two players who move in turn for ever."""
 
