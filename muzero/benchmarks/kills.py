@@ -59,12 +59,13 @@ def measured(game, actors, seconds, pause, settings):
         training = Training(build.configure(game, [parse_settings(words)]), Path(folder))
         progress, disturber = Progress(Path(folder), Console(quiet=True)), Disturber(training, seconds, pause)
         try:
+            training.open()
             training.save(wait=True)
             disturber.start()
             training.run(progress)
             disturber.join()
         finally:
-            progress.close(training)
+            progress.close(training.status())
             training.close()
         return disturber.rate, disturber.kills
 

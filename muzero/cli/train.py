@@ -135,6 +135,7 @@ def learn(config: Config, folder: Path, changed: list[str] | None = None) -> int
         with owned(folder):
             if changed is None and (folder / "config.toml").exists():
                 raise ConfigError([f"{folder} holds a run already; go on with it: muzero-train --resume {folder}"])
+            training.open()
             return train(training, folder, config, changed)
     finally:
         training.close()
@@ -167,7 +168,7 @@ def train(training: Any, folder: Path, config: Config, changed: list[str] | None
         console.print(go_on_with, soft_wrap=True, highlight=False)
         raise
     finally:
-        progress.close(training)
+        progress.close(training.status())
     if stopped is not None:
         console.print(go_on_with, soft_wrap=True, highlight=False)
         return 128 + stopped

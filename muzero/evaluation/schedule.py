@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from muzero.evaluation.in_training import Evaluated
 from muzero.evaluation.intervals import Summary
 from muzero.runs import checkpoint, evaluations
 from muzero.runs.evaluations import Evaluation
+from muzero.runs.fields import whole
 
 
 class EvaluationSchedule:
@@ -20,8 +22,20 @@ class EvaluationSchedule:
         self.pending: tuple[int, int, float] | None = None  # step, updates and seconds of the checkpoint under way
         self.missed: OSError | None = None  # why the last result is not in the file
 
-    def resume(self, at: int) -> None:
-        """Go on where the last evaluation began at these steps; one that was never finished is done again."""
+    def state(self) -> int:
+        """What `restore` needs: environment steps of the last evaluation."""
+        return self.at
+
+    def check(self, value: Any) -> None:
+        """Refuse what is not a state of a schedule.
+
+        Raises:
+            ValueError: saying what was expected.
+        """
+        whole("evaluated_at", value, -self.every)
+
+    def restore(self, at: int) -> None:
+        """Continue where the last evaluation began at these steps; one that never finished is done again."""
         done = at == 0 or any(evaluation.step == at for evaluation in evaluations.read(self.folder))
         self.at, self.pending = at if done else at - self.every, None
 

@@ -1,21 +1,66 @@
-"""A run as a checkpoint: what is saved of it, and how it goes on from that."""
+"""A run as a checkpoint: what of it is saved, and how it continues from that."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from muzero.runs import checkpoint
+from muzero.actors.pool import ActorPool
+from muzero.config.run import RunSettings
+from muzero.data.experience import Experience
+from muzero.interfaces import GameSpec
+from muzero.learning.learner import Learner
+from muzero.runs import checkpoint, saving
 from muzero.runs.checkpoint import Checkpoint, CheckpointError
-
-if TYPE_CHECKING:
-    from muzero.training.loop import Training
+from muzero.runs.saving import SaveError
+from muzero.util.failpoints import failpoint
 
 LEARNED = ("model", "target", "objective", "optimizer")
+UNFIT = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)  # what reading bad content raises
+
+
+class PlainPart(Protocol):
+    """A part whose state is one plain value."""
+
+    def state(self) -> Any:
+        """The value from which `restore` makes the same."""
+
+    def check(self, value: Any) -> None:
+        """Raise ValueError if this is not such a value."""
+
+    def restore(self, value: Any) -> None:
+        """Continue with the state that this value describes."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything of a run that a checkpoint keeps."""
+
+    spec: GameSpec
+    learner: Learner
+    experience: Experience
+    pool: ActorPool
+    plain: Mapping[str, PlainPart]  # by their keys in state.json; "seconds" is also in the manifest
+
+    def collect(self, games: bool = True) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any]]:
+        """Copies of all states, as arrays by file and plain values; without games, a resumed run begins new ones."""
+        tensors, learner = self.learner.state()
+        arrays = {name: {key: to_array(t) for key, t in group.items()} for name, group in tensors.items()}
+        arrays["replay"], replay = self.experience.state()
+        playing, actor = self.pool.state()
+        arrays["actor"] = {name: a.copy() for name, a in playing.items() if games or not name.startswith("games.")}
+        state = {"learner": learner, "replay": replay, "actor": actor}
+        return arrays, state | {name: part.state() for name, part in self.plain.items()}
+
+
+def to_array(tensor: torch.Tensor) -> np.ndarray:
+    """A copy of a tensor on the host, which later updates do not change."""
+    return tensor.detach().cpu().numpy().copy()
 
 
 @dataclass(frozen=True)
@@ -29,53 +74,31 @@ class Snapshot:
     state: dict[str, Any]
 
 
-def collect(training: Training, games: bool = True) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any]]:
-    """Copies of everything that a run needs to go on; without games, it goes on with new ones."""
-    tensors, learner = training.learner.state()
-    arrays = {name: {key: to_array(t) for key, t in group.items()} for name, group in tensors.items()}
-    arrays["replay"], replay = training.experience.state()
-    playing, actor = training.pool.state()
-    kept = {name: array.copy() for name, array in playing.items() if games or not name.startswith("games.")}
-    arrays["actor"] = kept
-    state = {
-        "learner": learner,
-        "replay": replay,
-        "actor": actor,
-        "seconds": training.seconds(),
-        "evaluated_at": training.schedule.at,
-        "episodes": list(training.episodes),
-    }
-    return arrays, state
+# --- reading -------------------------------------------------------------------------------------------------------
 
 
-def to_array(tensor: torch.Tensor) -> np.ndarray:
-    """A copy of a tensor on the host, which later updates do not change."""
-    return tensor.detach().cpu().numpy().copy()
-
-
-def read(training: Training, found: Checkpoint) -> Snapshot:
-    """All of a checkpoint, held against the run; nothing is changed yet.
+def read(parts: Parts, found: Checkpoint) -> Snapshot:
+    """All of a checkpoint, compared with the run; nothing is changed yet.
 
     Raises:
         CheckpointError: naming what is damaged, missing, or for another game or network.
     """
-    checkpoint.require(found, training.spec)
-    expected, _ = training.learner.state()
+    checkpoint.require(found, parts.spec)
+    expected, _ = parts.learner.state()
     try:
         state = found.state()
         tensors = {name: checkpoint.fitting(found, name, expected[name]) for name in LEARNED if name != "optimizer"}
         tensors["optimizer"] = {key: torch.from_numpy(array) for key, array in found.arrays("optimizer").items()}
-        training.learner.check(tensors["optimizer"])
-        training.experience.require(state["replay"])
-        finite = [state["seconds"], *state["episodes"]]
-        if not np.isfinite(np.array(finite, np.float64)).all():
-            raise ValueError("seconds and episodes are not finite")
+        parts.learner.check(tensors["optimizer"])
+        parts.experience.require(state["replay"])
+        for name, part in parts.plain.items():
+            part.check(state[name])
         return Snapshot(found.step, tensors, found.arrays("replay"), found.arrays("actor"), state)
-    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+    except UNFIT as error:
         raise CheckpointError(f"{found.path}: its content does not fit ({type(error).__name__}: {error})") from error
 
 
-def newest(training: Training, folder: Path) -> tuple[Snapshot, list[str]]:
+def newest(parts: Parts, folder: Path) -> tuple[Snapshot, list[str]]:
     """The newest checkpoint that is whole and fits, and what is wrong with the newer ones; damaged ones are set aside.
 
     Raises:
@@ -91,7 +114,7 @@ def newest(training: Training, folder: Path) -> tuple[Snapshot, list[str]]:
             damaged.append(path)
             continue
         try:
-            snapshot = read(training, found)
+            snapshot = read(parts, found)
         except CheckpointError as error:
             problems.append(str(error))
             continue
@@ -102,30 +125,107 @@ def newest(training: Training, folder: Path) -> tuple[Snapshot, list[str]]:
     raise CheckpointError(f"{folder} holds no usable checkpoint{lines}")
 
 
-def apply(training: Training, snapshot: Snapshot) -> list[str]:
-    """Go on where a checkpoint was written.  Returns what a person should know about it.
+def apply(parts: Parts, snapshot: Snapshot) -> list[str]:
+    """Continue where a checkpoint was written.  Returns what the user should know about it.
 
     Raises:
-        CheckpointError: if the games cannot be brought back as they were.
+        CheckpointError: if the games cannot be restored as they were.
     """
     state, warnings = snapshot.state, []
     try:
-        training.learner.restore(snapshot.tensors, state["learner"])
-        missing = training.experience.restore(snapshot.replay, state["replay"])
+        parts.learner.restore(snapshot.tensors, state["learner"])
+        missing = parts.experience.restore(snapshot.replay, state["replay"])
         if missing:
-            warnings.append(f"{missing:,} rows of experience are damaged and gone; the rest goes on")
-        incarnation = training.experience.tail_incarnation()
-        if training.pool.restore(snapshot.actor, state["actor"], incarnation):
-            training.experience.forget_tail()
+            warnings.append(f"{missing:,} rows of experience are damaged and lost; the run continues with the rest")
+        incarnation = parts.experience.tail_incarnation()
+        if parts.pool.restore(snapshot.actor, state["actor"], incarnation):
+            parts.experience.forget_tail()
         else:
-            kept = training.experience.keep_tail()
-            warnings.append(f"these games cannot be brought back: new ones begin ({kept:,} later segments are kept)")
-    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"step {snapshot.step:,}: the run cannot be brought back ({type(error).__name__}: {error})"
-        ) from error
-    training.restart_clock(state["seconds"])
-    training.schedule.resume(state["evaluated_at"])
-    training.saved_at = training.replay.steps
-    training.episodes.extend(state["episodes"])
+            kept = parts.experience.keep_tail()
+            warnings.append(f"these games cannot be restored: new ones begin ({kept:,} later segments are kept)")
+        for name, part in parts.plain.items():
+            part.restore(state[name])
+    except UNFIT as error:
+        problem = f"({type(error).__name__}: {error})"
+        raise CheckpointError(f"step {snapshot.step:,}: the run cannot be restored {problem}") from error
     return warnings
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+class Snapshots:
+    """The checkpoints of a run: written in the background, read back on a resume."""
+
+    def __init__(
+        self, folder: Path, parts: Parts, settings: RunSettings, wanted: Callable[[], Collection[int]]
+    ) -> None:
+        """folder: of the checkpoints.  wanted: says of which steps checkpoints stay beside the newest."""
+        self.folder, self.parts, self.settings, self.wanted = folder, parts, settings, wanted
+        self.writer = saving.Writer()
+        self.saved_at = 0  # environment steps of the newest
+
+    def due(self, steps: int) -> bool:
+        """Whether it is time for the next."""
+        return steps - self.saved_at >= self.settings.save_every
+
+    def save(self, steps: int, games: bool = True, wait: bool = False) -> None:
+        """Begin to write a checkpoint.
+
+        Args:
+            steps: environment steps so far.
+            games: include the games under way; without them, a resumed run begins new ones.
+            wait: until it is written.
+
+        Raises:
+            SaveError: if it was waited for and could not be written, or too many in a row could not.
+        """
+        self.saved_at = steps
+        experience = self.parts.experience
+        if not experience.write():  # a checkpoint would leave out what waits
+            raise_if(wait, experience.error)
+            return
+        arrays, state = self.parts.collect(games)
+        notes: dict[str, Any] = {"seconds": state["seconds"], "log": experience.oldest.file}
+        notes["fingerprint"] = checkpoint.fingerprint(self.parts.spec)
+
+        def job() -> None:
+            experience.log.sync()  # first: a checkpoint must not name segments that are not on the disk
+            saving.save(self.folder, steps, arrays, state, notes)
+            needed = saving.prune(self.folder, self.settings.keep, self.settings.keep_every, self.wanted())
+            experience.log.drop_before(needed)
+
+        self.writer.wait()
+        raise_if(0 < self.settings.failed_saves <= self.writer.in_a_row, self.writer.error)
+        self.writer.submit(job)
+        if wait:
+            self.writer.wait()
+            raise_if(True, self.writer.error)
+
+    def newest(self) -> Snapshot:
+        """The newest usable checkpoint, once the one under way is written.
+
+        Raises:
+            CheckpointError: if there is none.
+        """
+        self.writer.wait()
+        return newest(self.parts, self.folder)[0]
+
+    def restore(self) -> list[str]:
+        """Continue from the newest checkpoint that is whole.  Returns what the user should know about it.
+
+        Raises:
+            CheckpointError: if there is none, or it is for another game or another network.
+        """
+        found, problems = newest(self.parts, self.folder)
+        notes = [f"{problem}; going back to step {found.step:,}" for problem in problems]
+        notes += apply(self.parts, found)
+        self.saved_at = self.parts.experience.replay.steps
+        failpoint("resume.after_restore")
+        return notes
+
+
+def raise_if(wanted: bool, error: Exception | None) -> None:
+    """Give up where checkpoints cannot be written."""
+    if wanted and error is not None:
+        raise SaveError(f"no checkpoint could be written: {error}") from error

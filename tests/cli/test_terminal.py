@@ -76,7 +76,7 @@ def test_progress_falls_silent_where_the_console_fails_and_the_metrics_go_on(tmp
     stream = Fragile(error, after=3)
     progress = Progress(tmp_path, Console(file=stream, force_terminal=live, width=80))
     assert made.run(progress) is None
-    progress.close(made)
+    progress.close(made.status())
     assert progress.silent and stream.getvalue()
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["steps"] >= 200 and any("evaluation/trained" in row for row in rows)

@@ -149,7 +149,7 @@ def soak(folder, kills, pause):
         thread.start()
         assert training.run(progress) == signal.SIGINT
     finally:
-        progress.close(training)
+        progress.close(training.status())
         thread.join()
         training.close()
     return training, killed
@@ -178,7 +178,7 @@ def test_segments_of_weights_that_are_too_old_are_dropped_and_counted(tmp_path):
         assert counts["segments/failed"] > 0 and counts["segments/balance"] == 0
         assert counts["segments/acknowledged"] == len(list(training.experience.log.scan()))
     finally:
-        progress.close(training)
+        progress.close(training.status())
         training.close()
 
 

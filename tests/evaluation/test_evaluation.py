@@ -328,14 +328,14 @@ def test_lines_that_are_no_evaluations_are_passed_over(tmp_path):
 def test_an_evaluation_that_a_kill_cut_short_is_done_again(tmp_path):
     schedule = EvaluationSchedule(tmp_path, 100)
     schedule.begin(200, 20, 3.0)
-    schedule.resume(200)
+    schedule.restore(200)
     assert schedule.due(200)
     schedule.begin(200, 20, 3.0)
     outcomes = [Outcome(score, 0, 5, number) for number, score in enumerate((1.0, -1.0, 1.0))]
     results = Evaluated({"alone": outcomes}, 0.5)
     assert schedule.finish(results, 19) is None  # of an older checkpoint, whose actor was given up
     assert schedule.finish(results, 20) == evaluations.read(tmp_path)[0]
-    schedule.resume(200)
+    schedule.restore(200)
     assert not schedule.due(250) and schedule.due(300)
 
 

@@ -85,7 +85,7 @@ def test_a_run_recovers_from_a_bad_spell(tmp_path, armed, monkeypatch):
     assert training.run(progress) is None
     assert training.recoveries == 1 and training.learner.updates == int((training.replay.steps - 100) * 0.1)
     assert training.learner.is_finite(torch.zeros(1, 4))
-    progress.close(training)
+    progress.close(training.status())
     training.close()
 
 
@@ -103,6 +103,6 @@ def test_weights_that_are_no_numbers_are_never_published(tmp_path, armed):
         assert torch.equal(tensor, good[name])
     armed("learner.poison_weights:trip")
     training.learner.updates += 1
-    with pytest.raises(NonFiniteError, match="the weights are no numbers"):
+    with pytest.raises(NonFiniteError, match="the weights are not finite"):
         play_on(training)
     training.close()

@@ -66,15 +66,15 @@ def test_failed_checkpoints_are_counted_and_end_the_run_only_where_that_is_wante
     training = made(tmp_path, GAME)
     for _ in range(3):
         training.save()
-    training.writer.wait()
-    assert training.writer.failures == 3 and "No space" in str(training.writer.error)
+    training.snapshots.writer.wait()
+    assert training.snapshots.writer.failures == 3 and "No space" in str(training.snapshots.writer.error)
     with pytest.raises(SaveError, match="No space left"):
         training.save(wait=True)
     training.close()
     strict = made(tmp_path / "strict", GAME, "run.failed_saves=2")
     strict.save()
     strict.save()
-    strict.writer.wait()
+    strict.snapshots.writer.wait()
     with pytest.raises(SaveError):
         strict.save()
     strict.close()

@@ -56,14 +56,22 @@ def in_child(function, armed="", kill_after=None):
 
 
 def made(folder, game, *settings):
+    """A run whose folder is open."""
+    training = unopened(folder, game, *settings)
+    training.open()
+    return training
+
+
+def unopened(folder, game, *settings):
     return Training(build.configure(game, [parse_settings([*TINY, *settings])]), folder)
 
 
 def go(folder, game, *settings, console=None):
-    """What muzero-train does, without the evaluation at the end: begins a run, or goes on with it."""
-    training = made(folder, game, *settings)
+    """What muzero-train does, without the evaluation at the end: begins a run, or resumes it."""
+    training = unopened(folder, game, *settings)
     console = console or Console(quiet=True)
     with owned(folder):
+        training.open()
         if (folder / "config.toml").exists():
             train.go_on(training, folder, console)
         (folder / "config.toml").write_text(training.config.to_toml())
@@ -74,7 +82,7 @@ def go(folder, game, *settings, console=None):
             training.run(progress)
             (folder / "digest").write_text(digest(training))
         finally:
-            progress.close(training)
+            progress.close(training.status())
             training.close()
     return training
 

@@ -23,7 +23,7 @@ def run(training):
     training.folder.mkdir(parents=True, exist_ok=True)
     progress = Progress(training.folder, Console(quiet=True))
     training.run(progress)
-    progress.close(training)
+    progress.close(training.status())
     training.experience.close()
     return training
 

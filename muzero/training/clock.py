@@ -1,0 +1,47 @@
+"""The time that a run takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from muzero.runs.fields import number
+
+PHASES = ("play", "learn", "evaluate", "save", "wait")
+
+
+class Clock:
+    """Seconds of training over all sessions of a run, and how this session spends them."""
+
+    def __init__(self) -> None:
+        self.phases: dict[str, float] = dict.fromkeys(PHASES, 0.0)  # seconds of this session
+        self.restore(0.0)
+
+    def seconds(self) -> float:
+        """Seconds of training, earlier sessions of this run included."""
+        return self.elapsed + time.monotonic() - self.began
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Count the time of a block for one of the `PHASES`."""
+        began = time.perf_counter()
+        yield
+        self.phases[phase] += time.perf_counter() - began
+
+    def state(self) -> float:
+        """What `restore` needs: the seconds of training."""
+        return self.seconds()
+
+    def check(self, value: Any) -> None:
+        """Refuse what is not a state of a clock.
+
+        Raises:
+            ValueError: saying what was expected.
+        """
+        number("seconds", value, 0.0)
+
+    def restore(self, value: float) -> None:
+        """Count from now on, after this many seconds of earlier sessions."""
+        self.elapsed, self.began = float(value), time.monotonic()

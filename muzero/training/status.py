@@ -1,0 +1,46 @@
+"""What a run is doing at one moment: a plain record that the loop makes and `progress` draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from muzero.runs.evaluations import Evaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Where a run stands.
+
+    Counts belong to the whole run, earlier sessions included; `phases` and `counters` to this session.
+    """
+
+    clock: float  # seconds of a monotonic clock, for rates
+    steps: int  # environment steps so far
+    goal: int  # environment steps of the whole run
+    start: int  # environment steps before learning begins
+    updates: int
+    seconds: float  # of training
+    done: float  # share of the run, 0 to 1
+    losses: Mapping[str, Tensor]  # of the last update, scalars on its device; empty before the first
+    score: float | None  # mean of the latest games of self-play, which explores
+    length: float | None  # mean steps of these games
+    greedy: Evaluation | None  # the last evaluation during the run, without exploration
+    phases: Mapping[str, float]  # seconds by what they were spent on
+    counters: Mapping[str, float]  # everything else that the files of metrics show
+    warnings: Sequence[str]  # everything that the user should know so far, the oldest first
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the run ends, if it continues at the same pace; None where that cannot be known yet."""
+        return self.seconds * (1 / self.done - 1) if 0 < self.done < 1 else None
+
+    def rates(self, before: Status) -> dict[str, float]:
+        """Steps and updates per second since an earlier moment of the same session."""
+        seconds = max(self.clock - before.clock, 1e-9)
+        return {
+            "steps_per_second": (self.steps - before.steps) / seconds,
+            "updates_per_second": (self.updates - before.updates) / seconds,
+        }
