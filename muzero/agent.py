@@ -10,8 +10,8 @@ import torch
 
 from muzero import build
 from muzero.config import Config, ConfigError, merge, read_layer
-from muzero.games.registry import view
-from muzero.interfaces import GameSpec, Positions, observe_first
+from muzero.games.registry import as_rules
+from muzero.interfaces import GameSpec, Positions, Rules, observe_first
 from muzero.planners.tree import TreePlanner
 from muzero.players.planning import PlanningPlayer
 from muzero.runs import checkpoint
@@ -94,7 +94,17 @@ class Agent:
         unseeded = np.zeros(len(observation), np.int64)
         return Positions(np.ascontiguousarray(observation, self.spec.dtype), legal, unseeded, None)
 
-    def choose(self, state: Any) -> int:
-        """Choose an action in a pyspiel state of the game that the agent learned."""
-        observation, legal = view([state])
-        return int(self.act(observation, legal)[0])
+    def choose(self, position: Rules | Any) -> int:
+        """Choose an action in a position of the game that the agent learned.
+
+        Args:
+            position: whose rules can be consulted, or a pyspiel.State.
+
+        Raises:
+            ValueError: if the game is over there, or it is another game.
+        """
+        rules = as_rules(position)
+        if rules.over:
+            raise ValueError(f"the game is over after {len(rules.history)} moves: there is nothing to choose")
+        observation, legal = rules.view()
+        return int(self.act(observation[None], legal[None])[0])

@@ -11,9 +11,9 @@ ends; a reward belongs to the player who just moved, a value to the player to mo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -99,8 +99,82 @@ class Games(ABC):
     def restore(self, state: dict[str, np.ndarray]) -> Timestep | None:
         """Bring back the games of `state` and show them again; None where that is impossible."""
 
+    def rules(self, slots: Sequence[int]) -> list[Rules] | None:
+        """The positions of these slots, for players that look ahead and for people.
+
+        Returns:
+            one position for each slot; None if the rules of this game cannot be consulted.
+        """
+        return None
+
     def close(self) -> None:  # noqa: B027 (most games hold nothing)
         """Release what the games hold."""
+
+
+@runtime_checkable
+class Rules(Protocol):
+    """A position of a game whose rules can be consulted.  It never changes: a move leads to another position.
+
+    Learning and planning do not use it.  It serves players that look ahead, records of games, and people.
+    """
+
+    @property
+    def game(self) -> str:
+        """Name of the rules, without parameters: "connect_four"."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What can vary in these rules: {"board_size": 9, "komi": 7.5}."""
+        ...
+
+    @property
+    def history(self) -> Sequence[int]:
+        """The actions since the start of the game."""
+        ...
+
+    @property
+    def over(self) -> bool:
+        """Whether the game has ended here."""
+        ...
+
+    @property
+    def to_move(self) -> int:
+        """The player to move, 0 or 1.  Which of them moves first depends on the game.  Meaningless at the end."""
+        ...
+
+    @property
+    def returns(self) -> Sequence[float]:
+        """Sum of rewards of each player so far."""
+        ...
+
+    def legal(self) -> list[int]:
+        """The legal actions, ascending; none at the end of the game."""
+        ...
+
+    def child(self, action: int) -> Rules:
+        """The position that an action leads to.
+
+        Raises:
+            ValueError: if the action is not legal here.
+        """
+        ...
+
+    def name(self, action: int) -> str:
+        """What an action is called here: "x(0,1)"."""
+        ...
+
+    def key(self) -> str:
+        """A text that two positions share if the game continues from both in the same way."""
+        ...
+
+    def draw(self) -> str:
+        """The position as a text for people."""
+        ...
+
+    def view(self) -> tuple[np.ndarray, np.ndarray]:
+        """The observation [*observation] of the player to move, and the legal actions [A] bool; all at the end."""
+        ...
 
 
 class EnvironmentFault(RuntimeError):
@@ -368,7 +442,13 @@ class Positions:
     observation: np.ndarray  # [B, *observation]
     legal: np.ndarray  # [B, A] bool
     seed: np.ndarray  # [B] int64, of whatever is random in choosing there
-    states: Sequence[Any] | None  # pyspiel states, of games that have them
+    rules: Sequence[Rules] | None  # the same positions, of games whose rules can be consulted
+
+    @classmethod
+    def of(cls, rules: Sequence[Rules], seed: np.ndarray) -> Positions:
+        """Positions by their rules.  seed: [B] int64."""
+        views = [position.view() for position in rules]
+        return cls(np.stack([seen for seen, _ in views]), np.stack([legal for _, legal in views]), seed, rules)
 
 
 class Moves(NamedTuple):

@@ -7,39 +7,47 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from muzero.interfaces import Rules
 from muzero.play.match import Outcome
 
 HISTORIES = "histories.jsonl"
-Players = tuple[str, str]  # first seat, second seat
 
 
-def save(folder: Path, game: str, player: str, opponent: str, outcomes: Iterable[Outcome]) -> None:
-    """Add games to the files of a folder: histories of actions for all games, SGF for Go, PGN for chess.
+class GameRecords:
+    """The files of a folder: action histories of all games (JSON), of Go also SGF, of chess also PGN."""
 
-    Args:
-        folder: made if it is missing.
-        game: "board/connect_four".
-        player: whose outcomes they are.
-        opponent: of the player.
-        outcomes: of the games.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    kind, _, name = game.partition("/")
-    rows = [(outcome, (player, opponent)[:: 1 if outcome.seat == 0 else -1]) for outcome in outcomes]
-    with (folder / HISTORIES).open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(history(game, outcome, players)) + "\n" for outcome, players in rows)
-    short = name.partition("(")[0]
-    if kind == "board" and short in FORMATS:
-        from muzero.games import board
+    def __init__(self, folder: Path, game: str, start: Rules | None) -> None:
+        """Make the folder if it is missing; files that are there are added to.
 
-        spiel = board.load(name)
-        suffix, written = FORMATS[short]
-        with (folder / f"games.{suffix}").open("a", encoding="utf-8") as file:
-            file.writelines(written(spiel, outcome, players) + "\n\n" for outcome, players in rows)
+        Args:
+            folder: of the files.
+            game: "board/connect_four".
+            start: the first position; None if the rules of the game cannot be consulted.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.game, self.start = folder, game, start
+
+    def add(self, player: str, opponent: str, outcomes: Iterable[Outcome]) -> None:
+        """Add finished games.
+
+        Args:
+            player: whose outcomes they are.
+            opponent: of the player.
+            outcomes: of the games.
+        """
+        rows = [(each, (player, opponent) if each.seat == 0 else (opponent, player)) for each in outcomes]
+        self._append(HISTORIES, [json.dumps(history(self.game, each, players)) + "\n" for each, players in rows])
+        if self.start is not None and self.start.game in FORMATS:
+            suffix, written = FORMATS[self.start.game]
+            self._append(f"games.{suffix}", [written(self.start, each, players) + "\n\n" for each, players in rows])
+
+    def _append(self, name: str, texts: Sequence[str]) -> None:
+        with (self.folder / name).open("a", encoding="utf-8") as file:
+            file.writelines(texts)
 
 
 def history(game: str, outcome: Outcome, players: Sequence[str]) -> dict[str, Any]:
-    """One game as plain values; its actions are OpenSpiel's, so that its states can be brought back."""
+    """One game as plain values; players: by seat.  Its actions bring every position back."""
     return {
         "game": game,
         "number": outcome.number,
@@ -52,25 +60,24 @@ def history(game: str, outcome: Outcome, players: Sequence[str]) -> dict[str, An
 
 
 def first_score(outcome: Outcome) -> float:
-    """To whoever moved first."""
+    """The score of the player who moved first."""
     return outcome.score if outcome.seat == 0 else 0.0 - outcome.score
 
 
-def sgf(game: Any, outcome: Outcome, players: Sequence[str]) -> str:
+def sgf(start: Rules, outcome: Outcome, players: Sequence[str]) -> str:
     """A game of Go in the Smart Game Format, FF[4]."""
-    rules = game.get_parameters()
-    size, score = rules["board_size"], first_score(outcome)
+    size, score = start.parameters["board_size"], first_score(outcome)
     how = "R" if outcome.resigned else ""
     result = "0" if score == 0 else f"{'B' if score > 0 else 'W'}+{how}"
-    state, moves = game.new_initial_state(), []
+    rules, moves = start, []
     for action in outcome.actions:
-        colour = "BW"[state.current_player()]
+        colour = "BW"[rules.to_move]
         row, column = divmod(action, size)
         # The first letter is the column, the second the row from the top; OpenSpiel counts rows from the bottom.
         point = "" if action == size * size else chr(97 + column) + chr(97 + size - 1 - row)
         moves.append(f";{colour}[{point}]")
-        state.apply_action(action)
-    head = f"(;FF[4]GM[1]CA[UTF-8]SZ[{size}]KM[{rules['komi']:g}]RU[Tromp-Taylor]"
+        rules = rules.child(action)
+    head = f"(;FF[4]GM[1]CA[UTF-8]SZ[{size}]KM[{start.parameters['komi']:g}]RU[Tromp-Taylor]"
     names = f"PB[{_escaped(players[0])}]PW[{_escaped(players[1])}]RE[{result}]"
     return head + names + f"C[{outcome.opening} random moves at the beginning]" + "".join(moves) + ")"
 
@@ -79,14 +86,14 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("]", "\\]")
 
 
-def pgn(game: Any, outcome: Outcome, players: Sequence[str]) -> str:
+def pgn(start: Rules, outcome: Outcome, players: Sequence[str]) -> str:
     """A game of chess in Portable Game Notation."""
     # OpenSpiel's player 1 has the white pieces, and moves first; outcomes are by who moves first.
     result = {1: "1-0", 0: "1/2-1/2", -1: "0-1"}[int(first_score(outcome))]
-    state, words = game.new_initial_state(), []
+    rules, words = start, []
     for ply, action in enumerate(outcome.actions):
-        words += ([f"{ply // 2 + 1}."] if ply % 2 == 0 else []) + [state.action_to_string(action)]
-        state.apply_action(action)
+        words += ([f"{ply // 2 + 1}."] if ply % 2 == 0 else []) + [rules.name(action)]
+        rules = rules.child(action)
     tags = {"Event": "muzero", "Round": outcome.number, "White": players[0], "Black": players[1], "Result": result}
     tags["Termination"] = "resigned" if outcome.resigned else "normal"
     text = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": " "})
@@ -99,7 +106,8 @@ def pgn(game: Any, outcome: Outcome, players: Sequence[str]) -> str:
     return head + "\n" + "\n".join([*lines, line])
 
 
-FORMATS: dict[str, tuple[str, Callable[[Any, Outcome, Sequence[str]], str]]] = {
+FORMATS: dict[str, tuple[str, Callable[[Rules, Outcome, Sequence[str]], str]]] = {
     "go": ("sgf", sgf),
     "chess": ("pgn", pgn),
 }
+"""Ending of the file and writer, by the name of the rules."""

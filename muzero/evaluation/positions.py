@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from muzero import build
+from muzero.config import Config
 from muzero.evaluation.intervals import finite, wilson
-from muzero.interfaces import Player, PlayerError, Positions
+from muzero.interfaces import Player, PlayerError, Positions, Rules
 from muzero.players.perfect import PerfectPlayer, outcome
 from muzero.util.text import printable
 
@@ -19,7 +21,6 @@ BATCH = 256  # positions that a player sees at a time
 PLIES = (0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40)  # where the groups by number of plies begin
 FEWEST, MOST = 2, 32  # plies of positions that are made
 TRIES = 1000  # random games for each position wanted, before giving up
-View = Callable[[Sequence[Any]], tuple[np.ndarray, np.ndarray]]  # pyspiel states -> observations, legal
 
 
 class PositionsError(ValueError):
@@ -39,10 +40,21 @@ class Scored:
         return max(self.scores.values())
 
 
-def read(path: Path, game: Any) -> list[Scored]:
+def start(config: Config) -> Rules | None:
+    """The first position of a game; None if its rules cannot be consulted."""
+    games = build.games(config, 1, training=False)
+    try:
+        games.reset(np.zeros(1, np.int64))
+        found = games.rules([0])
+        return found[0] if found else None
+    finally:
+        games.close()
+
+
+def read(path: Path, start: Rules) -> list[Scored]:
     """Positions from a file of lines {"moves": [3, 2], "scores": {"0": -1, ...}}.
 
-    game: the pyspiel game.
+    start: the first position of the game.
 
     Raises:
         PositionsError: naming the line and what is wrong with it.
@@ -51,13 +63,13 @@ def read(path: Path, game: Any) -> list[Scored]:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise PositionsError(f"--positions {path}: {getattr(error, 'strerror', None) or error}") from error
-    found = [_parse(f"{path}:{number}", line, game) for number, line in enumerate(lines, 1) if line.strip()]
+    found = [_parse(f"{path}:{number}", line, start) for number, line in enumerate(lines, 1) if line.strip()]
     if not found:
         raise PositionsError(f"--positions {path} holds no position")
     return found
 
 
-def _parse(where: str, line: str, game: Any) -> Scored:
+def _parse(where: str, line: str, start: Rules) -> Scored:
     try:
         row = json.loads(line)
         moves = [int(move) for move in row["moves"]]
@@ -65,22 +77,21 @@ def _parse(where: str, line: str, game: Any) -> Scored:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         expected = '{"moves": [3, 2], "scores": {"0": -1, ...}}'
         raise PositionsError(f"{where}: expected {expected}, got {printable(line)} ({error!r})") from error
-    state = _state(game, moves, where)
-    legal = [] if state.is_terminal() else state.legal_actions()
+    legal = _after(start, moves, where).legal()
     if not legal or sorted(scores) != sorted(legal):
         raise PositionsError(f"{where}: scores are of the moves {sorted(scores)}; legal there are {sorted(legal)}")
     if not np.isfinite(list(scores.values())).all():
-        raise PositionsError(f"{where}: a score is no number")
+        raise PositionsError(f"{where}: a score is not finite")
     return Scored(moves, scores)
 
 
-def _state(game: Any, moves: Sequence[int], where: str) -> Any:
-    state = game.new_initial_state()
+def _after(start: Rules, moves: Sequence[int], where: str) -> Rules:
+    rules = start
     for number, move in enumerate(moves, 1):
-        if state.is_terminal() or move not in state.legal_actions():
-            raise PositionsError(f"{where}: move {number}, {move}, is not legal in {game}")
-        state.apply_action(move)
-    return state
+        if move not in rules.legal():
+            raise PositionsError(f"{where}: move {number}, {move}, is not legal in {start.game}")
+        rules = rules.child(move)
+    return rules
 
 
 def write(path: Path, positions: Iterable[Scored]) -> None:
@@ -91,42 +102,51 @@ def write(path: Path, positions: Iterable[Scored]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
-def everywhere(game: Any, oracle: PerfectPlayer) -> list[Scored]:
-    """Every position of a small game in which somebody is to move."""
+def everywhere(start: Rules, oracle: PerfectPlayer) -> list[Scored]:
+    """Every position of a small game in which a player is to move."""
     seen: dict[str, Scored] = {}
-    waiting = [game.new_initial_state()]
+    waiting = [start]
     while waiting:
-        state = waiting.pop()
-        key = f"{state.current_player()} {state}"
-        if state.is_terminal() or key in seen:
+        rules = waiting.pop()
+        if rules.over or rules.key() in seen:
             continue
-        seen[key] = Scored(list(state.history()), oracle.scores(state))
-        waiting += [state.child(action) for action in state.legal_actions()]
+        seen[rules.key()] = Scored(list(rules.history), oracle.scores(rules))
+        waiting += [rules.child(action) for action in rules.legal()]
     return list(seen.values())
 
 
-def fresh(game: Any, oracle: PerfectPlayer, count: int, seed: int) -> list[Scored]:
+def fresh(start: Rules, oracle: PerfectPlayer, count: int, seed: int, longest: int | None = None) -> list[Scored]:
     """Positions after 2 to 32 random plies in which moves differ in outcome, no two alike.
+
+    Args:
+        start: the first position of the game.
+        oracle: knows the scores of moves.
+        count: how many.
+        seed: of the plies.
+        longest: plies of the longest game, if that is known.
 
     Raises:
         PositionsError: if the game has too few of them.
     """
     rng = np.random.default_rng([seed, 3])
+    most = MOST if longest is None else min(MOST, longest - 1)
     found: dict[str, Scored] = {}
     for _ in range(TRIES * count):
-        state = game.new_initial_state()
-        for _ in range(rng.integers(FEWEST, min(MOST, game.max_game_length() - 1) + 1)):
-            state.apply_action(int(rng.choice(state.legal_actions())))
-            if state.is_terminal():
+        rules = start
+        for _ in range(rng.integers(FEWEST, most + 1)):
+            rules = rules.child(int(rng.choice(rules.legal())))
+            if rules.over:
                 break
-        if state.is_terminal() or str(state) in found:
+        if rules.over or rules.key() in found:
             continue
-        scores = oracle.scores(state)
+        scores = oracle.scores(rules)
         if len({outcome(score) for score in scores.values()}) > 1:
-            found[str(state)] = Scored(list(state.history()), scores)
+            found[rules.key()] = Scored(list(rules.history), scores)
         if len(found) == count:
             return list(found.values())
-    raise PositionsError(f"--positions fresh:{count}: {game} gave only {len(found)} positions in which moves differ")
+    raise PositionsError(
+        f"--positions fresh:{count}: {start.game} gave only {len(found)} positions in which moves differ"
+    )
 
 
 @dataclass(frozen=True)
@@ -162,14 +182,13 @@ class Quality:
         }
 
 
-def quality(player: Player, positions: Sequence[Scored], game: Any, view: View, seed: int) -> Quality:
+def quality(player: Player, positions: Sequence[Scored], start: Rules, seed: int) -> Quality:
     """Have a player choose in every position, and compare.
 
     Args:
         player: to be examined.
         positions: with the scores of all moves.
-        game: the pyspiel game.
-        view: what a player sees of pyspiel states.
+        start: the first position of the game.
         seed: of what is random in a player's choices.
 
     Raises:
@@ -178,9 +197,8 @@ def quality(player: Player, positions: Sequence[Scored], game: Any, view: View, 
     optimal, preserving, error = [], [], []
     for begin in range(0, len(positions), BATCH):
         some = positions[begin : begin + BATCH]
-        states = [_state(game, each.moves, "a position") for each in some]
         seeds = np.random.SeedSequence([seed, 4, begin]).generate_state(len(some), np.uint32).astype(np.int64)
-        moves = player.act(Positions(*view(states), seeds, states))
+        moves = player.act(Positions.of([_after(start, each.moves, "a position") for each in some], seeds))
         for each, action, value in zip(some, moves.action.tolist(), moves.value.tolist(), strict=True):
             if action not in each.scores:
                 raise PlayerError(f"the player chose {action} after {each.moves}; legal are {sorted(each.scores)}")

@@ -1,7 +1,8 @@
-"""Published scores to hold our own against, each with its source."""
+"""Published scores to compare ours with, each with its source."""
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -14,27 +15,16 @@ class Reference(NamedTuple):
 
 
 def of(game: str) -> list[Reference]:
-    """What is published for a game, "atari/pong"; none where nothing is known here."""
-    kind, _, name = game.partition("/")
-    if kind == "atari" and name in ATARI:
-        random, human = ATARI[name]
-        return [Reference("random", random, ATARI_SOURCE), Reference("human", human, ATARI_SOURCE)]
-    if kind == "gym":
-        rows = CONTROL.get(name.partition("-v")[0], {})
-        return [Reference(agent, score, f"{CONTROL_SOURCE}, {steps} steps") for agent, (score, steps) in rows.items()]
-    if kind == "minatar" and name in MINATAR:
-        score, frames = MINATAR[name]
-        return [Reference("DQN", score, f"{MINATAR_SOURCE}, {frames} frames")]
-    return []
+    """What is published for a game, "atari/pong"; nothing for games that are not in the tables."""
+    return PUBLISHED.get(re.sub(r"-v\d+$", "", game), [])
 
 
 def human_normalised(game: str, score: float) -> float | None:
-    """0 at random play, 1 at a human tester (Mnih et al. 2015); None for games other than the 57 of Atari."""
-    kind, _, name = game.partition("/")
-    if kind != "atari" or name not in ATARI:
+    """0 at random play, 1 at a human tester (Mnih et al. 2015); None where not both are published."""
+    published = {row.agent: row.score for row in of(game)}
+    if not {"random", "human"} <= published.keys():
         return None
-    random, human = ATARI[name]
-    return (score - random) / (human - random)
+    return (score - published["random"]) / (published["human"] - published["random"])
 
 
 ATARI_SOURCE = "Wang et al. 2016 (arXiv 1511.06581), no-op starts; as in Badia et al. 2020 (arXiv 2003.13350)"
@@ -108,3 +98,21 @@ CONTROL = {  # mean reward, training steps
 
 MINATAR_SOURCE = "Young and Tian 2019 (arXiv 1903.03176), read off a plot: ±5 %"
 MINATAR = {"breakout": (9.2, "1M"), "freeway": (47.0, "1M"), "asterix": (7.0, "1M"), "space_invaders": (33.0, "1M")}
+
+PUBLISHED = {
+    **{
+        f"atari/{name}": [Reference("random", random, ATARI_SOURCE), Reference("human", human, ATARI_SOURCE)]
+        for name, (random, human) in ATARI.items()
+    },
+    **{
+        f"gym/{name}": [
+            Reference(agent, mean, f"{CONTROL_SOURCE}, {steps} steps") for agent, (mean, steps) in agents.items()
+        ]
+        for name, agents in CONTROL.items()
+    },
+    **{
+        f"minatar/{name}": [Reference("DQN", score, f"{MINATAR_SOURCE}, {frames} frames")]
+        for name, (score, frames) in MINATAR.items()
+    },
+}
+"""By the game's name without the version at its end."""

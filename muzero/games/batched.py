@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from muzero.games.faults import Faults, describe, raise_interrupt
-from muzero.interfaces import EnvironmentFault, Games, GameSpec, Timestep
+from muzero.interfaces import EnvironmentFault, Games, GameSpec, Rules, Timestep
 from muzero.util.seeds import derive
 from muzero.util.text import nearest
 
@@ -82,6 +82,10 @@ class OneGame(ABC):
     @abstractmethod
     def legal(self) -> Sequence[int] | None:
         """The legal actions, None for all.  Not asked where the game has ended."""
+
+    def rules(self) -> Rules | None:
+        """The position, for players that look ahead; None if the rules cannot be consulted."""
+        return None
 
     def close(self) -> None:  # noqa: B027 - most games hold nothing
         """Release what the game holds."""
@@ -171,6 +175,11 @@ class BatchedGames(Games):
 
         self._each(replay, strict=True)
         return self._show()
+
+    def rules(self, slots: Sequence[int]) -> list[Rules] | None:
+        found = [self._games[slot].rules() for slot in slots]
+        known = [position for position in found if position is not None]
+        return known if len(known) == len(found) else None
 
     def close(self) -> None:
         for game in self._games:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -83,13 +83,7 @@ class BoardGames(BatchedGames):
             max_steps=game.max_game_length(),
         )
         plies = min(random_plies, game.max_game_length() - 1) if training else 0
-        self._boards = [_Board(game, discount, plies) for _ in range(batch)]
-        super().__init__(spec, self._boards)
-
-    @property
-    def states(self) -> list[Any]:
-        """The pyspiel state of each game."""
-        return [board.state for board in self._boards]
+        super().__init__(spec, [_Board(game, discount, plies) for _ in range(batch)])
 
 
 def names() -> list[str]:
@@ -100,26 +94,6 @@ def names() -> list[str]:
         for kind in pyspiel.registered_games()
         if kind.default_loadable and kind.min_num_players <= 2 and not _objection(pyspiel, kind, kind.min_num_players)
     )
-
-
-def observation(state: Any) -> np.ndarray:
-    """What the player to move sees in a pyspiel state, as games of `BoardGames` show it."""
-    game = state.get_game()
-    out = np.empty(_shape(game), np.float32)
-    _Eyes(game).look(state, out)
-    return out
-
-
-def legal(state: Any) -> np.ndarray:
-    """[A] bool: the legal actions in a pyspiel state; all where the game is over."""
-    allowed = np.full(state.num_distinct_actions(), state.is_terminal())
-    allowed[state.legal_actions()] = True
-    return allowed
-
-
-def view(states: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Observations [B, ...] and legal actions [B, A] of pyspiel states, as players see them."""
-    return np.stack([observation(state) for state in states]), np.stack([legal(state) for state in states])
 
 
 def load(name: str) -> Any:
@@ -227,3 +201,73 @@ class _Board(OneGame):
 
     def legal(self) -> Sequence[int]:
         return self.state.legal_actions()
+
+    def rules(self) -> BoardRules:
+        return BoardRules(self.state.clone(), self._eyes)
+
+
+class BoardRules:
+    """`Rules` by OpenSpiel.  Its players are numbered as OpenSpiel numbers them."""
+
+    def __init__(self, state: Any, eyes: _Eyes | None = None) -> None:
+        """state: a pyspiel state, which must not be changed any more.  eyes: of its game, if there are some."""
+        self.state = state
+        self._eyes = eyes
+
+    @property
+    def game(self) -> str:
+        return self.state.get_game().get_type().short_name
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        return self.state.get_game().get_parameters()
+
+    @property
+    def history(self) -> Sequence[int]:
+        return self.state.history()
+
+    @property
+    def over(self) -> bool:
+        return self.state.is_terminal()
+
+    @property
+    def to_move(self) -> int:
+        return self.state.current_player()
+
+    @property
+    def returns(self) -> Sequence[float]:
+        return self.state.returns()
+
+    def legal(self) -> list[int]:
+        return self.state.legal_actions()
+
+    def child(self, action: int) -> BoardRules:
+        if action not in self.legal():
+            raise ValueError(f"board/{self.state.get_game()}: action {action} is not legal; legal are {self.legal()}")
+        return BoardRules(self.state.child(action), self._eyes)
+
+    def name(self, action: int) -> str:
+        return self.state.action_to_string(action)
+
+    def key(self) -> str:
+        return f"{self.state.current_player()} {self.state}"
+
+    def draw(self) -> str:
+        return str(self.state)
+
+    def view(self) -> tuple[np.ndarray, np.ndarray]:
+        game = self.state.get_game()
+        if self._eyes is None:
+            self._eyes = _Eyes(game)
+        seen = np.empty(_shape(game), np.float32)
+        self._eyes.look(self.state, seen)
+        legal = np.full(game.num_distinct_actions(), self.over)
+        legal[self.legal()] = True
+        return seen, legal
+
+    def long_algebraic(self) -> tuple[str, list[str], dict[str, int]]:
+        """Chess as programs exchange it: the first position (FEN), the moves so far, and the legal moves by name."""
+        chess = need("pyspiel.chess", "chess", "open_spiel", "board")
+        moves = [move.to_lan() for move in self.state.moves_history()]
+        board = self.state.board()
+        return self.state.start_fen(), moves, {chess.action_to_move(a, board).to_lan(): a for a in self.legal()}

@@ -23,6 +23,9 @@ class TurnGame(Protocol):
     """The form of a game for two players, who need not move in turn.  Inherit from it or not, as you like.
 
     One player's sum of rewards is the other's with its sign turned.
+
+    A game without chance may offer more, for players that look ahead (minimax), `--positions`, and people:
+    `clone()`, an independent copy; `action_name(action)`, what an action is called; `__str__`, the board as a text.
     """
 
     actions: int
@@ -140,23 +143,41 @@ def _turn_games(
 ) -> tuple[GameSpec, list[OneGame]]:
     shape, actions = tuple(instances[0].observation_shape), int(instances[0].actions)
     spec = GameSpec(game, shape, "float32", actions, (-discount, 0.0, discount), max_steps=max_steps)
-    return spec, [_Turns(one, discount) for one in instances]
+    return spec, [_Turns(game, one, discount) for one in instances]
 
 
 class _Turns(OneGame):
-    def __init__(self, game: TurnGame, discount: float) -> None:
+    def __init__(self, name: str, game: TurnGame, discount: float) -> None:
+        self._name = name
         self._game = game
         self._discount = discount
+        self._history: list[int] = []
+        self._returns = [0.0, 0.0]
+        self._over = False
 
     def reset(self, seed: int) -> None:
         self._game.reset(seed)
+        self._history, self._returns, self._over = [], [0.0, 0.0], False
 
     def step(self, action: int) -> tuple[float, float, bool]:
         player = self._game.to_move()
         reward, over = self._game.step(action)
-        if truth(over, "over"):
+        self._over = truth(over, "over")
+        self._history.append(action)
+        self._returns[player] += float(reward)
+        self._returns[1 - player] -= float(reward)
+        if self._over:
             return float(reward), 0.0, False
         return float(reward), self._discount if self._game.to_move() == player else -self._discount, False
+
+    def rules(self) -> TurnRules | None:
+        return TurnRules(self.clone()) if hasattr(self._game, "clone") else None
+
+    def clone(self) -> _Turns:
+        """An independent copy of a game that offers `clone`."""
+        copy = _Turns(self._name, self._game.clone(), self._discount)  # type: ignore[attr-defined]
+        copy._history, copy._returns, copy._over = list(self._history), list(self._returns), self._over
+        return copy
 
     def observe(self, out: np.ndarray) -> None:
         seen = np.asarray(self._game.observation())
@@ -169,3 +190,49 @@ class _Turns(OneGame):
         if mask.shape != (self._game.actions,):
             raise ValueError(f"legal of shape {mask.shape}, expected ({self._game.actions},)")
         return np.flatnonzero(mask).tolist()
+
+
+class TurnRules:
+    """`Rules` by a `TurnGame` that offers `clone`."""
+
+    def __init__(self, turns: _Turns) -> None:
+        """turns: the game, which must not be changed any more."""
+        self._turns = turns
+        self.game: str = turns._name
+        self.parameters: dict[str, Any] = {}
+        self.history: list[int] = turns._history
+        self.returns: list[float] = turns._returns
+        self.over: bool = turns._over
+
+    @property
+    def to_move(self) -> int:
+        return int(self._turns._game.to_move())
+
+    def legal(self) -> list[int]:
+        return [] if self.over else list(self._turns.legal())
+
+    def child(self, action: int) -> TurnRules:
+        if action not in self.legal():
+            raise ValueError(f"{self.game}: action {action} is not legal; legal are {self.legal()}")
+        after = self._turns.clone()
+        after.step(action)
+        return TurnRules(after)
+
+    def name(self, action: int) -> str:
+        named = getattr(self._turns._game, "action_name", str)
+        return str(named(action))
+
+    def key(self) -> str:
+        # The form of a game promises that the player to move sees all that matters.
+        return f"{self.over or self.to_move} {self.returns} {self.view()[0].tolist()}"
+
+    def draw(self) -> str:
+        game = self._turns._game
+        return str(game) if type(game).__str__ is not object.__str__ else str(self.view()[0])
+
+    def view(self) -> tuple[np.ndarray, np.ndarray]:
+        seen = np.empty(tuple(self._turns._game.observation_shape), np.float32)
+        self._turns.observe(seen)
+        allowed = np.full(self._turns._game.actions, self.over)
+        allowed[self.legal()] = True
+        return seen, allowed

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from muzero.config import Config, ConfigError, Layer, merge
 from muzero.games import arcade, board, control, minatar
 from muzero.games.arcade import ArcadeGames
-from muzero.games.board import BoardGames
+from muzero.games.board import BoardGames, BoardRules
 from muzero.games.control import ControlGames
 from muzero.games.minatar import MinatarGames
 from muzero.games.python import PythonGames
+from muzero.interfaces import Rules
 from muzero.util.extras import MissingExtra
 from muzero.util.text import nearest, printable
 
@@ -54,9 +53,17 @@ def _with_game(config: Config, changes: Mapping[str, object]) -> Config:
     return Config({**config.tables, **changed.tables})
 
 
-def view(states: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Observations [B, ...] and legal actions [B, A] of pyspiel states, as players see them."""
-    return board.view(states)
+def as_rules(position: Any) -> Rules:
+    """A position whose rules can be consulted, from one or from a pyspiel state.
+
+    Raises:
+        TypeError: if it is something else.
+    """
+    if isinstance(position, Rules):
+        return position
+    if all(hasattr(position, name) for name in ("get_game", "clone", "is_terminal")):
+        return BoardRules(position.clone())
+    raise TypeError(f"expected a position (muzero.interfaces.Rules) or a pyspiel.State, got {type(position).__name__}")
 
 
 def playable() -> dict[str, list[str] | str]:

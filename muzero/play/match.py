@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -129,10 +129,9 @@ class _Table:
 
     def _positions(self, rows: np.ndarray) -> Positions:
         slots = np.flatnonzero(rows).tolist()
-        states: Sequence[Any] | None = getattr(self.games, "states", None)
         seeds = [derive(self.seeds[slot], int(self.steps[slot])) for slot in slots]
-        chosen = [states[slot] for slot in slots] if states is not None else None
-        return Positions(self.now.observation[rows], self.now.legal[rows], np.array(seeds, np.int64), chosen)
+        rules = self.games.rules(slots)
+        return Positions(self.now.observation[rows], self.now.legal[rows], np.array(seeds, np.int64), rules)
 
     def _finish(self, slot: int) -> None:
         if self.steps[slot] <= len(self.forced[slot]):

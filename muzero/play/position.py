@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from muzero.config import ConfigError
-from muzero.games.board import BoardGames
-from muzero.interfaces import Games
+from muzero.interfaces import Games, Rules
 from muzero.search import Tree
 from muzero.util.text import nearest
 
@@ -25,7 +22,7 @@ class Position:
         Args:
             games: a batch of one.
             seed: of the game's own randomness.
-            moves: actions by number or, in board games, by name, with spaces in between.
+            moves: actions by number or, where the rules name them, by name, with spaces in between.
 
         Raises:
             ConfigError: if a move is not legal, or the game is over at the end.
@@ -36,7 +33,7 @@ class Position:
         waiting = " ".join(moves.split())
         while waiting:
             action, waiting = self._next(waiting)
-            self.played.append(action_name(self.state, action))
+            self.played.append(action_name(self.rules, action))
             self.now = games.step(np.array([action]))
             if self.now.last[0]:
                 raise ConfigError(
@@ -44,22 +41,23 @@ class Position:
                 )
 
     @property
-    def state(self) -> Any:
-        """The pyspiel state; None where the game is none of OpenSpiel's."""
-        return self._games.states[0] if isinstance(self._games, BoardGames) else None
+    def rules(self) -> Rules | None:
+        """The position as the rules have it; None if they cannot be consulted."""
+        found = self._games.rules([0])
+        return found[0] if found else None
 
     @property
     def text(self) -> str:
         """The position for a person."""
-        if self.state is not None:
-            return str(self.state)
+        if self.rules is not None:
+            return self.rules.draw()
         seen = self.now.observation[0]
         numbers = f" [{' '.join(f'{number:.4g}' for number in seen.flat)}]" if seen.size <= SMALL else ""
         return f"observation {'x'.join(map(str, seen.shape))} {seen.dtype}{numbers}"
 
     def _next(self, text: str) -> tuple[int, str]:
         """The first move of a text, and the rest of it.  Names can hold spaces, so the longest that fits counts."""
-        names = {int(a): action_name(self.state, int(a)) for a in np.flatnonzero(self.now.legal[0])}
+        names = {int(a): action_name(self.rules, int(a)) for a in np.flatnonzero(self.now.legal[0])}
         fitting = [action for action, name in names.items() if f"{text} ".startswith(f"{name} ")]
         if fitting:
             action = max(fitting, key=lambda each: len(names[each]))
@@ -80,37 +78,36 @@ class Position:
         )
 
 
-def action_name(state: Any, action: int) -> str:
-    """What a move is called in a pyspiel state; its number if the state is None."""
-    return str(action) if state is None else state.action_to_string(action)
+def action_name(rules: Rules | None, action: int) -> str:
+    """What an action is called in a position; its number where the rules cannot be consulted."""
+    return str(action) if rules is None else rules.name(action)
 
 
 class TreeNames:
     """Names of the actions in a tree.  A model may imagine what the rules forbid: from there on they are numbers."""
 
-    def __init__(self, tree: Tree, state: Any, row: int = 0) -> None:
-        """state: the pyspiel state at the root, None for other games."""
+    def __init__(self, tree: Tree, rules: Rules | None, row: int = 0) -> None:
+        """rules: the position at the root; None where the rules cannot be consulted."""
         self._parent, self._action = tree.parent[row], tree.action[row]
-        self._states: dict[int, Any] = {0: state}
+        self._rules: dict[int, Rules | None] = {0: rules}
 
     def __call__(self, node: int, action: int) -> str:
-        state = self._state(node)
-        if state is None:
+        rules = self._at(node)
+        if rules is None:
             return str(action)
-        if action in state.legal_actions():
-            return action_name(state, action)
-        return f"{action} ({'after the end' if state.is_terminal() else 'not legal'})"
+        if action in rules.legal():
+            return rules.name(action)
+        return f"{action} ({'after the end' if rules.over else 'not legal'})"
 
-    def _state(self, node: int) -> Any:
-        """The pyspiel state at a node; None where the rules do not lead there."""
+    def _at(self, node: int) -> Rules | None:
+        """The position at a node; None where the rules do not lead there."""
         path = []
-        while node not in self._states:
+        while node not in self._rules:
             path.append(node)
             node = int(self._parent[node])
-        state = self._states[node]
+        rules = self._rules[node]
         for index in reversed(path):
             action = int(self._action[index])
-            if state is not None:
-                state = state.child(action) if action in state.legal_actions() else None
-            self._states[index] = state
-        return state
+            rules = rules.child(action) if rules is not None and action in rules.legal() else None
+            self._rules[index] = rules
+        return rules

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from muzero.interfaces import RESIGN, Moves, PlayerError, Positions
+from muzero.interfaces import RESIGN, Moves, PlayerError, Positions, Rules
 from muzero.players.engine import Engine, parts
 from muzero.util.text import printable
 
-COLOURS = {"B": "black", "W": "white"}
+COLOURS = ("black", "white")
 SEED = "set_random_seed"  # of GNU Go
 CLEANUP = "kgs-genmove_cleanup"
 
@@ -36,19 +35,19 @@ class GtpPlayer:
         self._known = set(known.split())
 
     def act(self, positions: Positions) -> Moves:
-        if positions.states is None or any(s.get_game().get_type().short_name != "go" for s in positions.states):
+        if positions.rules is None or any(rules.game != "go" for rules in positions.rules):
             raise PlayerError(f"gtp:{printable(self._engine.command)} plays board/go(...) only")
-        rows = zip(positions.states, positions.seed, strict=True)
-        actions = [self._choose(state, int(seed)) for state, seed in rows]
+        rows = zip(positions.rules, positions.seed, strict=True)
+        actions = [self._choose(rules, int(seed)) for rules, seed in rows]
         return Moves(np.array(actions, np.int64), np.full(len(actions), np.nan, np.float32))
 
-    def _choose(self, state: Any, seed: int) -> int:
-        rules = state.get_game().get_parameters()
-        size, komi = rules["board_size"], rules["komi"]
-        if rules["handicap"]:
+    def _choose(self, rules: Rules, seed: int) -> int:
+        size, komi = rules.parameters["board_size"], rules.parameters["komi"]
+        if rules.parameters["handicap"]:
             raise PlayerError("gtp: games with a handicap cannot be set up; leave handicap=0")
-        moves = [vertex(state, step.player, step.action) for step in state.full_history()]
-        colour = COLOURS["BW"[state.current_player()]]
+        # Without a handicap the colours alternate, black first.
+        moves = [f"{COLOURS[ply % 2]} {vertex(rules, action)}" for ply, action in enumerate(rules.history)]
+        colour = COLOURS[rules.to_move]
         seeded = [f"{SEED} {seed % 2**31}"] if SEED in self._known else []
         setup = [f"boardsize {size}", "clear_board", f"komi {komi:g}", *seeded, *self._settings]
         *_, answer = self._ask([*setup, *(f"play {move}" for move in moves), f"genmove {colour}"])
@@ -56,7 +55,7 @@ class GtpPlayer:
             _, answer = self._ask(["undo", f"{CLEANUP} {colour}"])
         if answer.lower() == "resign":
             return RESIGN
-        legal = {vertex(state, state.current_player(), action).split()[1]: action for action in state.legal_actions()}
+        legal = {vertex(rules, action): action for action in rules.legal()}
         if answer.lower() not in legal:
             raise self._engine.error(f"plays {printable(answer)!r}, which is not legal after {' '.join(moves)}")
         return legal[answer.lower()]
@@ -91,7 +90,6 @@ class GtpPlayer:
         self._engine.close()
 
 
-def vertex(state: Any, player: int, action: int) -> str:
-    """A move as GTP writes it: "black e5"; OpenSpiel writes "B e5"."""
-    colour, point = state.action_to_string(player, action).split()
-    return f"{COLOURS[colour]} {point.lower()}"
+def vertex(rules: Rules, action: int) -> str:
+    """A point as GTP writes it, "e5" or "pass"; OpenSpiel writes "B e5"."""
+    return rules.name(action).split()[1].lower()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from muzero.interfaces import RESIGN, Moves, Positions
+from muzero.interfaces import RESIGN, Moves, Positions, Rules
 from muzero.util.text import nearest
 
 LEAVE = ("resign", "quit", "q")
@@ -18,20 +16,20 @@ class HumanPlayer:
     title = "human"
 
     def act(self, positions: Positions) -> Moves:
-        states = positions.states or [None] * len(positions.legal)
+        known = positions.rules or [None] * len(positions.legal)
         actions = [
-            self._ask(state, observation, np.flatnonzero(legal).tolist())
-            for state, observation, legal in zip(states, positions.observation, positions.legal, strict=True)
+            self._ask(rules, observation, np.flatnonzero(legal).tolist())
+            for rules, observation, legal in zip(known, positions.observation, positions.legal, strict=True)
         ]
         return Moves(np.array(actions, np.int64), np.full(len(actions), np.nan, np.float32))
 
-    def _ask(self, state: Any, observation: np.ndarray, legal: list[int]) -> int:
+    def _ask(self, rules: Rules | None, observation: np.ndarray, legal: list[int]) -> int:
         names = {str(action): action for action in legal}
-        if state is not None:
-            names |= {state.action_to_string(action): action for action in legal}
-        print(f"\n{observation if state is None else state}")
+        if rules is not None:
+            names |= {rules.name(action): action for action in legal}
+        print(f"\n{observation if rules is None else rules.draw()}")
         while True:
-            shown = [name for name in names if state is None or not name.isdecimal()] or list(names)
+            shown = [name for name in names if rules is None or not name.isdecimal()] or list(names)
             try:
                 text = input(f"your move ({', '.join(shown[:30])}{', ...' * (len(shown) > 30)}; or resign): ").strip()
             except EOFError:

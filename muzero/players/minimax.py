@@ -1,9 +1,9 @@
 """Perfect play by searching to the end."""
 
-from typing import Any
-
-from muzero.interfaces import PlayerError
+from muzero.interfaces import PlayerError, Rules
 from muzero.players.perfect import PerfectPlayer
+
+LONGEST = 250  # moves that the search follows; Python's own stack ends soon after
 
 
 class MinimaxPlayer(PerfectPlayer):
@@ -16,25 +16,25 @@ class MinimaxPlayer(PerfectPlayer):
         self.largest = largest
         self.solved: dict[str, float] = {}
 
-    def scores(self, state: Any) -> dict[int, float]:
-        return {action: sign(state) * self.value(state.child(action)) for action in state.legal_actions()}
+    def scores(self, rules: Rules) -> dict[int, float]:
+        return {action: sign(rules) * self.value(rules.child(action)) for action in rules.legal()}
 
-    def value(self, state: Any) -> float:
+    def value(self, rules: Rules) -> float:
         """Outcome for player 0 if both play perfectly.
 
         Raises:
             PlayerError: if the game is too large.
         """
-        if state.is_terminal():
-            return state.returns()[0]
-        key = f"{state.current_player()} {state}"
+        if rules.over:
+            return rules.returns[0]
+        key = rules.key()
         if key not in self.solved:
-            if len(self.solved) >= self.largest or state.get_game().max_game_length() > 500:
-                raise PlayerError(f"{state.get_game()} has more than {self.largest:,} positions; too large for minimax")
-            self.solved[key] = max(self.scores(state).values()) * sign(state)
+            if len(self.solved) >= self.largest or len(rules.history) > LONGEST:
+                raise PlayerError(f"{rules.game} has more than {self.largest:,} positions; too large for minimax")
+            self.solved[key] = max(self.scores(rules).values()) * sign(rules)
         return self.solved[key]
 
 
-def sign(state: Any) -> int:
-    """Of player 0's outcome, seen by the player to move."""
-    return 1 if state.current_player() == 0 else -1
+def sign(rules: Rules) -> int:
+    """1 if player 0 is to move, -1 if its opponent is."""
+    return 1 if rules.to_move == 0 else -1

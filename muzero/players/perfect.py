@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
 
 import numpy as np
 
-from muzero.interfaces import Moves, PlayerError, Positions
+from muzero.interfaces import Moves, PlayerError, Positions, Rules
 
 
 class PerfectPlayer(ABC):
@@ -16,16 +15,18 @@ class PerfectPlayer(ABC):
     title: str
 
     def act(self, positions: Positions) -> Moves:
-        if positions.states is None:
-            raise PlayerError(f"{self.title} plays board games only: their rules are known")
-        scores = [self.scores(state) for state in positions.states]
+        if positions.rules is None:
+            raise PlayerError(
+                f"{self.title} plays games whose rules it can consult: board/..., or your own with clone()"
+            )
+        scores = [self.scores(rules) for rules in positions.rules]
         best = [[action for action, score in row.items() if score == max(row.values())] for row in scores]
         chosen = [np.random.default_rng(seed).choice(row) for row, seed in zip(best, positions.seed, strict=True)]
         values = [outcome(max(row.values())) for row in scores]
         return Moves(np.array(chosen, np.int64), np.array(values, np.float32))
 
     @abstractmethod
-    def scores(self, state: Any) -> dict[int, float]:
+    def scores(self, rules: Rules) -> dict[int, float]:
         """Every legal action's score: above 0 the mover wins, 0 is a draw, below 0 it loses; the best is the largest.
 
         Raises:

@@ -1,11 +1,11 @@
 """OpenSpiel's tree search with the true rules and random rollouts: the baseline of every board game."""
 
 import math
-from typing import Any
 
 import numpy as np
 
-from muzero.interfaces import Moves, PlayerError, Positions
+from muzero.games.board import BoardRules
+from muzero.interfaces import Moves, PlayerError, Positions, Rules
 from muzero.util.extras import need
 
 EXPLORATION = math.sqrt(2)  # of UCT (Kocsis and Szepesvári 2006)
@@ -23,12 +23,14 @@ class RolloutsPlayer:
         self.title = f"mcts:{self.rollouts}, by OpenSpiel"
 
     def act(self, positions: Positions) -> Moves:
-        if positions.states is None:
-            raise PlayerError("mcts plays board games only: it needs their rules")
-        moves = [self._search(state, int(seed)) for state, seed in zip(positions.states, positions.seed, strict=True)]
+        rows = zip(positions.rules or [None] * len(positions.seed), positions.seed, strict=True)
+        moves = [self._search(rules, int(seed)) for rules, seed in rows]
         return Moves(np.array([m[0] for m in moves], np.int64), np.array([m[1] for m in moves], np.float32))
 
-    def _search(self, state: Any, seed: int) -> tuple[int, float]:
+    def _search(self, rules: Rules | None, seed: int) -> tuple[int, float]:
+        if not isinstance(rules, BoardRules):
+            raise PlayerError("mcts plays board games only: it is OpenSpiel's and knows OpenSpiel's rules")
+        state = rules.state
         pyspiel = need("pyspiel", "mcts", "open_spiel", "board")
         seed %= 2**31 - 1
         evaluator = pyspiel.RandomRolloutEvaluator(1, seed)

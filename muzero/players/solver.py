@@ -1,11 +1,10 @@
 """Perfect play in Connect Four by bitbully, which has every position solved in milliseconds."""
 
-from typing import Any
-
-from muzero.interfaces import PlayerError
+from muzero.interfaces import PlayerError, Rules
 from muzero.players.perfect import PerfectPlayer
 
 GAME = "connect_four"
+SIZE = {"rows": 6, "columns": 7, "x_in_row": 4}
 
 
 class SolverPlayer(PerfectPlayer):
@@ -25,11 +24,11 @@ class SolverPlayer(PerfectPlayer):
         self._solver = bitbully.BitBully()
         self._board = bitbully.Board
 
-    def scores(self, state: Any) -> dict[int, float]:
-        game = state.get_game()
-        if game.get_type().short_name != GAME or (game.num_distinct_actions(), game.max_game_length()) != (7, 42):
-            raise PlayerError(f"solver plays board/{GAME} of 6 rows and 7 columns only, not {game}")
+    def scores(self, rules: Rules) -> dict[int, float]:
+        if rules.game != GAME or {key: rules.parameters.get(key) for key in SIZE} != SIZE:
+            size = ", ".join(f"{key}={value}" for key, value in rules.parameters.items())
+            raise PlayerError(f"solver plays board/{GAME} of 6 rows and 7 columns only, not {rules.game}({size})")
         board = self._board()
-        for action in state.history():
+        for action in rules.history:
             board.play(action)
         return {int(column): float(score) for column, score in self._solver.score_all_moves(board).items()}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from muzero.interfaces import Moves, PlayerError, Positions
+from muzero.games.board import BoardRules
+from muzero.interfaces import Moves, PlayerError, Positions, Rules
 from muzero.players.engine import Engine, parts
-from muzero.util.extras import need
 from muzero.util.text import printable
 
 GO = "go nodes 1000"  # not a time: the same position gives the same move
@@ -37,20 +35,19 @@ class UciPlayer:
                 raise self._engine.error(f"answers {printable(line)!r}")
 
     def act(self, positions: Positions) -> Moves:
-        if positions.states is None or any(s.get_game().get_type().short_name != "chess" for s in positions.states):
-            raise PlayerError(f"uci:{printable(self._engine.command)} plays board/chess only")
-        actions = [self._choose(state) for state in positions.states]
+        actions = [self._choose(rules) for rules in positions.rules or [None] * len(positions.legal)]
         return Moves(np.array(actions, np.int64), np.full(len(actions), np.nan, np.float32))
 
-    def _choose(self, state: Any) -> int:
-        chess = need("pyspiel.chess", "uci", "open_spiel", "board")
-        moves = " ".join(move.to_lan() for move in state.moves_history())
-        position = f"position fen {state.start_fen()}" + (f" moves {moves}" if moves else "")
+    def _choose(self, rules: Rules | None) -> int:
+        if not isinstance(rules, BoardRules) or rules.game != "chess":
+            raise PlayerError(f"uci:{printable(self._engine.command)} plays board/chess only")
+        start, played, legal = rules.long_algebraic()
+        moves = " ".join(played)
+        position = f"position fen {start}" + (f" moves {moves}" if moves else "")
         self._engine.send(["ucinewgame", "isready"])
         self._until("readyok")
         self._engine.send([position, self._go])
         answer = self._until("bestmove")[-1].split()
-        legal = {chess.action_to_move(action, state.board()).to_lan(): action for action in state.legal_actions()}
         if len(answer) < 2 or answer[1] not in legal:
             raise self._engine.error(f"says {printable(' '.join(answer))!r}, which is no legal move after {moves}")
         return legal[answer[1]]

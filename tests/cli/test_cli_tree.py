@@ -149,11 +149,11 @@ class Line:
 
 
 def test_moves_in_a_tree_are_named_as_far_as_the_rules_lead():
-    state = position("tic_tac_toe", "0 3").state
-    names = TreeNames(Line([1, 4, 2, 5]), state)
+    rules = position("tic_tac_toe", "0 3").rules
+    names = TreeNames(Line([1, 4, 2, 5]), rules)
     assert [names(0, 1), names(1, 4), names(2, 2)] == ["x(0,1)", "o(1,1)", "x(0,2)"]
     assert names(0, 3) == "3 (not legal)"
     assert names(3, 5) == "5 (after the end)"
     assert names(4, 5) == "5"
-    forbidden = TreeNames(Line([0, 1]), state)
+    forbidden = TreeNames(Line([0, 1]), rules)
     assert forbidden(1, 1) == forbidden(2, 1) == "1"

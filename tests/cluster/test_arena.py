@@ -52,5 +52,5 @@ def test_games_of_a_process_that_died_are_played_again_and_are_the_same(arena, o
 
 def test_what_a_player_says_in_another_process_arrives_as_it_is(arena):
     pytest.importorskip("pyspiel")
-    with pytest.raises(PlayerError, match=r"^minimax plays board games only"):
+    with pytest.raises(PlayerError, match=r"^minimax plays games whose rules it can consult"):
         played(arena, match("python/cluster_games:Told", "minimax", None), 2, 2)

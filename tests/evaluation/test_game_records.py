@@ -6,7 +6,7 @@ import re
 import pytest
 
 from muzero.evaluation import game_records
-from muzero.games.board import BoardGames, load
+from muzero.games.board import BoardGames, BoardRules, load
 from muzero.play.match import Outcome, play
 from muzero.players.uniform import RandomPlayer
 
@@ -17,10 +17,18 @@ def played(name, count=4):
     return play(BoardGames(name, count, training=False), RandomPlayer(), RandomPlayer(), range(count), 0, (2, 4))
 
 
+def start(name):
+    return BoardRules(load(name).new_initial_state())
+
+
+def records(folder, name):
+    return game_records.GameRecords(folder, f"board/{name}", start(name))
+
+
 def test_histories_bring_every_game_back(tmp_path):
     outcomes = played("connect_four")
-    game_records.save(tmp_path / "deep" / "er", "board/connect_four", "me", "you", outcomes[:2])
-    game_records.save(tmp_path / "deep" / "er", "board/connect_four", "me", "you", outcomes[2:])
+    for some in (outcomes[:2], outcomes[2:]):
+        records(tmp_path / "deep" / "er", "connect_four").add("me", "you", some)
     rows = [json.loads(line) for line in (tmp_path / "deep" / "er" / "histories.jsonl").read_text().splitlines()]
     assert [row["players"] for row in rows] == [["me", "you"], ["you", "me"]] * 2
     for row in rows:
@@ -34,7 +42,7 @@ def test_histories_bring_every_game_back(tmp_path):
 def test_go_is_written_as_sgf(tmp_path):
     name = "go(board_size=5)"
     outcomes = played(name)
-    game_records.save(tmp_path, f"board/{name}", "a]b", "you", outcomes)
+    records(tmp_path, name).add("a]b", "you", outcomes)
     games = (tmp_path / "games.sgf").read_text().strip().split("\n\n")
     for text, outcome in zip(games, outcomes, strict=True):
         assert text.startswith("(;FF[4]GM[1]CA[UTF-8]SZ[5]KM[7.5]") and text.endswith(")")
@@ -50,13 +58,13 @@ def test_go_is_written_as_sgf(tmp_path):
 
 
 def test_points_of_sgf_count_rows_from_the_top():
-    text = game_records.sgf(load("go(board_size=9)"), Outcome(1.0, 0, 2, 0, 0, (10, 81), True), ("x", "y"))
+    text = game_records.sgf(start("go(board_size=9)"), Outcome(1.0, 0, 2, 0, 0, (10, 81), True), ("x", "y"))
     assert ";B[bh];W[]" in text and "RE[B+R]" in text  # 10 is B2
 
 
 def test_chess_is_written_as_pgn(tmp_path):
     outcomes = played("chess", 2)
-    game_records.save(tmp_path, "board/chess", 'the "best"', "you", outcomes)
+    records(tmp_path, "chess").add('the "best"', "you", outcomes)
     games = re.split(r"\n\n(?=\[Event)", (tmp_path / "games.pgn").read_text())
     for text, outcome in zip(games, outcomes, strict=True):
         head, moves = text.strip().split("\n\n")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from muzero.evaluation.positions import PositionsError, Scored, everywhere, fresh, quality, read, write
-from muzero.games.board import load, view
+from muzero.games.board import BoardRules, load
 from muzero.interfaces import Moves, PlayerError
 from muzero.players.minimax import MinimaxPlayer
 from muzero.players.uniform import RandomPlayer
@@ -32,8 +32,12 @@ class Always:
         pass
 
 
+def start(game="connect_four"):
+    return BoardRules(load(game).new_initial_state())
+
+
 def report(player, positions, game="connect_four"):
-    return quality(player, positions, load(game), view, 0).report()
+    return quality(player, positions, start(game), 0).report()
 
 
 def test_the_solver_agrees_with_positions_solved_by_another_program():
@@ -41,19 +45,19 @@ def test_the_solver_agrees_with_positions_solved_by_another_program():
     assert bitbully
     from muzero.players.solver import SolverPlayer
 
-    positions, solver = read(SOLVED, load("connect_four")), SolverPlayer()
+    positions, solver = read(SOLVED, start()), SolverPlayer()
     for position in positions:
-        state = load("connect_four").new_initial_state()
+        rules = start()
         for move in position.moves:
-            state.apply_action(move)
-        assert solver.scores(state) == position.scores
+            rules = rules.child(move)
+        assert solver.scores(rules) == position.scores
     found = report(solver, positions)
     assert found["optimal"] == found["outcome_preserving"] == 1.0 and found["value_error"] == 0.0
     assert sum(group["positions"] for group in found["by_plies"].values()) == len(positions) == 60
 
 
 def test_random_play_is_as_good_as_the_scores_say():
-    positions = read(SOLVED, load("connect_four")) * 20
+    positions = read(SOLVED, start()) * 20
     scores = [(np.array(list(each.scores.values())), each.best) for each in positions]
     expected = np.mean([(row == best).mean() for row, best in scores])
     keeping = np.mean([(np.sign(row) == np.sign(best)).mean() for row, best in scores])
@@ -71,7 +75,7 @@ def test_an_optimal_move_has_the_best_score_and_a_preserving_one_the_best_outcom
 
 
 def test_every_position_of_tic_tac_toe_is_there_once_and_perfect_play_is_optimal_in_all():
-    positions = everywhere(load("tic_tac_toe"), MinimaxPlayer())
+    positions = everywhere(start("tic_tac_toe"), MinimaxPlayer())
     assert len(positions) == 4520
     assert report(MinimaxPlayer(), positions, "tic_tac_toe")["optimal"] == 1.0
     found = report(RandomPlayer(), positions, "tic_tac_toe")
@@ -79,11 +83,11 @@ def test_every_position_of_tic_tac_toe_is_there_once_and_perfect_play_is_optimal
 
 
 def test_fresh_positions_differ_follow_their_seed_and_survive_a_file(tmp_path):
-    game, minimax = load("tic_tac_toe"), MinimaxPlayer()
-    positions = fresh(game, minimax, 50, seed=1)
+    game, minimax = start("tic_tac_toe"), MinimaxPlayer()
+    positions = fresh(game, minimax, 50, 1, 9)
     assert len({str(each.moves) for each in positions}) == 50
     assert all(len({np.sign(score) for score in each.scores.values()}) > 1 for each in positions)
-    assert fresh(game, minimax, 50, seed=1) == positions != fresh(game, minimax, 50, seed=2)
+    assert fresh(game, minimax, 50, 1, 9) == positions != fresh(game, minimax, 50, 2, 9)
     write(tmp_path / "some.jsonl", positions)
     assert read(tmp_path / "some.jsonl", game) == positions
 
@@ -91,7 +95,7 @@ def test_fresh_positions_differ_follow_their_seed_and_survive_a_file(tmp_path):
 def test_a_game_with_too_few_positions_says_how_many_it_gave(monkeypatch):
     monkeypatch.setattr("muzero.evaluation.positions.TRIES", 2)
     with pytest.raises(PositionsError, match=r"fresh:3000: .* gave only \d+ positions"):
-        fresh(load("tic_tac_toe"), MinimaxPlayer(), 3000, 0)
+        fresh(start("tic_tac_toe"), MinimaxPlayer(), 3000, 0, 9)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +107,7 @@ def test_a_game_with_too_few_positions_says_how_many_it_gave(monkeypatch):
         ('{"moves": [9], "scores": {}}', "move 1, 9, is not legal"),
         ('{"moves": [0, 0, 0, 0, 0, 0, 0], "scores": {}}', "move 7, 0, is not legal"),
         ('{"moves": [0], "scores": {"0": 1}}', r"scores are of the moves \[0\]; legal there are \[0, 1, 2"),
-        ('{"moves": [], "scores": {"0":NaN,"1":0,"2":0,"3":0,"4":0,"5":0,"6":0}}', "a score is no number"),
+        ('{"moves": [], "scores": {"0":NaN,"1":0,"2":0,"3":0,"4":0,"5":0,"6":0}}', "a score is not finite"),
         ('{"moves": [0,1,0,1,0,1,0], "scores": {}}', r"legal there are \[\]"),
     ],
 )
@@ -112,7 +116,7 @@ def test_a_wrong_line_is_named(tmp_path, line, message):
     file = tmp_path / "positions.jsonl"
     file.write_text(f"{good}\n\n{line}\n")
     with pytest.raises(PositionsError, match=rf"positions.jsonl:3: .*{message}"):
-        read(file, load("connect_four"))
+        read(file, start())
 
 
 def test_a_file_that_is_missing_empty_or_no_text_is_named(tmp_path):
@@ -120,7 +124,7 @@ def test_a_file_that_is_missing_empty_or_no_text_is_named(tmp_path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     for name in ("missing", "empty", "binary"):
         with pytest.raises(PositionsError, match=name):
-            read(tmp_path / name, load("connect_four"))
+            read(tmp_path / name, start())
 
 
 def test_a_player_that_chooses_what_is_not_legal_is_an_error():

@@ -19,12 +19,13 @@ def test_rewards_are_those_of_the_player_who_moved(name):
         total[np.arange(4), seat] += now.reward
         total[np.arange(4), 1 - seat] -= now.reward
         seat = np.where(~now.first & (now.discount < 0), 1 - seat, seat)
-        for slot, state in enumerate(games.states):
-            if now.last[slot]:
-                assert total[slot].tolist() == state.returns()
+        for slot, rules in enumerate(games.rules(range(4))):
+            assert rules.over == now.last[slot]
+            if rules.over:
+                assert total[slot].tolist() == rules.returns
                 finished += 1
             else:
-                assert state.current_player() == seat[slot]
+                assert rules.to_move == seat[slot]
     assert finished >= 4
 
 
@@ -49,35 +50,28 @@ def test_a_puzzle_has_one_player_and_no_seat():
 def test_the_last_plane_or_number_is_the_seat_to_move(name):
     games = board.BoardGames(name, 2, False)
     for now in play(games, 30):
-        for slot, state in enumerate(games.states):
+        for slot, rules in enumerate(games.rules(range(2))):
+            state = rules.state
             tensor = np.array(state.observation_tensor(max(state.current_player(), 0)), np.float32)
             if not now.last[slot]:
                 assert (now.observation[slot][-1] == state.current_player()).all()
                 np.testing.assert_array_equal(now.observation[slot][:-1].ravel(), tensor)
 
 
-def test_a_state_looks_the_same_alone_as_in_a_batch():
-    games = board.BoardGames("othello", 3, False)
-    for now in play(games, 70):
-        for slot, state in enumerate(games.states):
-            np.testing.assert_array_equal(board.observation(state), now.observation[slot])
-            np.testing.assert_array_equal(board.legal(state), now.legal[slot])
-
-
 def test_training_can_begin_after_random_moves_and_evaluation_does_not():
     games = board.BoardGames("tic_tac_toe", 200, True, random_plies=3)
     games.reset(np.arange(200))
-    assert {state.move_number() for state in games.states} == {0, 1, 2, 3}
+    assert {len(rules.history) for rules in games.rules(range(200))} == {0, 1, 2, 3}
     games = board.BoardGames("tic_tac_toe", 200, False, random_plies=3)
     games.reset(np.arange(200))
-    assert {state.move_number() for state in games.states} == {0}
+    assert {len(rules.history) for rules in games.rules(range(200))} == {0}
 
 
 def test_more_random_moves_than_a_game_has_still_leave_a_game_to_play():
     games = board.BoardGames("tic_tac_toe", 100, True, random_plies=10**9)
     now = games.reset(np.arange(100))
-    assert not now.last.any() and not any(state.is_terminal() for state in games.states)
-    assert max(state.move_number() for state in games.states) >= 6
+    assert not now.last.any() and not any(rules.over for rules in games.rules(range(100)))
+    assert max(len(rules.history) for rules in games.rules(range(100))) >= 6
 
 
 @pytest.mark.parametrize(

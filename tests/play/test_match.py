@@ -43,7 +43,7 @@ class GivesUp(RandomPlayer):
 
     def act(self, positions):
         moves = super().act(positions)
-        late = np.array([len(state.history()) >= 4 for state in positions.states])
+        late = np.array([len(rules.history) >= 4 for rules in positions.rules])
         return Moves(np.where(late, RESIGN, moves.action), moves.value)
 
 
@@ -95,10 +95,10 @@ def test_openings_never_end_the_game():
 
 def test_actions_lead_to_the_result():
     for outcome in match(RandomPlayer(), RandomPlayer(), 20, openings=(2, 4), name="connect_four"):
-        state = boards(1, "connect_four").states[0]
+        rules = boards(1, "connect_four").rules([0])[0]
         for action in outcome.actions:
-            state.apply_action(action)
-        assert state.is_terminal() and state.returns()[outcome.seat] == outcome.score
+            rules = rules.child(action)
+        assert rules.over and rules.returns[outcome.seat] == outcome.score
         assert len(outcome.actions) == outcome.steps
 
 

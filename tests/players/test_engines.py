@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from muzero.games.board import BoardGames, load, view
+from muzero.games.board import BoardGames, BoardRules, load
 from muzero.interfaces import RESIGN, PlayerError, Positions
 from muzero.play.match import play
 from muzero.players.gtp import GtpPlayer
@@ -38,13 +38,13 @@ def engine():
 
 
 def positions(name, *histories):
-    states = []
+    rules = []
     for history in histories:
         state = load(name).new_initial_state()
         for action in history:
             state.apply_action(action)
-        states.append(state)
-    return Positions(*view(states), np.arange(len(states)), states)
+        rules.append(BoardRules(state))
+    return Positions.of(rules, np.arange(len(rules)))
 
 
 def test_an_engine_plays_the_moves_it_names_in_any_order_of_positions(engine):

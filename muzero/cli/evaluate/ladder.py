@@ -19,8 +19,9 @@ from muzero.cli.tables import bracketed, table, terminal, write_json
 from muzero.config import ConfigError
 from muzero.evaluation.arena import Match, contest
 from muzero.evaluation.entrants import enter, named, parse, stage
-from muzero.evaluation.game_records import save
+from muzero.evaluation.game_records import GameRecords
 from muzero.evaluation.intervals import Summary
+from muzero.evaluation.positions import start
 from muzero.evaluation.ratings import rate
 from muzero.play.match import Outcome
 from muzero.players.registry import is_player
@@ -59,13 +60,14 @@ def ladder_command(arguments: Sequence[str]) -> int:
         raise ConfigError([f"{game} has a single agent: compare runs with muzero-eval RUN... instead"])
     console, began, interrupted = terminal(), time.monotonic(), False
     arena, used, ladder = arena_of(options), openings(options, config), Ladder(game, names)
+    records = GameRecords(options.save_games, game, start(config)) if options.save_games else None
     try:
         for pair in itertools.combinations(names, 2):
             match = Match(config.to_toml(), *pair, options.simulations, options.device, options.seed, used)
             outcomes = [o for part in contest(arena, match, options.games, options.batch) for o in part.outcomes]
             ladder.played[pair] = outcomes
-            if options.save_games:
-                save(options.save_games, game, *pair, outcomes)
+            if records:
+                records.add(*pair, outcomes)
             tally = ", ".join(f"{count} {word}" for word, count in Summary(outcomes).tally().items())
             console.print(f"{pair[0]} against {pair[1]}: {tally}", soft_wrap=True)
     except KeyboardInterrupt:

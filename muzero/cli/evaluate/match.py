@@ -16,10 +16,12 @@ from muzero.cli.tables import bracketed, percent, table, terminal, write_json
 from muzero.config import Config, ConfigError
 from muzero.evaluation.arena import Arena, LocalArena, Match, contest
 from muzero.evaluation.entrants import Entrant
-from muzero.evaluation.game_records import save
+from muzero.evaluation.game_records import GameRecords
 from muzero.evaluation.in_training import usual_openings
 from muzero.evaluation.intervals import SequentialTest, Summary, pair_shares
+from muzero.evaluation.positions import everywhere, quality, start
 from muzero.play.match import Outcome
+from muzero.players.minimax import MinimaxPlayer
 
 MOST = 10_000  # games, where an interval or a test says when there are enough
 Row = tuple[str, int | None]  # name, simulations of a sweep
@@ -54,6 +56,7 @@ def match(
     console, began, results = terminal(), time.monotonic(), []
     most = options.games or (2 if people else MOST if options.until_interval or options.sprt else 100)
     arena = arena_of(options)
+    records = GameRecords(options.save_games, game, start(config)) if options.save_games else None
     interrupted = False
     try:
         for (name, simulations), entrant in zip(rows, entrants, strict=True):
@@ -71,8 +74,8 @@ def match(
             for part in contest(arena, fight, most, batch, rule, max(1, options.actors)):
                 result.outcomes += part.outcomes
                 result.seconds, result.moves = result.seconds + part.seconds, result.moves + part.moves
-                if options.save_games:
-                    save(options.save_games, game, name, options.against, part.outcomes)
+                if records:
+                    records.add(name, options.against, part.outcomes)
                 if len(result.outcomes) < most:
                     console.print(f"{name}: {len(result.outcomes):,} games", end="\r") if console.is_terminal else None
     except KeyboardInterrupt:
@@ -86,7 +89,7 @@ def match(
         report = describe(options, results, game, config, time.monotonic() - began)
         decide(console, options, results, report)
         if options.against == "minimax" and not interrupted:
-            all_positions(console, entrants, report, game, options.seed)
+            all_positions(console, entrants, report, config, options.seed)
         if options.json:
             write_json(options.json, report)
     return 130 if interrupted else 0
@@ -190,16 +193,15 @@ def decide(console: Console, options: argparse.Namespace, results: Sequence[Resu
                 console.print(f"{result.name}: after {len(result.outcomes):,} games Elo is still not known so closely")
 
 
-def all_positions(console: Console, entrants: Sequence[Entrant], report: dict[str, Any], game: str, seed: int) -> None:
+def all_positions(
+    console: Console, entrants: Sequence[Entrant], report: dict[str, Any], config: Config, seed: int
+) -> None:
     """Against perfect play in a small game: how many of all its positions are played optimally."""
-    from muzero.evaluation.positions import everywhere, quality
-    from muzero.games import board
-    from muzero.players.minimax import MinimaxPlayer
-
-    spiel = board.load(game.partition("/")[2])
-    positions = everywhere(spiel, MinimaxPlayer())
+    first = start(config)
+    assert first is not None  # minimax has played it
+    positions = everywhere(first, MinimaxPlayer())
     for entrant, row in zip(entrants, report["rows"], strict=True):
-        found = quality(entrant.player, positions, spiel, board.view, seed).report()
+        found = quality(entrant.player, positions, first, seed).report()
         row["all_positions"] = found
         console.print(
             f"{entrant.name}: optimal choice in {round(found['optimal'] * len(positions)):,} of {len(positions):,} "

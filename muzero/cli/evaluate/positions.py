@@ -9,12 +9,12 @@ from typing import Any
 
 from rich.console import Console
 
+from muzero import build
 from muzero.cli.tables import percent, table, terminal, write_json
-from muzero.config import ConfigError
+from muzero.config import Config, ConfigError
 from muzero.evaluation.entrants import Entrant
-from muzero.evaluation.positions import Scored, everywhere, fresh, quality, read, write
-from muzero.games import board
-from muzero.games.registry import split
+from muzero.evaluation.positions import Scored, everywhere, fresh, quality, read, start, write
+from muzero.interfaces import Rules
 from muzero.play.match import Timed
 from muzero.players.registry import oracle
 
@@ -30,17 +30,17 @@ def examine(options: argparse.Namespace, rows: Sequence[tuple[str, int | None]],
     game = games.pop() if games else USUAL.get(options.positions, OTHERWISE)
     if games:
         raise ConfigError([f"players of different games: {', '.join(sorted({game, *games}))}"])
-    kind, name = split(game)
-    if kind != "board":
-        raise ConfigError([f"--positions: perfect play is known of board games only, not of {game}"])
-    spiel = board.load(name)
-    positions = find(options, spiel, game)
+    config = agents[0].config if agents else build.configure(game, [])
+    first = start(config)
+    if first is None:
+        raise ConfigError([f"--positions: perfect play is known of games with rules only (board/...), not of {game}"])
+    positions = find(options, first, config)
     if options.save_positions:
         write(options.save_positions, positions)
     console, every = terminal(), []
     for entrant, (_, simulations) in zip(entrants, rows, strict=True):
         player = Timed(entrant.player)
-        found = quality(player, positions, spiel, board.view, options.seed).report()
+        found = quality(player, positions, first, options.seed).report()
         milliseconds = 1000 * player.seconds / max(player.moves, 1)
         row = {"player": entrant.name, "step": entrant.step, "simulations": simulations, **found}
         row["milliseconds_per_move"] = milliseconds
@@ -52,16 +52,17 @@ def examine(options: argparse.Namespace, rows: Sequence[tuple[str, int | None]],
     return 0
 
 
-def find(options: argparse.Namespace, spiel: Any, game: str) -> list[Scored]:
+def find(options: argparse.Namespace, first: Rules, config: Config) -> list[Scored]:
     """The positions that are asked for."""
     kind, _, number = options.positions.partition(":")
+    spec = build.spec(config)
     if options.positions == "all":
-        return everywhere(spiel, oracle(game))
+        return everywhere(first, oracle(spec.name))
     if kind == "fresh" and not Path(options.positions).exists():
         if number and not (number.isdecimal() and 1 <= int(number) <= 1_000_000):
             raise ConfigError([f"--positions {options.positions}; expected fresh:N with a number of positions"])
-        return fresh(spiel, oracle(game), int(number or FRESH), options.seed)
-    return read(Path(options.positions), spiel)
+        return fresh(first, oracle(spec.name), int(number or FRESH), options.seed, spec.max_steps)
+    return read(Path(options.positions), first)
 
 
 def show(console: Console, rows: Sequence[dict[str, Any]], title: str) -> None:
