@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from muzero.games.board import BoardRules
@@ -10,6 +12,13 @@ from muzero.players.engine import Engine, parts
 from muzero.util.text import printable
 
 GO = "go nodes 1000"  # not a time: the same position gives the same move
+
+
+def _seconds(go: str) -> float:
+    """The thinking time that a command such as "go movetime 5000" asks for; 0 where it asks for none."""
+    words = go.split()
+    given = [after for word, after in itertools.pairwise(words) if word == "movetime" and after.isdecimal()]
+    return int(given[0]) / 1000 if given else 0.0
 
 
 class UciPlayer:
@@ -26,6 +35,7 @@ class UciPlayer:
         if "infinite" in self._go:
             raise PlayerError(f"uci:{printable(argument)}: '{self._go}' has no end; give nodes, depth or movetime")
         self._engine = Engine(command)
+        self._engine.patience += _seconds(self._go)
         self._engine.send(["uci"])
         greeting = self._until("uciok")
         self.title = next((line[8:].strip() for line in greeting if line.startswith("id name")), command)

@@ -1,6 +1,7 @@
 """Engines of others: what they are told, and everything that they can do wrong."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from muzero.games.board import BoardGames, BoardRules, load
 from muzero.interfaces import RESIGN, PlayerError, Positions
 from muzero.play.match import play
+from muzero.players import engine as players_engine
+from muzero.players.engine import Engine
 from muzero.players.gtp import GtpPlayer
 from muzero.players.uci import UciPlayer
 from muzero.players.uniform import RandomPlayer
@@ -35,6 +38,12 @@ def engine():
     yield make
     for player in players:
         player.close()
+
+
+def running(pid):
+    """Whether a process that is about to end still runs after many looks."""
+    stat = Path(f"/proc/{pid}/stat")
+    return all(stat.exists() and stat.read_text().split()[2] != "Z" for _ in range(1_000_000))
 
 
 def positions(name, *histories):
@@ -78,11 +87,46 @@ def test_an_engine_that_dies_is_an_error_with_its_last_words(engine):
         engine("dies").act(positions(GO, [0]))
 
 
-def test_an_engine_that_says_nothing_is_given_up(engine):
-    player = engine("silent")
+@pytest.mark.parametrize("habit", ["silent", "errors without end", "slow lines"])
+def test_an_engine_whose_answer_never_ends_is_given_up_in_time(engine, habit):
+    player = engine(f"'{habit}'")
     player._engine.patience = 0.2
-    with pytest.raises(PlayerError, match=r"has said nothing for 0\.2 s"):
+    with pytest.raises(PlayerError, match=r"has not answered within 0\.2 s"):
         player.act(positions(GO, [0]))
+
+
+@pytest.mark.parametrize("habit", ["line without end", "lines without end", "empty lines"])
+def test_an_engine_that_writes_for_ever_is_given_up_by_size(engine, monkeypatch, habit):
+    monkeypatch.setattr(players_engine, "LONGEST", 1_000_000)
+    with pytest.raises(PlayerError, match=r"has written more than 1,000,000 bytes in one answer"):
+        engine(f"'{habit}'").act(positions(GO, [0]))
+
+
+def test_an_engine_that_does_not_read_is_given_up(engine):
+    player = engine("deaf")
+    player._engine.patience = 0.2
+    with pytest.raises(PlayerError, match=r"has not answered within 0\.2 s"):
+        player._ask(["genmove black", *["play black a1"] * 100_000])
+
+
+def test_an_engine_that_logs_much_between_answers_is_not_blocked(engine):
+    player = engine("logs")
+    for _ in range(3):
+        assert player.act(positions(GO, [0])).action.tolist() == [1]
+    with pytest.raises(PlayerError, match=r"it said: thought 999 times$"):
+        player._ask(["boardsize 19"])
+
+
+def test_a_hanging_engine_is_killed_with_its_children(tmp_path):
+    script = tmp_path / "wrapper.sh"
+    script.write_text(f"exec 3<&0; {command('gtp', 'stubborn')} <&3 & echo $! > {tmp_path}/child; wait")
+    player = Engine(f"sh {script}")
+    player.send(["name"])
+    while player.line() != "= Tester":
+        pass
+    child = int((tmp_path / "child").read_text())
+    player.close()
+    assert not running(child) and player._process.returncode == -signal.SIGKILL
 
 
 def test_a_board_that_the_engine_does_not_know_is_an_error(engine):
@@ -189,9 +233,4 @@ def test_an_engine_does_not_outlive_a_driver_that_is_killed():
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    pid = int(done.stdout)
-    stat = Path(f"/proc/{pid}/stat")
-    for _ in range(1_000_000):  # it reads the end of its input, and ends
-        if not stat.exists() or stat.read_text().split()[2] == "Z":
-            return
-    pytest.fail(f"engine {pid} still runs")
+    assert not running(int(done.stdout))  # it reads the end of its input, and ends

@@ -4,6 +4,21 @@ import sys
 import time
 
 
+def write_for_ever(stream, text):
+    while True:
+        stream.write(text)
+
+
+FOREVER = {
+    "line without end": lambda: write_for_ever(sys.stdout, "x" * 1000),
+    "lines without end": lambda: write_for_ever(sys.stdout, "= 1\n2\n" * 100),
+    "empty lines": lambda: write_for_ever(sys.stdout, "\n" * 1000),
+    "errors without end": lambda: write_for_ever(sys.stderr, "still thinking\n" * 100),
+    "slow lines": lambda: [(print("= 1", flush=True), time.sleep(0.01)) for _ in range(100_000)],
+    "deaf": lambda: time.sleep(60),
+}
+
+
 def gtp(habit):
     size, stones = 9, {}
     known = ["name", "version", "list_commands", "boardsize", "clear_board", "komi", "play", "genmove", "undo", "quit"]
@@ -14,6 +29,12 @@ def gtp(habit):
         words = line.split()
         if habit == "silent" and words[0] == "genmove":
             time.sleep(60)
+        if habit == "logs":
+            print("\n".join(f"thought {count} times" for count in range(1000)), file=sys.stderr)
+        if habit == "stubborn" and words[0] == "quit":
+            time.sleep(60)
+        if habit in FOREVER and words[0] == "genmove":
+            FOREVER[habit]()
         if habit == "dies" and words[0] == "genmove":
             print("out of ideas", file=sys.stderr)
             return
