@@ -7,7 +7,8 @@ import torch
 from muzero import build
 from muzero.config import Layer, merge
 from muzero.data.replay import Replay
-from muzero.interfaces import GameSpec, Segment, SegmentId
+from muzero.data.schema import Segment, SegmentId
+from muzero.interfaces import GameSpec
 
 SPECS = [
     GameSpec("flat", (5,), "float32", 3, (0.0, 0.99)),
@@ -143,13 +144,15 @@ def segment(spec, game, length, cut):
     return Segment(
         id=SegmentId(0, 0, game, 0),
         version=0,
-        observation=observations(spec, length, game).numpy(),
-        legal=np.ones((length, spec.actions), bool),
-        action=rng.integers(0, spec.actions, length),
-        reward=np.zeros(length, np.float32),
-        discount=discount,
-        policy=np.full((length, spec.actions), 1 / spec.actions, np.float32),
-        value=np.zeros(length, np.float32),
-        random=np.zeros(length, bool),
+        columns={
+            "observation": observations(spec, length, game).numpy(),
+            "legal": np.ones((length, spec.actions), bool),
+            "action": rng.integers(0, spec.actions, length),
+            "reward": np.zeros(length, np.float32),
+            "discount": discount,
+            "policy": np.full((length, spec.actions), 1 / spec.actions, np.float32),
+            "value": np.zeros(length, np.float32),
+            "random": np.zeros(length, bool),
+        },
         cut=cut,
     )

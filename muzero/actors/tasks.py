@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from muzero.data.replay import StoredPositions
+from muzero.data.schema import Segment
 from muzero.evaluation.in_training import Evaluated
-from muzero.interfaces import Segment
 from muzero.play.selfplay import Episode
 
 Weights = dict[str, np.ndarray]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from muzero.interfaces import Segment
+from muzero.data.schema import Segment
 
 if TYPE_CHECKING:  # a node with other versions is refused before anything else of the package is imported
     from muzero.actors.tasks import Result, Task

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from muzero.data.replay import Replay
+from muzero.data.schema import Segment
 from muzero.data.segment_log import LogError, Position, SegmentLog
-from muzero.interfaces import Segment
 from muzero.runs.checkpoint import CheckpointError
 from muzero.util.failpoints import failpoint
 

@@ -14,8 +14,10 @@ import numpy as np
 import torch
 
 from muzero.config import Range
+from muzero.data import schema
+from muzero.data.schema import Segment, SegmentId
 from muzero.data.sum_tree import SumTree
-from muzero.interfaces import GameSpec, Segment, SegmentId, Window, WindowSize
+from muzero.interfaces import GameSpec, Window, WindowSize
 
 UNKNOWN = -1  # no next row: the game is over, was cut short, or goes on in a segment still to come
 
@@ -37,9 +39,8 @@ class Chain:
 
 
 def row_bytes(spec: GameSpec) -> int:
-    """Memory of a row: its arrays, and at most 32 bytes of priority and the sums over it."""
-    observation = int(np.prod(spec.observation)) * np.dtype(spec.dtype).itemsize
-    return observation + spec.actions * (1 + 4) + 8 + 4 + 4 + 4 + 1 + 8 + 32
+    """Memory of a row: its columns, the link to the next row, and at most 32 bytes of priority and its sums."""
+    return schema.row_bytes(spec) + 8 + 32
 
 
 class Replay:
@@ -66,19 +67,10 @@ class Replay:
         self.priority_exponent = priority_exponent
         self.importance_exponent = importance_exponent
         self.rng = np.random.default_rng(seed)
-        capacity = self.capacity
-        self.rows = {
-            "observation": np.zeros((capacity, *spec.observation), spec.dtype),
-            "legal": np.zeros((capacity, spec.actions), bool),
-            "action": np.zeros(capacity, np.int64),
-            "reward": np.zeros(capacity, np.float32),
-            "discount": np.zeros(capacity, np.float32),
-            "policy": np.zeros((capacity, spec.actions), np.float32),
-            "value": np.zeros(capacity, np.float32),
-            "random": np.zeros(capacity, bool),
-            "next": np.full(capacity, UNKNOWN, np.int64),
-        }
-        self.priority = SumTree(capacity)
+        self.columns = schema.columns(spec)
+        self.rows = {column.name: column.rows(self.capacity) for column in self.columns}
+        self.rows["next"] = np.full(self.capacity, UNKNOWN, np.int64)
+        self.priority = SumTree(self.capacity)
         self.largest = 1.0  # priority of new rows
         self.written = 0  # rows ever written
         self.steps = 0  # real steps ever added
@@ -120,13 +112,13 @@ class Replay:
             return False
         numbers = self.written + np.arange(len(segment))
         places = numbers % self.capacity
-        for name in ("observation", "legal", "action", "reward", "discount", "policy", "value", "random"):
-            self.rows[name][places] = getattr(segment, name)
+        for name, array in segment.columns.items():
+            self.rows[name][places] = array
         self.rows["next"][places] = np.append(numbers[1:], UNKNOWN)
         if segment.cut:  # nothing was stepped from there, so nothing ended there
             self.rows["discount"][places[-1]] = 1
         # A row can be learned from once it is known what its step led to.
-        complete = np.append(np.ones(len(segment) - 1, bool), not segment.cut and segment.discount[-1] == 0)
+        complete = np.append(np.ones(len(segment) - 1, bool), not segment.cut and segment.columns["discount"][-1] == 0)
         self.priority[places] = np.where(complete, self.largest, 0.0)
         self.marks.append((self.written, mark))
         self.written += len(segment)
@@ -198,15 +190,18 @@ class Replay:
         places = path % self.capacity
         now, ahead = places[:, : size.observations], places[:, : size.steps]
         rows, ended = self.rows, over[:, : size.steps]
-        random = self.rng.integers(self.spec.actions, size=ended.shape)
         arrays = {
+            column.name: np.where(ended, column.absorbing, rows[column.name][ahead])
+            for column in self.columns
+            if column.of_step
+        }
+        # After the end of a game any action leads to the same absorbing state: random ones show that to the model.
+        random = self.rng.integers(self.spec.actions, size=ended.shape)
+        arrays |= {
             "observation": rows["observation"][now],
-            "action": np.where(ended, random, rows["action"][ahead]),
-            "reward": np.where(ended, 0, rows["reward"][ahead]),
-            "discount": np.where(ended, 0, rows["discount"][ahead]),
-            "value": np.where(over, 0, rows["value"][places]),
             "policy": rows["policy"][now],
-            "random": rows["random"][ahead] & ~ended,
+            "value": np.where(over, 0, rows["value"][places]),
+            "action": np.where(ended, random, arrays["action"]),
             "known": known,
             "over": over,
             "weight": weight.astype(np.float32),

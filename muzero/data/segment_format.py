@@ -6,6 +6,7 @@ decompressed cannot grow, and a record that does not hold is skipped.
 """
 
 import json
+import math
 import struct
 import zlib
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from typing import Any
 import google_crc32c
 import numpy as np
 
-from muzero.interfaces import GameSpec, Segment, SegmentId
+from muzero.data import schema
+from muzero.data.schema import Column, Segment, SegmentId
+from muzero.interfaces import GameSpec
 
 FORMAT = 1
 MARK = b"\xabMZ\x01"
@@ -87,24 +90,15 @@ class Layout:
         fingerprint: dict[str, Any] = {"format": FORMAT, "game": spec.name, "actions": spec.actions}
         fingerprint |= {"observation": list(spec.observation), "dtype": spec.dtype}
         self.header = json.dumps(fingerprint).encode()
-        self.columns = {
-            "observation": (np.dtype(spec.dtype).newbyteorder("<"), spec.observation),
-            "legal": (np.dtype("?"), (spec.actions,)),
-            "action": (np.dtype("<i8"), ()),
-            "reward": (np.dtype("<f4"), ()),
-            "discount": (np.dtype("<f4"), ()),
-            "policy": (np.dtype("<f4"), (spec.actions,)),
-            "value": (np.dtype("<f4"), ()),
-            "random": (np.dtype("?"), ()),
-        }
-        self.row_bytes = sum(int(np.prod(shape)) * dtype.itemsize for dtype, shape in self.columns.values())
+        self.columns = schema.columns(spec)
+        self.row_bytes = schema.row_bytes(spec)
         # What zlib makes of data that cannot be compressed is a little larger.
         self.most_bytes = HEAD.size + MOST_ROWS * (self.row_bytes + self.row_bytes // 1000 + 1) + 1024
 
     def pack(self, segment: Segment) -> bytes:
         """A segment as a payload."""
         head = HEAD.pack(*segment.id, segment.version, segment.cut, len(segment))
-        arrays = (np.ascontiguousarray(getattr(segment, name), dtype) for name, (dtype, _) in self.columns.items())
+        arrays = (segment.columns[column.name].astype(little_endian(column)) for column in self.columns)
         return head + zlib.compress(b"".join(array.tobytes() for array in arrays), 1)
 
     def unpack(self, payload: bytes) -> Segment:
@@ -127,14 +121,19 @@ class Layout:
         if len(content) != size or not machine.eof or machine.unused_data:
             raise Damaged
         arrays, offset = {}, 0
-        for name, (dtype, shape) in self.columns.items():
-            count = rows * int(np.prod(shape))
-            array = np.frombuffer(content, dtype, count, offset).reshape(rows, *shape)
-            arrays[name] = array.astype(dtype.newbyteorder("="))
-            offset += count * dtype.itemsize
-        segment = Segment(id=SegmentId(*number), version=version, cut=bool(cut), **arrays)
+        for column in self.columns:
+            count = rows * math.prod(column.shape)
+            array = np.frombuffer(content, little_endian(column), count, offset).reshape(rows, *column.shape)
+            arrays[column.name] = array.astype(column.dtype)
+            offset += array.nbytes
+        segment = Segment(SegmentId(*number), version, arrays, bool(cut))
         try:
             segment.check(self.spec)
         except ValueError as error:
             raise Damaged from error
         return segment
+
+
+def little_endian(column: Column) -> np.dtype:
+    """The dtype of a column in the log, the same on all machines."""
+    return np.dtype(column.dtype).newbyteorder("<")

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from muzero.data.schema import Segment
 from muzero.data.segment_format import FRAME, Damaged, Layout, frame, records, unframe
-from muzero.interfaces import GameSpec, Segment
+from muzero.interfaces import GameSpec
 from muzero.util.files import sync
 
 NAME = re.compile(r"(\d{8})\.log")

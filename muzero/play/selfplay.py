@@ -7,7 +7,9 @@ import numpy as np
 import torch
 
 from muzero.config import Range
-from muzero.interfaces import Games, Latent, NonFiniteError, Planner, Segment, SegmentId, WorldModel
+from muzero.data import schema
+from muzero.data.schema import Segment, SegmentId
+from muzero.interfaces import Games, Latent, NonFiniteError, Planner, WorldModel
 
 
 class Episode(NamedTuple):
@@ -65,17 +67,7 @@ class SelfPlay:
         self.memory: Latent = self.model.memory(batch)
         self.action = np.zeros(batch, np.int64)
         self.carry: Any = None
-        shape = (batch, self.segment_steps)
-        self.rows = {
-            "observation": np.zeros((*shape, *spec.observation), spec.dtype),
-            "legal": np.zeros((*shape, spec.actions), bool),
-            "action": np.zeros(shape, np.int64),
-            "reward": np.zeros(shape, np.float32),
-            "discount": np.zeros(shape, np.float32),
-            "policy": np.zeros((*shape, spec.actions), np.float32),
-            "value": np.zeros(shape, np.float32),
-            "random": np.zeros(shape, bool),
-        }
+        self.rows = {column.name: column.rows(batch, self.segment_steps) for column in schema.columns(spec)}
         self.filled = np.zeros(batch, np.int64)  # rows waiting to be handed over
         self.game = np.arange(batch)  # numbers games over all slots
         self.sequence = np.zeros(batch, np.int64)
@@ -148,7 +140,7 @@ class SelfPlay:
         number = SegmentId(self.actor, self.incarnation, int(self.game[slot]), int(self.sequence[slot]))
         self.filled[slot] = 0
         self.sequence[slot] += 1
-        return Segment(id=number, version=self.version, cut=cut, **rows)
+        return Segment(number, self.version, rows, cut)
 
     def _hand_over(self, harvest: Harvest, segment: Segment) -> None:
         """Let a segment out only if it holds what it must."""

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from segments import LINE, some
+from segments import LINE, changed, some
 
 from muzero.data.experience import Experience
 from muzero.data.replay import Replay
 from muzero.data.segment_log import SegmentLog
-from muzero.interfaces import Segment
 
 SEGMENTS = some(LINE, 12)
 
@@ -41,11 +40,11 @@ def test_a_segment_that_comes_again_is_ignored_and_counted(tmp_path):
 
 def test_what_cannot_be_stored_is_not_logged(tmp_path):
     experience = Experience(Replay(LINE, 0, capacity=100), SegmentLog(tmp_path, LINE))
-    long = {name: np.repeat(array, 30, 0) for name, array in vars(SEGMENTS[0]).items() if isinstance(array, np.ndarray)}
-    bad = {**vars(SEGMENTS[1]), "value": SEGMENTS[1].value * np.nan}
-    for fields, message in (({**vars(SEGMENTS[0]), **long}, "does not fit a replay of 100"), (bad, "not finite")):
+    long = changed(SEGMENTS[0], **{name: np.repeat(array, 30, 0) for name, array in SEGMENTS[0].columns.items()})
+    bad = changed(SEGMENTS[1], value=SEGMENTS[1].columns["value"] * np.nan)
+    for segment, message in ((long, "does not fit a replay of 100"), (bad, "not finite")):
         with pytest.raises(ValueError, match=message):
-            experience.receive([Segment(**fields)])
+            experience.receive([segment])
     assert experience.empty and experience.counts()["segments/balance"] == 0
     experience.close()
 

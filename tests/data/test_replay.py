@@ -8,10 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from segments import changed
 
 from muzero.data.replay import Replay
+from muzero.data.schema import Segment, SegmentId
 from muzero.data.sum_tree import SumTree
-from muzero.interfaces import GameSpec, Segment, SegmentId, WindowSize
+from muzero.interfaces import GameSpec, WindowSize
 
 SPEC = GameSpec("line", (1,), "float32", 2, (0.0, 1.0))
 
@@ -25,14 +27,16 @@ def segment(start, count, game=0, sequence=0, over=False, cut=False):
     return Segment(
         id=SegmentId(0, 0, game, sequence),
         version=0,
-        observation=numbers[:, None].copy(),
-        legal=np.ones((count, 2), bool),
-        action=np.zeros(count, np.int64),
-        reward=numbers.copy(),
-        discount=discount,
-        policy=np.full((count, 2), 0.5, np.float32),
-        value=numbers + 100,
-        random=np.zeros(count, bool),
+        columns={
+            "observation": numbers[:, None].copy(),
+            "legal": np.ones((count, 2), bool),
+            "action": np.zeros(count, np.int64),
+            "reward": numbers.copy(),
+            "discount": discount,
+            "policy": np.full((count, 2), 0.5, np.float32),
+            "value": numbers + 100,
+            "random": np.zeros(count, bool),
+        },
         cut=cut,
     )
 
@@ -85,7 +89,7 @@ def test_nothing_is_known_past_a_cut_and_a_cut_row_is_no_start():
 
 def test_a_cut_row_with_discount_zero_is_not_an_end():
     made = segment(0, 3, cut=True)
-    made.discount[-1] = 0
+    made.columns["discount"][-1] = 0
     replay = Replay(SPEC, 0, capacity=100)
     replay.add(made)
     _, window = windows(replay)
@@ -223,9 +227,9 @@ def test_the_memory_bound_holds_while_three_times_as_much_is_stored():
     rows, game = 0, 0
     while rows < 3 * replay.capacity:
         count = int(rng.integers(1, 200))
-        lines = vars(segment(0, count, game, over=True))
-        lines |= {"observation": np.ones((count, 4, 32, 32), np.uint8), "legal": np.ones((count, 6), bool)}
-        replay.add(Segment(**(lines | {"policy": np.full((count, 6), 1 / 6, np.float32)})))
+        images, legal = np.ones((count, 4, 32, 32), np.uint8), np.ones((count, 6), bool)
+        policy = np.full((count, 6), 1 / 6, np.float32)
+        replay.add(changed(segment(0, count, game, over=True), observation=images, legal=legal, policy=policy))
         rows, game = rows + count, game + 1
     replay.sample(8, WindowSize(3, 1))
     used, _ = tracemalloc.get_traced_memory()
@@ -242,12 +246,12 @@ def test_the_memory_bound_holds_while_three_times_as_much_is_stored():
         ("policy", np.zeros((1, 3), np.float32), "policy is float32 \\(1, 3\\), expected float32 \\(1, 2\\)"),
         ("action", np.array([2]), "an action lies outside 0..1"),
         ("legal", np.array([[False, True]]), "an action that is not legal was taken"),
-        ("discount", np.array([0.5], np.float32), "a discount is none of"),
+        ("discount", np.array([0.5], np.float32), "a discount is not one of"),
         ("observation", np.zeros((1, 2), np.float32), "observation is float32"),
     ],
 )
 def test_a_segment_that_does_not_fit_the_game_is_refused(field, value, message):
-    broken = Segment(**{**vars(segment(0, 1)), field: value})
+    broken = changed(segment(0, 1), **{field: value})
     replay = Replay(SPEC, 0, capacity=100)
     with pytest.raises(ValueError, match=message):
         replay.add(broken)

@@ -16,11 +16,10 @@ from muzero.data.segment_log import LogError, Position, SegmentLog
 
 
 def same(one, other):
-    return all(
-        np.array_equal(np.asarray(mine), np.asarray(theirs))
-        and getattr(mine, "dtype", 0) == getattr(theirs, "dtype", 0)
-        for mine, theirs in zip(vars(one).values(), vars(other).values(), strict=True)
-    )
+    pairs = zip(one.columns.values(), other.columns.values(), strict=True)
+    return (
+        (one.id, one.version, one.cut, list(one.columns)) == (other.id, other.version, other.cut, list(other.columns))
+    ) and all(np.array_equal(mine, theirs) and mine.dtype == theirs.dtype for mine, theirs in pairs)
 
 
 def found_in(log, start=None):

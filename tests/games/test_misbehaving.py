@@ -300,8 +300,9 @@ def test_rows_of_a_game_that_broke_off_are_dropped_and_later_ones_are_of_the_nex
     for segment in harvest.segments:
         by_game.setdefault(segment.id.game, []).append(segment)
     assert [len(segment) for segment in by_game[0]] == [4]  # of the six good steps
-    assert [segment.id.sequence for segment in by_game[1]] == [0, 1, 2] and by_game[1][-1].discount[-1] == 0
-    assert len(harvest.episodes) == len([game for game in by_game if by_game[game][-1].discount[-1] == 0])
+    assert [segment.id.sequence for segment in by_game[1]] == [0, 1, 2] and by_game[1][-1].columns["discount"][-1] == 0
+    ended = [parts for parts in by_game.values() if parts[-1].columns["discount"][-1] == 0]
+    assert len(harvest.episodes) == len(ended)
 
 
 def test_a_segment_that_does_not_hold_is_not_handed_over(misbehave):

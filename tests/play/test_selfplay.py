@@ -29,21 +29,22 @@ def test_every_step_of_a_game_is_in_its_segments_once_and_in_order():
     finished = 0
     for parts in by_game.values():
         assert [part.id.sequence for part in parts] == list(range(len(parts)))
-        cells = np.concatenate([part.observation.argmax(1) for part in parts])
-        actions = np.concatenate([part.action for part in parts])
+        cells = np.concatenate([part.columns["observation"].argmax(1) for part in parts])
+        actions = np.concatenate([part.columns["action"] for part in parts])
         assert cells[0] == 0
         assert (cells[1:] == np.clip(cells[:-1] + 2 * actions[:-1] - 1, 0, None)).all()
-        if parts[-1].discount[-1] == 0:
+        if parts[-1].columns["discount"][-1] == 0:
             finished += 1
-            assert cells[-1] == 2 and actions[-1] == 1 and parts[-1].reward[-1] == 1
+            assert cells[-1] == 2 and actions[-1] == 1 and parts[-1].columns["reward"][-1] == 1
     assert finished > 5
 
 
 def test_a_game_that_is_over_ends_its_segment_with_discount_zero():
     for segment in segments_of(actor(planner=GumbelPlanner(simulations=8)), 60):
         assert not segment.cut
-        assert segment.discount[-1] == 0 and segment.reward[-1] == 1
-        assert segment.discount[:-1] == pytest.approx(DISCOUNT) and (segment.reward[:-1] == 0).all()
+        discount, reward = segment.columns["discount"], segment.columns["reward"]
+        assert discount[-1] == 0 and reward[-1] == 1
+        assert discount[:-1] == pytest.approx(DISCOUNT) and (reward[:-1] == 0).all()
 
 
 def test_a_game_cut_short_ends_with_the_position_it_stopped_in():
@@ -52,8 +53,8 @@ def test_a_game_cut_short_ends_with_the_position_it_stopped_in():
     assert segments
     for segment in segments:
         assert segment.cut and len(segment) == 6 and segment.steps == 5
-        last, before = segment.observation.argmax(1)[-1], segment.observation.argmax(1)[-2]
-        assert last == max(before + 2 * segment.action[-2] - 1, 0)
+        last, before = segment.columns["observation"].argmax(1)[-1], segment.columns["observation"].argmax(1)[-2]
+        assert last == max(before + 2 * segment.columns["action"][-2] - 1, 0)
 
 
 def test_a_game_cut_short_at_the_length_of_a_segment_still_hands_over_its_last_position():
@@ -65,9 +66,9 @@ def test_the_share_of_random_actions_is_as_asked_and_marked():
     games = ChainGames(8, 6)
     player = SelfPlay(games, ChainModel(6), GumbelPlanner(simulations=32), 0, random_actions=0.3)
     segments = segments_of(player, 300)
-    random = np.concatenate([segment.random for segment in segments])
+    random = np.concatenate([segment.columns["random"] for segment in segments])
     assert random.mean() == pytest.approx(0.3, abs=0.04)
-    left = np.concatenate([segment.action for segment in segments]) == 0
+    left = np.concatenate([segment.columns["action"] for segment in segments]) == 0
     assert left[random].mean() == pytest.approx(0.5, abs=0.08)
     assert left[~random].mean() < 0.2  # planned moves go right
 
@@ -80,7 +81,7 @@ def test_scores_and_lengths_of_games_are_reported():
 
 def test_the_same_seed_plays_the_same_games_and_another_incarnation_others():
     def actions(**settings):
-        return [s.action.tolist() for s in segments_of(actor(**settings), 50)]
+        return [s.columns["action"].tolist() for s in segments_of(actor(**settings), 50)]
 
     assert actions(seed=3) == actions(seed=3)
     assert actions(seed=3) != actions(seed=4)
@@ -96,8 +97,8 @@ def test_a_restored_actor_plays_on_as_the_saved_one():
     twin.restore(arrays, values)
     for left, right in zip(segments_of(player, 40), segments_of(twin, 40), strict=True):
         assert left.id == right.id
-        for name in ("observation", "action", "reward", "discount", "policy", "value"):
-            np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
+        for name in left.columns:
+            np.testing.assert_array_equal(left.columns[name], right.columns[name])
 
 
 def test_an_actor_whose_games_cannot_be_restored_begins_new_ones_under_a_new_incarnation():

@@ -1,8 +1,11 @@
 """Segments of random numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from muzero.interfaces import GameSpec, Segment, SegmentId
+from muzero.data.schema import Segment, SegmentId
+from muzero.interfaces import GameSpec
 
 BOARD = GameSpec("board/tic_tac_toe", (4, 3, 3), "float32", 9, (-1.0, 0.0))
 IMAGE = GameSpec("atari/pong", (2, 12, 12), "uint8", 6, (0.0, 0.99))
@@ -16,16 +19,23 @@ def segment(spec, number, rng, cut=False):
     return Segment(
         id=SegmentId(0, 0, number, int(rng.integers(3))),
         version=number,
-        observation=observation.astype(spec.dtype),
-        legal=np.ones((rows, spec.actions), bool),
-        action=rng.integers(spec.actions, size=rows),
-        reward=rng.normal(size=rows).astype(np.float32),
-        discount=np.full(rows, spec.discounts[-1] or spec.discounts[0], np.float32),
-        policy=rng.dirichlet(np.ones(spec.actions), rows).astype(np.float32),
-        value=rng.normal(size=rows).astype(np.float32),
-        random=rng.random(rows) < 0.1,
+        columns={
+            "observation": observation.astype(spec.dtype),
+            "legal": np.ones((rows, spec.actions), bool),
+            "action": rng.integers(spec.actions, size=rows),
+            "reward": rng.normal(size=rows).astype(np.float32),
+            "discount": np.full(rows, spec.discounts[-1] or spec.discounts[0], np.float32),
+            "policy": rng.dirichlet(np.ones(spec.actions), rows).astype(np.float32),
+            "value": rng.normal(size=rows).astype(np.float32),
+            "random": rng.random(rows) < 0.1,
+        },
         cut=cut,
     )
+
+
+def changed(segment, **columns):
+    """The same segment with other columns."""
+    return replace(segment, columns=segment.columns | columns)
 
 
 def some(spec, count, seed=0):

@@ -1,0 +1,109 @@
+"""What a stored step consists of: the one list that self-play, segments, the log, the replay and windows read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from muzero.interfaces import GameSpec
+
+
+class Column(NamedTuple):
+    """One named array of stored steps."""
+
+    name: str
+    shape: tuple[int, ...]  # of one row
+    dtype: str
+    of_step: bool = False  # describes the step taken from the position; meaningless in a row without a step
+    absorbing: float | bool = 0  # value in the absorbing state after the end of a game
+
+    def rows(self, *count: int) -> np.ndarray:
+        """Zeros for `count` rows; several counts give several axes."""
+        return np.zeros((*count, *self.shape), self.dtype)
+
+
+def columns(spec: GameSpec) -> tuple[Column, ...]:
+    """The columns of a step of a game, in the order in which the log stores them."""
+    return (
+        Column("observation", spec.observation, spec.dtype),
+        Column("legal", (spec.actions,), "bool"),
+        Column("action", (), "int64", of_step=True),
+        Column("reward", (), "float32", of_step=True),
+        Column("discount", (), "float32", of_step=True),
+        Column("policy", (spec.actions,), "float32"),
+        Column("value", (), "float32"),
+        Column("random", (), "bool", of_step=True, absorbing=False),  # the action was drawn at random, not planned
+    )
+
+
+def row_bytes(spec: GameSpec) -> int:
+    """Bytes of one row of all columns."""
+    return sum(column.rows(1).nbytes for column in columns(spec))
+
+
+class SegmentId(NamedTuple):
+    """The name of a segment; no two segments of a run share one."""
+
+    actor: int
+    incarnation: int
+    game: int
+    sequence: int
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive steps of one game.  Row t holds a position, the search's result there, and the step taken from it.
+
+    If `cut` is true, the game was cut short in the position of the last row.  That row is a row without a step: its
+    columns of the step (see `Column.of_step`) mean nothing.
+    """
+
+    id: SegmentId
+    version: int  # of the weights that played
+    columns: dict[str, np.ndarray]  # by name, as `columns` lists them; each [T, *shape of a row]
+    cut: bool
+
+    def __len__(self) -> int:
+        return len(self.columns["action"])
+
+    @property
+    def steps(self) -> int:
+        """Number of environment steps in the segment."""
+        return len(self) - self.cut
+
+    def check(self, spec: GameSpec) -> None:
+        """Check names, shapes, dtypes, finite numbers and ranges against the game.
+
+        Raises:
+            ValueError: naming the segment, the column, what was found and what was expected.
+        """
+        where = f"segment {tuple(self.id)} of {spec.name}"
+        expected = columns(spec)
+        names = [column.name for column in expected]
+        if sorted(self.columns) != sorted(names):
+            raise ValueError(f"{where}: columns {', '.join(self.columns)}; expected {', '.join(names)}")
+        length = len(self)
+        if length == 0:
+            raise ValueError(f"{where}: no rows")
+        for column in expected:
+            array, shape = self.columns[column.name], (length, *column.shape)
+            if array.shape != shape or array.dtype != column.dtype:
+                found = f"{array.dtype} {array.shape}"
+                raise ValueError(f"{where}: {column.name} is {found}, expected {column.dtype} {shape}")
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise ValueError(f"{where}: {column.name} holds a number that is not finite")
+        self._check_steps(spec, where)
+
+    def _check_steps(self, spec: GameSpec, where: str) -> None:
+        action, discount = self.columns["action"], self.columns["discount"][: self.steps]
+        if action.min() < 0 or action.max() >= spec.actions:
+            raise ValueError(f"{where}: an action lies outside 0..{spec.actions - 1}")
+        rows = np.arange(self.steps)
+        if not self.columns["legal"][rows, action[rows]].all():
+            raise ValueError(f"{where}: an action that is not legal was taken")
+        if not np.isin(discount, np.array(spec.discounts, np.float32)).all():
+            raise ValueError(f"{where}: a discount is not one of {spec.discounts}")
+        if (discount[:-1] == 0).any():
+            raise ValueError(f"{where}: the game ends before the segment's last step")

@@ -1,0 +1,63 @@
+"""The one list of columns: everything that holds steps has exactly these, and the log stores them as it always did."""
+
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from segments import SPECS, changed, some
+
+from muzero.data.replay import Replay
+from muzero.data.schema import columns, row_bytes
+from muzero.data.segment_format import HEAD, Layout
+from muzero.interfaces import Window, WindowSize
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_the_bytes_of_a_logged_segment_follow_format_1(spec):
+    """An independent encoding: a head, then the columns in a fixed order, little-endian, compressed."""
+    for segment in some(spec, 6):
+        found = segment.columns
+        order = [
+            found["observation"].astype("<f4" if spec.dtype == "float32" else "u1"),
+            found["legal"].astype("u1"),
+            found["action"].astype("<i8"),
+            *(found[name].astype("<f4") for name in ("reward", "discount", "policy", "value")),
+            found["random"].astype("u1"),
+        ]
+        packed = Layout(spec).pack(segment)
+        assert packed[: HEAD.size] == HEAD.pack(*segment.id, segment.version, segment.cut, len(segment))
+        assert zlib.decompress(packed[HEAD.size :]) == b"".join(array.tobytes() for array in order)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_a_replay_stores_each_column_and_counts_its_bytes(spec):
+    replay = Replay(spec, 0, capacity=100)
+    replay.add(some(spec, 1)[0])
+    stored = {name: array for name, array in replay.rows.items() if name != "next"}
+    assert {name: (array.shape[1:], str(array.dtype)) for name, array in stored.items()} == {
+        column.name: (column.shape, column.dtype) for column in columns(spec)
+    }
+    assert row_bytes(spec) == sum(array[0].nbytes for array in stored.values())
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_a_window_keeps_the_dtype_of_each_column(spec):
+    replay = Replay(spec, 0, capacity=1000)
+    for segment in some(spec, 9):
+        over = segment.columns["discount"].copy()
+        over[-1] = 0
+        replay.add(changed(segment, discount=over))
+    _, window = replay.sample(32, WindowSize(5, 3))
+    assert window.over.any()
+    for column in columns(spec):
+        if column.name in Window.__dataclass_fields__:
+            assert str(getattr(window, column.name).dtype) == f"torch.{column.dtype}", column.name
+
+
+def test_a_segment_with_a_column_missing_or_added_is_refused():
+    segment = some(SPECS[0], 1)[0]
+    fewer = {name: array for name, array in segment.columns.items() if name != "value"}
+    for found in (fewer, segment.columns | {"age": np.zeros(len(segment))}):
+        with pytest.raises(ValueError, match=r"columns .*; expected observation, legal, .*, value"):
+            replace(segment, columns=found).check(SPECS[0])
