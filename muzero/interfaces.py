@@ -319,7 +319,7 @@ class Window:
     discount: Tensor  # [B, W]
     value: Tensor  # [B, W + 1] the search's values
     policy: Tensor  # [B, O, A] the search's policies
-    random: Tensor  # [B, W] bool, the action was not planned
+    planned: Tensor  # [B, W] bool, the planner chose the action; false where it was drawn at random
     known: Tensor  # [B, W + 1] bool; a transition k is known if position k + 1 is
     over: Tensor  # [B, W + 1] bool
     weight: Tensor  # [B] importance weights of prioritised sampling

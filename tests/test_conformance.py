@@ -152,7 +152,7 @@ def segment(spec, game, length, cut):
             "discount": discount,
             "policy": np.full((length, spec.actions), 1 / spec.actions, np.float32),
             "value": np.zeros(length, np.float32),
-            "random": np.zeros(length, bool),
+            "planned": np.ones(length, bool),
         },
         cut=cut,
     )

@@ -34,7 +34,7 @@ def columns(spec: GameSpec) -> tuple[Column, ...]:
         Column("discount", (), "float32", of_step=True),
         Column("policy", (spec.actions,), "float32"),
         Column("value", (), "float32"),
-        Column("random", (), "bool", of_step=True, absorbing=False),  # the action was drawn at random, not planned
+        Column("planned", (), "bool", of_step=True, absorbing=True),  # false: the action was drawn at random
     )
 
 

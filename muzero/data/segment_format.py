@@ -24,6 +24,7 @@ MARK = b"\xabMZ\x01"
 FRAME = struct.Struct("<4sII")  # mark, length and CRC32C
 HEAD = struct.Struct("<qqqqqBI")  # id, version, cut, rows
 MOST_ROWS = 10_000  # of a segment, as of its configuration
+INVERTED = {"planned"}  # columns of which format 1 stores the negation: it was the mask of random actions
 PATIENCE = 4  # times the length of a file that may be read again to find whole records between damaged ones
 
 
@@ -98,8 +99,9 @@ class Layout:
     def pack(self, segment: Segment) -> bytes:
         """A segment as a payload."""
         head = HEAD.pack(*segment.id, segment.version, segment.cut, len(segment))
-        arrays = (segment.columns[column.name].astype(little_endian(column)) for column in self.columns)
-        return head + zlib.compress(b"".join(array.tobytes() for array in arrays), 1)
+        arrays = {name: ~array if name in INVERTED else array for name, array in segment.columns.items()}
+        content = b"".join(arrays[column.name].astype(little_endian(column)).tobytes() for column in self.columns)
+        return head + zlib.compress(content, 1)
 
     def unpack(self, payload: bytes) -> Segment:
         """A payload as a segment.
@@ -124,7 +126,7 @@ class Layout:
         for column in self.columns:
             count = rows * math.prod(column.shape)
             array = np.frombuffer(content, little_endian(column), count, offset).reshape(rows, *column.shape)
-            arrays[column.name] = array.astype(column.dtype)
+            arrays[column.name] = ~array if column.name in INVERTED else array.astype(column.dtype)
             offset += array.nbytes
         segment = Segment(SegmentId(*number), version, arrays, bool(cut))
         try:

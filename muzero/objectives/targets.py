@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 
 
-def close_cuts(reward: Tensor, discount: Tensor, value: Tensor, known: Tensor, random: Tensor) -> tuple[Tensor, Tensor]:
+def close_cuts(
+    reward: Tensor, discount: Tensor, value: Tensor, known: Tensor, planned: Tensor
+) -> tuple[Tensor, Tensor]:
     """Let a return end with the search's value where the rest of the game is not known, or not the policy's.
 
     A return that reaches the last known position, or an action that was drawn at random, must not go on: there its
@@ -15,13 +17,13 @@ def close_cuts(reward: Tensor, discount: Tensor, value: Tensor, known: Tensor, r
         reward, discount: [B, W].
         value: [B, W + 1] the search's values.
         known: [B, W + 1] bool, true up to the last known position.
-        random: [B, W] bool.
+        planned: [B, W] bool, the planner chose the action.
 
     Returns:
         reward and discount, [B, W], ready for `n_step_value`.
     """
-    leaves = known[:, :-1] & (random | ~known[:, 1:])
-    stays = known[:, 1:] & ~random
+    leaves = known[:, :-1] & ~(planned & known[:, 1:])
+    stays = known[:, 1:] & planned
     reward = torch.where(leaves, value[:, :-1], torch.where(stays, reward, 0.0))
     return reward, torch.where(stays, discount, 0.0)
 

@@ -96,7 +96,7 @@ class ValueEquivalence(Objective):
             fresh = target_model.predict(latent).value.mean.view(len(value), -1)
             usable = (window.known & ~window.over)[:, self.n_step :]
             value = torch.cat([value[:, : self.n_step], torch.where(usable, fresh, value[:, self.n_step :])], 1)
-        reward, discount = close_cuts(window.reward, window.discount, value, window.known, window.random)
+        reward, discount = close_cuts(window.reward, window.discount, value, window.known, window.planned)
         return n_step_value(reward, discount, value * (window.known & ~window.over), self.n_step)
 
     def imagine(self, model: WorldModel, window: Window) -> tuple[list[Latent], Tensor, Tensor]:

@@ -89,10 +89,10 @@ class SelfPlay:
         last = now.last & ~now.first
         # A game that is over has handed over its rows; one cut short still needs the value of its last position.
         keeps = ~last | now.truncated
-        random = self.rng.random(len(slots)) < self.random_actions
+        planned = self.rng.random(len(slots)) >= self.random_actions
         drawn = np.where(now.legal, self.rng.random(now.legal.shape), -1).argmax(1)
-        self.action = np.where(random, drawn, decision.action)
-        found = {"observation": now.observation, "legal": now.legal, "action": self.action, "random": random}
+        self.action = np.where(planned, decision.action, drawn)
+        found = {"observation": now.observation, "legal": now.legal, "action": self.action, "planned": planned}
         found |= {"policy": decision.policy, "value": decision.value}
         for name, array in found.items():
             self.rows[name][slots[keeps], self.filled[keeps]] = array[keeps]
@@ -189,6 +189,8 @@ class SelfPlay:
             return False
         self.incarnation = values["incarnation"]
         self.timestep = timestep
+        if "random" in part["rows"]:  # in checkpoints written before the mask was turned around
+            part["rows"]["planned"] = ~part["rows"].pop("random")
         for name, array in part["rows"].items():
             self.rows[name][:, : array.shape[1]] = array
         self.memory = {name: torch.from_numpy(array).to(self.device) for name, array in part["memory"].items()}

@@ -35,7 +35,7 @@ def segment(start, count, game=0, sequence=0, over=False, cut=False):
             "discount": discount,
             "policy": np.full((count, 2), 0.5, np.float32),
             "value": numbers + 100,
-            "random": np.zeros(count, bool),
+            "planned": np.ones(count, bool),
         },
         cut=cut,
     )

@@ -1,15 +1,18 @@
 """The one list of columns: everything that holds steps has exactly these, and the log stores them as it always did."""
 
+import shutil
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from segments import SPECS, changed, some
+from segments import LINE, SPECS, changed, some
 
 from muzero.data.replay import Replay
 from muzero.data.schema import columns, row_bytes
 from muzero.data.segment_format import HEAD, Layout
+from muzero.data.segment_log import SegmentLog
 from muzero.interfaces import Window, WindowSize
 
 
@@ -23,7 +26,7 @@ def test_the_bytes_of_a_logged_segment_follow_format_1(spec):
             found["legal"].astype("u1"),
             found["action"].astype("<i8"),
             *(found[name].astype("<f4") for name in ("reward", "discount", "policy", "value")),
-            found["random"].astype("u1"),
+            (~found["planned"]).astype("u1"),  # format 1 stores which actions were drawn at random
         ]
         packed = Layout(spec).pack(segment)
         assert packed[: HEAD.size] == HEAD.pack(*segment.id, segment.version, segment.cut, len(segment))
@@ -61,3 +64,20 @@ def test_a_segment_with_a_column_missing_or_added_is_refused():
     for found in (fewer, segment.columns | {"age": np.zeros(len(segment))}):
         with pytest.raises(ValueError, match=r"columns .*; expected observation, legal, .*, value"):
             replace(segment, columns=found).check(SPECS[0])
+
+
+def test_a_log_written_before_the_mask_was_turned_around_is_read(tmp_path):
+    """A log as version 0.1.0 wrote it, and the columns that it wrote, of which `random` was one."""
+    folder = Path(__file__).parent / "segment_log"
+    shutil.copy(folder / "00000001.log", tmp_path)
+    written = np.load(folder / "columns.npz")
+    log = SegmentLog(tmp_path, LINE)
+    segments = [segment for _, segment in log.scan()]
+    assert len(segments) == 4 and log.damaged == 0
+    assert {bool(flag) for segment in segments for flag in segment.columns["planned"]} == {False, True}
+    for number, segment in enumerate(segments):
+        assert (segment.id.game, segment.version, segment.cut) == (number, number, number % 2 == 1)
+        for name, array in segment.columns.items():
+            wanted = ~written[f"{number}.random"] if name == "planned" else written[f"{number}.{name}"]
+            np.testing.assert_array_equal(array, wanted)
+    log.close()

@@ -34,7 +34,7 @@ def window(spec, batch=4, unroll=3, n=2, observations=None, seed=0):
         policy=torch.full((batch, observations, spec.actions), 1 / spec.actions),
         known=torch.ones(batch, steps + 1, dtype=torch.bool),
         over=torch.zeros(batch, steps + 1, dtype=torch.bool),
-        random=torch.zeros(batch, steps, dtype=torch.bool),
+        planned=torch.ones(batch, steps, dtype=torch.bool),
         weight=torch.ones(batch),
     )
 

@@ -13,8 +13,8 @@ def row(*numbers):
     return torch.tensor([numbers], dtype=torch.float32)
 
 
-def never(steps):
-    return torch.zeros(1, steps, dtype=torch.bool)
+def always(steps):
+    return torch.ones(1, steps, dtype=torch.bool)
 
 
 def test_a_return_is_the_rewards_and_then_the_bootstrapped_value():
@@ -37,23 +37,23 @@ def test_nothing_after_the_end_of_a_game_counts():
 
 def test_a_game_cut_short_bootstraps_from_its_last_position():
     known = torch.tensor([[True, True, True, False, False]])
-    reward, discount = close_cuts(row(1, 1, 50, 50), row(0.9, 0.9, 0.9, 0.9), row(3, 4, 10, 70, 70), known, never(4))
+    reward, discount = close_cuts(row(1, 1, 50, 50), row(0.9, 0.9, 0.9, 0.9), row(3, 4, 10, 70, 70), known, always(4))
     target = n_step_value(reward, discount, row(3, 4, 10, 70, 70), n=4)
     assert target[0, 0].item() == pytest.approx(1 + 0.9 * (1 + 0.9 * 10))
 
 
 def test_a_return_does_not_pass_through_a_random_action_but_takes_the_value_before_it():
-    known, random = torch.ones(1, 5, dtype=torch.bool), never(4)
-    random[0, 2] = True
+    known, planned = torch.ones(1, 5, dtype=torch.bool), always(4)
+    planned[0, 2] = False
     value = row(3, 4, 10, 70, 70)
-    reward, discount = close_cuts(row(1, 1, 50, 50), row(0.9, 0.9, 0.9, 0.9), value, known, random)
+    reward, discount = close_cuts(row(1, 1, 50, 50), row(0.9, 0.9, 0.9, 0.9), value, known, planned)
     target = n_step_value(reward, discount, value, n=2)
     assert target[0].tolist() == pytest.approx([1 + 0.9 * (1 + 0.9 * 10), 1 + 0.9 * 10, 10])
 
 
 def test_a_window_without_a_cut_is_left_alone():
     known = torch.ones(1, 4, dtype=torch.bool)
-    reward, discount = close_cuts(row(1, 2, 3), row(1, 1, 1), row(4, 5, 6, 7), known, never(3))
+    reward, discount = close_cuts(row(1, 2, 3), row(1, 1, 1), row(4, 5, 6, 7), known, always(3))
     assert reward.tolist() == [[1, 2, 3]] and discount.tolist() == [[1, 1, 1]]
 
 

@@ -11,10 +11,10 @@ from muzero.planners.tree import GumbelPlanner
 from muzero.play.selfplay import SelfPlay
 
 
-def actor(batch=2, cells=4, limit=100, seed=0, segment_steps=200, planner=None, incarnation=0):
+def actor(batch=2, cells=4, limit=100, seed=0, planner=None, incarnation=0, **settings):
     games = ChainGames(batch, cells, limit)
     planner = planner or ReactivePlanner()
-    return SelfPlay(games, ChainModel(cells), planner, seed, 0, incarnation, segment_steps=segment_steps)
+    return SelfPlay(games, ChainModel(cells), planner, seed, 0, incarnation, **settings)
 
 
 def segments_of(player, steps):
@@ -66,7 +66,7 @@ def test_the_share_of_random_actions_is_as_asked_and_marked():
     games = ChainGames(8, 6)
     player = SelfPlay(games, ChainModel(6), GumbelPlanner(simulations=32), 0, random_actions=0.3)
     segments = segments_of(player, 300)
-    random = np.concatenate([segment.columns["random"] for segment in segments])
+    random = ~np.concatenate([segment.columns["planned"] for segment in segments])
     assert random.mean() == pytest.approx(0.3, abs=0.04)
     left = np.concatenate([segment.columns["action"] for segment in segments]) == 0
     assert left[random].mean() == pytest.approx(0.5, abs=0.08)
@@ -99,6 +99,22 @@ def test_a_restored_actor_plays_on_as_the_saved_one():
         assert left.id == right.id
         for name in left.columns:
             np.testing.assert_array_equal(left.columns[name], right.columns[name])
+
+
+def test_a_state_from_before_the_mask_was_turned_around_is_restored():
+    def saved(player):
+        return {name: array.copy() for name, array in player.state()[0].items()}
+
+    player = actor(batch=3, segment_steps=50, random_actions=0.5)
+    player.play(20)
+    now, values = saved(player), player.state()[1]
+    before = {name: array for name, array in now.items() if name != "rows.planned"}
+    before["rows.random"] = ~now["rows.planned"]
+    twin = actor(batch=3, segment_steps=50, seed=99, random_actions=0.5)
+    assert twin.restore(before, values)
+    assert 0 < now["rows.planned"].sum() < now["rows.planned"].size
+    for name, array in saved(twin).items():
+        np.testing.assert_array_equal(array, now[name])
 
 
 def test_an_actor_whose_games_cannot_be_restored_begins_new_ones_under_a_new_incarnation():

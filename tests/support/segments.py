@@ -27,7 +27,7 @@ def segment(spec, number, rng, cut=False):
             "discount": np.full(rows, spec.discounts[-1] or spec.discounts[0], np.float32),
             "policy": rng.dirichlet(np.ones(spec.actions), rows).astype(np.float32),
             "value": rng.normal(size=rows).astype(np.float32),
-            "random": rng.random(rows) < 0.1,
+            "planned": rng.random(rows) >= 0.1,
         },
         cut=cut,
     )
