@@ -56,16 +56,16 @@ class Actor:
             NonFiniteError: if the model produced NaN or infinity.
         """
         match task.work:
-            case Play(steps):
-                found = self._play(self.selfplay or self.begin(task.number), steps)
+            case Play() as play:
+                found = self._play(self.selfplay or self.begin(task.number), play)
             case Reanalyse(positions):
                 found = self._reanalyse(positions)
             case Evaluate(count):
                 found = evaluate(self.config, self.model, count)
         return Result(task.number, task.version, found)
 
-    def _play(self, selfplay: SelfPlay, steps: int) -> Played:
-        harvest = selfplay.play(steps)
+    def _play(self, selfplay: SelfPlay, play: Play) -> Played:
+        harvest = selfplay.play(play.steps, play.seconds)
         before, self.reported = self.reported, (self.games.faults, selfplay.rejected)
         faults, rejected = (now - then for now, then in zip(self.reported, before, strict=True))
         last = selfplay.last_rejection or self.games.last_fault

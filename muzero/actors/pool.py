@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +21,7 @@ from muzero.play.selfplay import SelfPlay
 class ActorPool(ABC):
     """Actors and their work: results come in whatever order they are ready, and missing ones are never waited for."""
 
+    deadline: float = math.inf  # of time.monotonic(): this process does not play much longer
     version: int = -1  # of the weights published last
     exact: bool = False  # whether `restore` brings games back, so that a resumed run is the same run
 
@@ -119,7 +122,8 @@ class LocalPool(ActorPool):
 
     def next_result(self, timeout: float) -> Result | None:
         self.tasks += 1
-        return self.actor.work(Task(self.tasks, self.version, Play(self.steps)))
+        play = Play(self.steps, self.deadline - time.monotonic())
+        return self.actor.work(Task(self.tasks, self.version, play))
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         return self.selfplay.state()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ class Play:
     """Continue self-play in every game of the actor."""
 
     steps: int  # of each game
+    seconds: float = math.inf  # after which fewer steps are enough; one step is always played
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def learn(config: Config, folder: Path, changed: list[str] | None = None) -> int
 def train(training: Any, folder: Path, config: Config, changed: list[str] | None) -> int:
     """The part of `learn` in which the folder is held."""
     from muzero.actors.tasks import LostCluster
-    from muzero.evaluation.in_training import write_results
+    from muzero.evaluation.in_training import Stopped, write_results
     from muzero.interfaces import EnvironmentFault
     from muzero.training.progress import Progress
     from muzero.util.files import replace
@@ -172,7 +172,14 @@ def train(training: Any, folder: Path, config: Config, changed: list[str] | None
     if stopped is not None:
         console.print(go_on_with, soft_wrap=True, highlight=False)
         return 128 + stopped
-    results = training.evaluate(training.settings.evaluation_games)
+    try:
+        results = training.evaluate(training.settings.evaluation_games, progress)
+    except Stopped as error:
+        hint = f"evaluate it: muzero-eval {folder} --against {opponents(training.spec)}"
+        console.print(
+            f"the evaluation was stopped ({error}); the run is saved; {hint}", soft_wrap=True, highlight=False
+        )
+        return 128 + (training.stop.number or 0)
     write_results(folder, results, training.spec.two_player)
     show_results(console, results, training.spec.two_player)
     console.print(

@@ -26,6 +26,10 @@ OPENINGS = (2, 4)
 Watch = Callable[[str, int, int], None]  # title, games, finished games; called after every step; may raise
 
 
+class Stopped(Exception):
+    """An evaluation that was asked to stop before its games were finished."""
+
+
 class Evaluated(NamedTuple):
     """Finished games of an evaluation, and the time that they took."""
 

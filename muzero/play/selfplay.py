@@ -1,5 +1,7 @@
 """Self-play: a batch of games, a model and a planner make segments of experience."""
 
+import math
+import time
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
@@ -75,11 +77,13 @@ class SelfPlay:
         self.sign = np.ones(batch)  # +1 where the player to move moved first
         self.length = np.zeros(batch, np.int64)
 
-    def play(self, steps: int) -> Harvest:
-        """Go `steps` steps with each game."""
-        harvest = Harvest([], [])
+    def play(self, steps: int, seconds: float = math.inf) -> Harvest:
+        """Play `steps` steps of each game; fewer, but at least one, if these seconds have passed."""
+        harvest, end = Harvest([], []), time.monotonic() + seconds
         for _ in range(steps):
             self._step(harvest)
+            if time.monotonic() >= end:
+                break
         return harvest
 
     def _step(self, harvest: Harvest) -> None:

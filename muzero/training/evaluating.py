@@ -7,7 +7,7 @@ from collections.abc import Callable
 from muzero.actors.pool import ActorPool
 from muzero.actors.tasks import Evaluate
 from muzero.config import Config
-from muzero.evaluation.in_training import Evaluated, evaluate
+from muzero.evaluation.in_training import Evaluated, Watch, evaluate
 from muzero.evaluation.intervals import Summary
 from muzero.evaluation.schedule import EvaluationSchedule
 from muzero.learning.learner import Learner
@@ -27,12 +27,13 @@ class Evaluator:
         self.by_actor = bool(actors["evaluate"] and actors["count"])
         self.newest: Evaluation | None = None
 
-    def in_time(self, steps: int, keep: Callable[[], None]) -> Evaluation | None:
+    def in_time(self, steps: int, keep: Callable[[], None], watch: Watch) -> Evaluation | None:
         """Evaluate where it is time.  Returns a finished evaluation; None if there is none, or an actor works on it.
 
         Args:
             steps: environment steps so far.
             keep: publishes and saves the present weights, which are evaluated next, and calls `schedule.begin`.
+            watch: shows progress, or raises to end the evaluation.
         """
         if not self.schedule.due(steps):
             return None
@@ -46,7 +47,7 @@ class Evaluator:
             return None
         keep()
         with self.clock.timed("evaluate"):
-            results = evaluate(self.config, self.learner.model, self.games)
+            results = evaluate(self.config, self.learner.model, self.games, watch=watch)
         return self.finish(results, self.learner.updates)
 
     def finish(self, results: Evaluated, updates: int) -> Evaluation | None:
@@ -60,9 +61,15 @@ class Evaluator:
         self.newest = evaluation or self.newest
         return evaluation
 
-    def at_end(self, steps: int, games: int) -> dict[str, Summary]:
-        """Evaluate the last checkpoint: against the opponent of the settings, or alone and beside random play."""
+    def at_end(self, steps: int, games: int, watch: Watch) -> dict[str, Summary]:
+        """Evaluate the last checkpoint: against the opponent of the settings, or alone and beside random play.
+
+        Args:
+            steps: environment steps of the run.
+            games: number of games.
+            watch: shows progress, or raises to end the evaluation.
+        """
         self.schedule.begin(steps, self.learner.updates, self.clock.seconds())
-        results = evaluate(self.config, self.learner.model, games, baseline=True)
+        results = evaluate(self.config, self.learner.model, games, baseline=True, watch=watch)
         self.schedule.finish(results, self.learner.updates)
         return {name: Summary(outcomes) for name, outcomes in results.games.items()}

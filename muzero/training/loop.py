@@ -14,10 +14,10 @@ from muzero.actors.tasks import LostCluster, Played, Reanalyse, Reanalysed, Resu
 from muzero.config import Config
 from muzero.data.experience import Experience
 from muzero.data.segment_log import SegmentLog
-from muzero.evaluation.in_training import check_opponent
+from muzero.evaluation.in_training import Stopped, check_opponent
 from muzero.evaluation.intervals import Summary
 from muzero.evaluation.schedule import EvaluationSchedule
-from muzero.interfaces import EnvironmentFault, NonFiniteError, Window
+from muzero.interfaces import EnvironmentFault, NonFiniteError, PlayerError, Window
 from muzero.runs.evaluations import Evaluation
 from muzero.training.clock import Clock
 from muzero.training.evaluating import Evaluator
@@ -101,6 +101,8 @@ class Training:
             NonFiniteError: if non-finite values persist after several recoveries; the batch is in the run's folder.
             SaveError: if checkpoints cannot be written.
         """
+        if self.settings.seconds is not None:
+            self.pool.deadline = time.monotonic() + self.settings.seconds - self.clock.seconds()
         with self.stop.listening():
             try:
                 while self.done() < 1 and not self.halted:
@@ -120,8 +122,8 @@ class Training:
 
     @property
     def halted(self) -> bool:
-        """Whether to stop learning: a signal was received, or the cluster is lost."""
-        return self.stop.number is not None or self.pool.lost
+        """Whether to stop learning: a signal was received, the cluster is lost, or the time is up."""
+        return self.stop.number is not None or self.pool.lost or time.monotonic() >= self.pool.deadline
 
     def done(self) -> float:
         """Share of the run that is done."""
@@ -151,7 +153,7 @@ class Training:
         self._plan_again()
         self._report(progress)
         progress.show(self.status())
-        self._evaluated(self.evaluator.in_time(self.replay.steps, self._keep), progress)
+        self._evaluate_in_time(progress)
         if self.snapshots.due(self.replay.steps):
             with self.clock.timed("save"):
                 self.save()
@@ -238,9 +240,42 @@ class Training:
 
     # --- evaluation ----------------------------------------------------------------------------------------------
 
-    def evaluate(self, games: int) -> dict[str, Summary]:
-        """Evaluate the last checkpoint; see `Evaluator.at_end`."""
-        return self.evaluator.at_end(self.replay.steps, games)
+    def evaluate(self, games: int, progress: Progress) -> dict[str, Summary]:
+        """Evaluate the last checkpoint; see `Evaluator.at_end`.
+
+        Raises:
+            Stopped: if a signal arrives before the games are finished; `stop.number` names it.
+            EnvironmentFault: if too many games break in a row.
+            PlayerError: if the opponent cannot play.
+        """
+
+        def watch(title: str, count: int, finished: int) -> None:
+            progress.evaluating(title, count, finished)
+            if self.stop.number is not None:
+                raise Stopped(f"{title}: {finished:,} of {count:,} games")
+
+        with self.stop.listening():
+            try:
+                return self.evaluator.at_end(self.replay.steps, games, watch)
+            finally:
+                progress.clear()
+
+    def _evaluate_in_time(self, progress: Progress) -> None:
+        """Evaluate where it is time; a failed evaluation is not a reason to end a run."""
+
+        def watch(title: str, count: int, finished: int) -> None:
+            progress.evaluating(title, count, finished)
+            if self.halted:
+                raise Stopped(title)
+
+        try:
+            evaluation = self.evaluator.in_time(self.replay.steps, self._keep, watch)
+        except Stopped:
+            return  # a resumed run evaluates this checkpoint again
+        except PlayerError as error:
+            self.warn(f"the evaluation at {self.replay.steps:,} steps failed: {error}")
+            return
+        self._evaluated(evaluation, progress)
 
     def _keep(self) -> None:
         """Publish and save the present weights, which are evaluated next."""

@@ -50,11 +50,7 @@ class Progress:
         self.warned = len(status.warnings)
         if status.clock - self.shown >= self.screen_every:
             self.shown = status.clock
-            text = self._line(status)
-            if self.console.is_terminal:
-                self._say(text[: self.console.width - 1].ljust(self.console.width - 1), end="\r")
-            else:
-                self._say(text, soft_wrap=True)
+            self._live(self._line(status))
         if status.clock - self.written >= FILE_SECONDS:
             self.written = status.clock
             self._write(status, self._metrics(status))
@@ -84,6 +80,26 @@ class Progress:
         if status.score is not None:
             row["self_play_score"] = status.score
         return row
+
+    def evaluating(self, title: str, games: int, finished: int) -> None:
+        """Show how far an evaluation is, where it is time."""
+        now = time.monotonic()
+        if now - self.shown < self.screen_every:
+            return
+        self.shown = now
+        self._live(f"evaluating {title}: {finished:,} of {games:,} games")
+
+    def clear(self) -> None:
+        """Make room on a terminal for what is printed next."""
+        if self.console.is_terminal:
+            self._live("")
+
+    def _live(self, text: str) -> None:
+        """Write a line that the next one replaces on a terminal."""
+        if self.console.is_terminal:
+            self._say(text[: self.console.width - 1].ljust(self.console.width - 1), end="\r")
+        else:
+            self._say(text, soft_wrap=True)
 
     def evaluated(self, evaluation: Evaluation, status: Status) -> None:
         """Record an evaluation during the run."""

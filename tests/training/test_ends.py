@@ -1,0 +1,250 @@
+"""How runs end: by their time, by a stop, and where environments or opponents fail."""
+
+import math
+import signal
+import time
+
+import pytest
+from commands import command, sets
+from killing import made
+from rich.console import Console
+
+from muzero.evaluation import in_training
+from muzero.evaluation.in_training import Stopped
+from muzero.games import batched
+from muzero.interfaces import EnvironmentFault, Moves, PlayerError
+from muzero.runs import checkpoint, evaluations
+from muzero.training import evaluating
+from muzero.training.progress import Progress
+
+
+def quiet(training):
+    return Progress(training.folder, Console(quiet=True))
+
+
+def run(training):
+    training.folder.mkdir(parents=True, exist_ok=True)
+    progress = quiet(training)
+    try:
+        return training.run(progress)
+    finally:
+        progress.close(training.status())
+        training.experience.close()
+
+
+def steps_saved(folder):
+    return checkpoint.latest(folder / "checkpoints")[0].step
+
+
+class Ticks:
+    """A clock that advances by one second whenever it is read."""
+
+    def __init__(self, monkeypatch):
+        self.now = 1000.0
+        monkeypatch.setattr(time, "monotonic", self.read)
+
+    def read(self):
+        self.now += 1.0
+        return self.now
+
+
+def test_time_that_is_up_ends_a_play_call_after_the_step_under_way(tmp_path, monkeypatch):
+    Ticks(monkeypatch)
+    training = made(tmp_path, "gym/CartPole-v1", "run.games=8", "run.play=1000", "run.seconds=30", "run.start=600")
+    assert run(training) is None
+    assert 0 < training.replay.steps < 8 * 40 and steps_saved(tmp_path) == training.replay.steps
+
+
+def test_updates_that_are_owed_when_the_time_is_up_wait_for_a_resume(tmp_path, monkeypatch):
+    settings = ["run.start=100", "run.steps=1000000", "run.updates_per_step=100"]
+    Ticks(monkeypatch)
+    training = made(tmp_path, "gym/CartPole-v1", "run.seconds=200", *settings)
+    assert run(training) is None
+    assert training.learner.updates < training.owed
+    resumed = made(tmp_path, "gym/CartPole-v1", "run.seconds=260", *settings)
+    resumed.restore()
+    before = resumed.learner.updates
+    run(resumed)
+    assert resumed.learner.updates > before
+
+
+def test_a_run_without_a_time_limit_plays_whole_calls(tmp_path):
+    training = made(tmp_path, "gym/CartPole-v1")
+    training.folder.mkdir(parents=True, exist_ok=True)
+    assert training.pool.deadline == math.inf
+    played = training.pool.next_result(0).found
+    assert sum(len(segment) for segment in played.segments) <= training.settings.games * training.settings.play
+
+
+def stop_in_evaluation(monkeypatch, training, number=signal.SIGINT):
+    """A signal arrives at the first step of the next evaluation."""
+    before = evaluating.evaluate
+
+    def evaluate(*arguments, watch, **named):
+        def and_stop(*now):
+            training.stop.number = number
+            watch(*now)
+
+        return before(*arguments, watch=and_stop, **named)
+
+    monkeypatch.setattr(evaluating, "evaluate", evaluate)
+
+
+def test_a_signal_in_an_evaluation_during_a_run_ends_both_and_a_resume_evaluates_again(tmp_path, monkeypatch):
+    training = made(tmp_path, "gym/CartPole-v1", "run.evaluate_every=200")
+    stop_in_evaluation(monkeypatch, training)
+    assert run(training) == signal.SIGINT
+    assert steps_saved(tmp_path) == training.replay.steps < 600 and evaluations.read(tmp_path) == []
+    monkeypatch.undo()
+    resumed = made(tmp_path, "gym/CartPole-v1", "run.evaluate_every=200")
+    resumed.restore()
+    run(resumed)
+    assert evaluations.read(tmp_path)
+
+
+def test_a_signal_in_the_last_evaluation_ends_it_with_what_was_finished(tmp_path, monkeypatch):
+    training = made(tmp_path, "gym/CartPole-v1")
+    run(training)
+    stop_in_evaluation(monkeypatch, training)
+    with pytest.raises(Stopped, match="trained: 0 of 4 games"):
+        training.evaluate(4, quiet(training))
+    assert evaluations.read(tmp_path) == []
+
+
+def test_a_real_signal_in_the_last_evaluation_is_a_stop(tmp_path):
+    training = made(tmp_path, "gym/CartPole-v1")
+    run(training)
+    progress = quiet(training)
+    progress.evaluating = lambda *now: signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(Stopped):
+        training.evaluate(4, progress)
+    assert training.stop.number == signal.SIGTERM
+
+
+class Dies:
+    """An engine that dies in its second move."""
+
+    title, moves = "dies", 0
+
+    def act(self, positions):
+        Dies.moves += 1
+        if Dies.moves == 2:
+            raise PlayerError("the engine has ended")
+        return Moves(positions.legal.argmax(1), positions.legal.argmax(1).astype("float32"))
+
+    def close(self):
+        pass
+
+
+def test_an_opponent_that_fails_in_an_evaluation_is_a_warning_and_the_run_goes_on(tmp_path, monkeypatch):
+    pytest.importorskip("pyspiel")
+    training = made(tmp_path, "board/tic_tac_toe", "run.evaluate_every=200")
+    monkeypatch.setattr(in_training.registry, "player", lambda name: Dies())
+    assert run(training) is None and training.replay.steps >= 600
+    assert any("failed: the engine has ended" in warning for warning in training.warnings)
+    assert len(evaluations.read(tmp_path)) >= 1
+
+
+def test_a_game_without_an_end_is_learned_and_evaluated_and_the_run_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(batched, "MAX_STEPS", 30)
+    training = made(tmp_path, "python/sample_games:EndlessGame", "run.evaluate_every=200")
+    run(training)
+    results = training.evaluate(4, quiet(training))
+    assert results["trained"].mean == 30.0 and "30 steps" in training.spec.notes[0]
+
+
+def test_an_environment_in_which_every_game_breaks_ends_the_run_saved(tmp_path):
+    training = made(tmp_path, "python/sample_games:BreaksLate")
+    with pytest.raises(EnvironmentFault, match="21 games in a row broke before their end"):
+        run(training)
+    assert steps_saved(tmp_path) == training.replay.steps and training.scores.score is None
+
+
+ENVIRONMENT = """
+import asyncio, os, sys
+
+class Panic(BaseException):
+    pass
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+def leave():
+    sys.exit()
+
+def raising(kind):
+    def fault():
+        raise kind
+    return fault
+
+FAULTS = {
+    "exit": leave,
+    "panic": raising(Panic()),
+    "interrupt": raising(KeyboardInterrupt()),
+    "cancelled": raising(asyncio.CancelledError()),
+    "unprintable": raising(Unprintable()),
+    "moves": lambda: os.chdir(os.environ["ELSEWHERE"]),
+}
+
+class Nim:
+    actions, observation_shape, games = 2, (1,), 0
+
+    def reset(self, seed):
+        Nim.games += 1
+        first = int(os.environ["FIRST"])
+        if Nim.games == first or Nim.games > first and os.environ["OFTEN"]:
+            FAULTS[os.environ["FAULT"]]()
+        self.stones, self.player = 10, 0
+
+    def observation(self):
+        return [self.stones / 10]
+
+    def legal(self):
+        return [True, self.stones >= 2]
+
+    def to_move(self):
+        return self.player
+
+    def step(self, action):
+        self.stones -= action + 1
+        self.player = 1 - self.player
+        return float(self.stones == 0), self.stones == 0
+"""
+
+
+def train_nim(folder, fault, first, often="", *words):
+    (folder / "nim.py").write_text(ENVIRONMENT)
+    (folder / "elsewhere").mkdir()
+    environment = {"FAULT": fault, "FIRST": str(first), "OFTEN": often, "ELSEWHERE": str(folder / "elsewhere")}
+    words = ["--game", "python/nim:Nim", "--run", "out", *sets("run.save_every=150"), *words]
+    return command("train", *words, folder=folder, env=environment)
+
+
+@pytest.mark.parametrize("fault", ["exit", "panic", "interrupt", "cancelled", "unprintable"])
+def test_one_exception_of_any_kind_is_a_fault_and_the_run_goes_on(tmp_path, fault):
+    result = train_nim(tmp_path, fault, 40)
+    assert result.returncode == 0, result.stderr
+    assert "environment faults so far: 1, the last: python/nim:Nim, slot " in result.stdout
+    assert steps_saved(tmp_path / "out") >= 600
+
+
+def test_an_environment_that_always_exits_ends_the_run_with_an_error_saved(tmp_path):
+    result = train_nim(tmp_path, "exit", 40, "often")
+    assert result.returncode == 4 and "SystemExit" in result.stderr and "Traceback" not in result.stderr
+    assert "--resume out" in result.stdout and steps_saved(tmp_path / "out") > 0
+
+
+def test_an_environment_that_can_never_work_is_not_offered_a_resume(tmp_path):
+    result = train_nim(tmp_path, "exit", 5, "often")
+    assert result.returncode == 4 and "21 games in a row broke" in result.stderr
+    assert "--resume" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("first", [1, 40])
+def test_an_environment_that_changes_the_working_directory_loses_nothing(tmp_path, first):
+    result = train_nim(tmp_path, "moves", first)
+    assert result.returncode == 0 and "warning" not in result.stdout, result.stdout + result.stderr
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert steps_saved(tmp_path / "out") >= 600 and (tmp_path / "out" / "evaluation.json").exists()
+    assert "muzero-eval out " in result.stdout
