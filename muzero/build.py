@@ -9,7 +9,7 @@ import torch
 from muzero.config import AtMost, Config, ConfigError, Layer, Schema, merge, read_layer
 from muzero.config.run import ActorSettings, RunSettings
 from muzero.data.replay import Replay
-from muzero.games.batched import UnknownGame
+from muzero.games.errors import UnknownGame
 from muzero.games.faults import attempt
 from muzero.games.registry import FAMILIES, GAMES, LISTING, split
 from muzero.interfaces import Games, GameSpec, Objective, Planner, WorldModel

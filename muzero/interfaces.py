@@ -37,6 +37,7 @@ class GameSpec:
     discounts: tuple[float, ...]  # ascending; all values that a step's discount can take: (-1, 0) or (0, 0.997)
     returns: tuple[float, float] | None = None  # range of a game's return, where it is known
     max_steps: int | None = None  # length of the longest game, where it is known
+    first_action: int = 0  # the environment's own number of action 0
     notes: tuple[str, ...] = ()  # what a run says once about the game, when it begins
 
     @property

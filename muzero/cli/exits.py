@@ -40,7 +40,7 @@ def outcome(command: Callable[[Sequence[str] | None], int]) -> int:
     from muzero.actors.tasks import LostCluster
     from muzero.data.segment_log import LogError
     from muzero.evaluation.positions import PositionsError
-    from muzero.games.batched import UnknownGame
+    from muzero.games.errors import UnknownGame
     from muzero.runs.checkpoint import CheckpointError
     from muzero.runs.saving import SaveError
     from muzero.util.extras import MissingExtra

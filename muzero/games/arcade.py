@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from muzero.config.schema import Range
-from muzero.games.batched import UnknownGame, check_actions, check_seeds, unknown
+from muzero.games.checks import check_actions, check_seeds
+from muzero.games.errors import UnknownGame, unknown
 from muzero.games.faults import Faults, describe
 from muzero.interfaces import Games, GameSpec, Timestep
 from muzero.util.extras import need

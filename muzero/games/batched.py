@@ -1,59 +1,22 @@
-"""What the sources of games share: games of one environment each, batched; seeds; errors."""
+"""Games of one environment each, side by side: what most sources of games share."""
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from muzero.games.checks import check_actions, check_seeds, check_size
+from muzero.games.errors import EnvironmentWarning, WrongForm
 from muzero.games.faults import Faults, describe, raise_interrupt
 from muzero.interfaces import EnvironmentFault, Games, GameSpec, Rules, Timestep
 from muzero.util.seeds import derive
-from muzero.util.text import nearest
 
 LARGEST = float(np.finfo(np.float32).max)
 MAX_STEPS = 5000  # of a game whose environment has no limit of its own: without one an evaluation might never end
-
-
-class UnknownGame(ValueError):
-    """A name that is no game, or a game that cannot be played here; the message says why."""
-
-
-def unknown(kind: str, name: str, names: Iterable[str]) -> UnknownGame:
-    """The error for a misspelt name, with the nearest of the names that there are."""
-    close = [f"{kind}/{word}" for word in nearest(name, names, 3)]
-    hint = f"; nearest: {', '.join(close)}" if close else ""
-    return UnknownGame(f"game '{kind}/{name}' is not known{hint}")
-
-
-def check_seeds(seeds: np.ndarray, batch: int) -> np.ndarray:
-    """The seeds as [B] int64.
-
-    Raises:
-        ValueError: if they are not B integers.
-    """
-    seeds = np.asarray(seeds)
-    if seeds.shape != (batch,) or seeds.dtype.kind not in "iu":
-        raise ValueError(f"seeds: expected int64 of shape ({batch},), got {seeds.dtype} {seeds.shape}")
-    return seeds.astype(np.int64)
-
-
-def check_actions(actions: np.ndarray, legal: np.ndarray, name: str) -> None:
-    """Hold actions [B] against the legal ones [B, A].
-
-    Raises:
-        ValueError: naming the first slot whose action is not legal.
-    """
-    actions, (batch, count) = np.asarray(actions), legal.shape
-    if actions.shape != (batch,) or actions.dtype.kind not in "iu":
-        raise ValueError(f"{name}: actions: expected int64 of shape ({batch},), got {actions.dtype} {actions.shape}")
-    inside = (actions >= 0) & (actions < count)
-    allowed = inside & legal[np.arange(batch), np.where(inside, actions, 0)]
-    if not allowed.all():
-        slot = int(np.flatnonzero(~allowed)[0])
-        raise ValueError(f"{name}: action {actions[slot]} is not legal in slot {slot}")
 
 
 def limited(spec: GameSpec) -> GameSpec:
@@ -112,13 +75,27 @@ class BatchedGames(Games):
         games: Sequence[OneGame],
         max_steps: int | None = None,
         make: Callable[[], OneGame] | None = None,
+        bounds: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> None:
-        """max_steps: truncate games of this length.  make: a new environment for one that broke, if that helps."""
+        """The games are closed with this object.
+
+        Args:
+            spec: of the game.
+            games: one per slot.
+            max_steps: truncate games of this length.
+            make: makes a new environment for one that broke, if that helps.
+            bounds: the least and the largest observation that is declared, both [*observation]; None: all are.
+
+        Raises:
+            UnknownGame: if the game is empty or too large.
+        """
         if not games:
             raise ValueError(f"{spec.name}: batch = 0; expected at least 1")
+        check_size(spec)
         self.spec, self.batch = limited(spec), len(games)
         self._games, self._make = list(games), make
         self._faults = Faults(self.batch)
+        self._bounds = bounds
         self._max_steps = self.spec.max_steps if spec.max_steps is None else max_steps
         self._start(np.zeros(self.batch, np.int64))
 
@@ -207,7 +184,7 @@ class BatchedGames(Games):
             try:
                 what(slot)
             except BaseException as error:
-                message = self._describe(slot, describe(error))
+                message = self._message(slot, error)
                 if strict:
                     raise EnvironmentFault(message) from error
                 self._drop(slot, message)
@@ -222,7 +199,17 @@ class BatchedGames(Games):
                     self._games[slot] = self._make()
                 return self._begin(slot)
             except BaseException as error:
-                message = self._describe(slot, describe(error))
+                message = self._message(slot, error)
+
+    def _message(self, slot: int, error: BaseException) -> str:
+        """What a slot raised, and where.
+
+        Raises:
+            WrongForm: if the error is one that a new game cannot mend.
+        """
+        if isinstance(error, WrongForm):
+            raise WrongForm(self._describe(slot, str(error))) from error
+        return self._describe(slot, describe(error))
 
     def _describe(self, slot: int, what: str) -> str:
         taken = self._actions[slot]
@@ -240,6 +227,7 @@ class BatchedGames(Games):
             legal = self._mask(allowed)
             assert legal is not None
         self._legal = legal
+        self._check_bounds(observation)
         if self._faults.pending:
             for slot in range(self.batch):
                 if self._ended(slot):
@@ -261,7 +249,7 @@ class BatchedGames(Games):
                 game.observe(out)
                 return None if self._ended(slot) else game.legal()
             except BaseException as error:
-                self._drop(slot, self._describe(slot, describe(error)))
+                self._drop(slot, self._message(slot, error))
 
     def _look_again(self, slot: int, out: np.ndarray, legal: Sequence[int] | None) -> Sequence[int] | None:
         """The same for a slot that `_look` saw already: a game that shows what it must not is dropped."""
@@ -269,6 +257,19 @@ class BatchedGames(Games):
             self._drop(slot, self._describe(slot, problem))
             legal = self._look(slot, out)
         return legal
+
+    def _check_bounds(self, observation: np.ndarray) -> None:
+        """Warn once of an observation outside its declared space."""
+        if self._bounds is None:
+            return
+        low, high = self._bounds
+        outside = ~((observation >= low) & (observation <= high))
+        if outside.any():
+            slot, *place = (int(number) for number in np.argwhere(outside)[0])
+            value, least, most = (array[tuple(place)] for array in (observation[slot], low, high))
+            what = f"observation{place} is {value:g}; observation_space declares {least:g} to {most:g}"
+            warnings.warn(self._describe(slot, what), EnvironmentWarning, stacklevel=2)
+            self._bounds = None
 
     def _finite(self, observation: np.ndarray) -> bool:
         numbers = observation.dtype.kind != "f" or bool(np.isfinite(observation).all())

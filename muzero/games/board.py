@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from muzero.config.schema import Range
-from muzero.games.batched import BatchedGames, OneGame, UnknownGame, unknown
+from muzero.games.batched import BatchedGames, OneGame
+from muzero.games.errors import UnknownGame, unknown
 from muzero.interfaces import GameSpec
 from muzero.util.extras import need
 

@@ -1,15 +1,18 @@
-"""Environments of gymnasium: CartPole, FrozenLake, ... and whatever else is registered there, with discrete actions."""
+"""Environments of gymnasium with discrete actions: CartPole, FrozenLake, and others that are registered there."""
 
 from __future__ import annotations
 
+import importlib
 import re
 import warnings
 from typing import Annotated, Any
 
-from muzero.config.schema import Range
-from muzero.games.batched import BatchedGames, UnknownGame, unknown
+from muzero.config.schema import NO_ARGUMENTS, Arguments, Range, written
+from muzero.games.batched import BatchedGames
+from muzero.games.errors import UnknownGame, unknown
 from muzero.games.faults import raise_interrupt
-from muzero.games.spaces import GymnasiumGame, count_actions, view
+from muzero.games.gymnasium_game import GymnasiumGame
+from muzero.games.spaces import Channels, count_actions, view
 from muzero.interfaces import GameSpec
 from muzero.util.extras import MissingExtra
 
@@ -26,6 +29,8 @@ class ControlGames(BatchedGames):
         discount: Annotated[float, Range(0.001, 1)] = 0.997,
         max_steps: Annotated[int, Range(1)] | None = None,
         action_mask: bool = False,
+        channels: Channels = "auto",
+        kwargs: Arguments = NO_ARGUMENTS,
     ) -> None:
         """Training and evaluation play the same game.
 
@@ -37,43 +42,71 @@ class ControlGames(BatchedGames):
             max_steps: truncate games at this length, in place of the environment's own limit; 5000 where neither is
                 given.
             action_mask: take the `action_mask` in the environment's info, where there is one, for the legal actions.
+            channels: where images have their channels, "first" or "last"; "auto" finds it out from their shape.
+            kwargs: arguments of the environment itself, as gymnasium.make takes them: `game.kwargs.is_slippery=false`.
 
         Raises:
-            UnknownGame: if there is no such id, or its spaces do not fit.
+            UnknownGame: if there is no such id, or its spaces or arguments do not fit.
             MissingExtra: if a package is missing that it needs.
         """
         game = f"gym/{name}"
-        environments = [_make(name, max_steps)]
-        actions = count_actions(environments[0].action_space, game)
-        seen = view(environments[0].observation_space, game)
-        environments += [_make(name, max_steps) for _ in range(batch - 1)]
+        first = _make(name, max_steps, kwargs)
+        actions = count_actions(first.action_space, game)
+        seen = view(first.observation_space, game, channels)
         spec = GameSpec(
             name=game,
             observation=seen.shape,
             dtype=seen.dtype,
             actions=actions,
             discounts=(0.0, discount),
-            max_steps=environments[0].spec.max_episode_steps,
+            max_steps=first.spec.max_episode_steps,
+            first_action=int(first.action_space.start),
         )
 
         def game_of(environment: Any) -> GymnasiumGame:
             return GymnasiumGame(environment, seen, discount, action_mask)
 
-        games = [game_of(environment) for environment in environments[:batch]]
-        super().__init__(spec, games, make=lambda: game_of(_make(name, max_steps)))
+        def make() -> GymnasiumGame:
+            return game_of(_make(name, max_steps, kwargs))
+
+        games = [game_of(first), *(make() for _ in range(batch - 1))][:batch]
+        super().__init__(spec, games, make=make, bounds=seen.bounds)
+
+
+def resolve(name: str) -> str:
+    """The id of an environment that is given without a version: "CartPole" is its newest one, "CartPole-v1"."""
+    from gymnasium.envs import registration
+
+    module, colon, plain = name.rpartition(":")
+    try:
+        if colon:
+            importlib.import_module(module)  # registers its environments
+        namespace, title, version = registration.parse_env_id(plain)
+        newest = registration.find_highest_version(namespace, title)
+    except BaseException as error:  # what is wrong with the name is said where the environment is made
+        raise_interrupt(error)
+        return name
+    if version is not None or newest is None or plain in registration.registry:
+        return name
+    return f"{module}{colon}{registration.get_env_id(namespace, title, newest)}"
 
 
 def names() -> list[str]:
     """The registered ids that can be played here: discrete actions, all packages there."""
-    found = []
+    return [name for name, reason in all_names().items() if not reason]
+
+
+def all_names() -> dict[str, str]:
+    """Every registered id, with the reason why it cannot be played here; the reason is empty where it can."""
+    reasons = {}
     for name in _ids():
         try:
             ControlGames(name, 1, False).close()
+            reasons[name] = ""
         except BaseException as error:  # an environment may fail to build in any way
             raise_interrupt(error)
-            continue
-        found.append(name)
-    return found
+            reasons[name] = " ".join(str(error).split()).removeprefix(f"gym/{name}").removeprefix(": ").strip()
+    return reasons
 
 
 def _ids() -> list[str]:
@@ -89,7 +122,7 @@ def _is_atari(name: str) -> bool:
     return name.startswith("ALE/") or (spec is not None and str(spec.entry_point).startswith("ale_py"))
 
 
-def _make(name: str, max_steps: int | None) -> Any:
+def _make(name: str, max_steps: int | None, kwargs: Arguments) -> Any:
     import gymnasium
 
     game = f"gym/{name}"
@@ -97,15 +130,19 @@ def _make(name: str, max_steps: int | None) -> Any:
         title = re.sub(r"^ALE/|(-ram)?(Deterministic|NoFrameskip)?(-v\d+)?$", "", name)
         rom = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", title).lower()
         raise UnknownGame(f"game '{game}': Atari games are played without gymnasium's wrappers, as atari/{rom}")
+    if "(" in name:
+        raise UnknownGame(f"game '{game}': give an environment's arguments as --set game.kwargs.NAME=VALUE")
     try:
         with warnings.catch_warnings():  # "is out of date, you should consider": the id is the user's choice
             warnings.simplefilter("ignore")
-            return gymnasium.make(name, max_episode_steps=max_steps, disable_env_checker=True)
+            return gymnasium.make(name, max_episode_steps=max_steps, disable_env_checker=True, **kwargs)
     except gymnasium.error.UnregisteredEnv as error:
         raise unknown("gym", name, _ids()) from error
-    except gymnasium.error.DependencyNotInstalled as error:
-        raise MissingExtra(f"{game}: {error}") from error
-    except ModuleNotFoundError as error:
+    except (gymnasium.error.DependencyNotInstalled, ModuleNotFoundError) as error:
         raise MissingExtra(f"{game}: {error}") from error
     except gymnasium.error.Error as error:
         raise UnknownGame(f"{game}: gymnasium says: {error}") from error
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise
+        raise UnknownGame(f"{game} cannot be made with game.kwargs = {written(kwargs)}: {error}") from error

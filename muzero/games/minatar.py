@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from muzero.config.schema import Range
-from muzero.games.batched import BatchedGames, OneGame, unknown
+from muzero.games.batched import BatchedGames, OneGame
+from muzero.games.errors import unknown
 from muzero.interfaces import GameSpec
 from muzero.util.extras import need
 

@@ -1,62 +1,39 @@
-"""The user's own games: a class in a module of theirs, in one of two forms."""
+"""The user's own games: a class in a module, in one of two forms."""
 
 from __future__ import annotations
 
 import importlib
+import inspect
+import operator
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any, Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
-from muzero.config.schema import Range
-from muzero.games.batched import BatchedGames, OneGame, UnknownGame, unknown
-from muzero.games.faults import truth
-from muzero.games.spaces import GymnasiumGame, count_actions, view
+from muzero.config.schema import NO_ARGUMENTS, Arguments, Range, written
+from muzero.games.batched import BatchedGames, OneGame
+from muzero.games.checks import shown
+from muzero.games.errors import UnknownGame, unknown
+from muzero.games.gymnasium_game import GymnasiumGame
+from muzero.games.spaces import Channels, count_actions, view
+from muzero.games.turns import TurnGame, Turns
 from muzero.interfaces import GameSpec
 
 GYMNASIUM_FORM = ("observation_space", "action_space", "reset", "step")
 TURN_FORM = ("actions", "observation_shape", "reset", "observation", "legal", "to_move", "step")
-
-
-class TurnGame(Protocol):
-    """The form of a game for two players, who need not move in turn.  Inherit from it or not, as you like.
-
-    One player's sum of rewards is the other's with its sign turned.
-
-    A game without chance may offer more, for players that look ahead (minimax), `--positions`, and people:
-    `clone()`, an independent copy; `action_name(action)`, what an action is called; `__str__`, the board as a text.
-    """
-
-    actions: int
-    observation_shape: tuple[int, ...]
-
-    def reset(self, seed: int) -> None:
-        """Begin a new game; take all randomness from the seed."""
-        ...
-
-    def observation(self) -> np.ndarray:
-        """What the player to move sees, [*observation_shape]; asked at the end of the game too."""
-        ...
-
-    def legal(self) -> np.ndarray:
-        """[actions] bool; not asked at the end of the game."""
-        ...
-
-    def to_move(self) -> int:
-        """Whose turn it is, 0 or 1; not asked at the end of the game."""
-        ...
-
-    def step(self, action: int) -> tuple[float, bool]:
-        """Apply an action; returns the reward to the player who moved, and whether the game is over."""
-        ...
+FORMS = {
+    GYMNASIUM_FORM: "looks like a gymnasium environment",
+    TURN_FORM: "looks like a two-player game",
+}
 
 
 class PythonGames(BatchedGames):
     """B games of the user's class; name: "module:Class", the module in the current directory or installed.
 
-    The class is called without arguments, once per game.  It has the form of a gymnasium environment (which may
-    say in info["action_mask"] what is legal) or that of `TurnGame`.
+    The class, or a function that makes an instance, is called once per game, with `kwargs`.  It has the form of a
+    gymnasium environment (which may say in info["action_mask"] which actions are legal) or that of `TurnGame`.
     """
 
     def __init__(
@@ -67,6 +44,8 @@ class PythonGames(BatchedGames):
         *,
         discount: Annotated[float, Range(0.001, 1)] = 0.997,
         max_steps: Annotated[int, Range(1)] | None = None,
+        channels: Channels = "auto",
+        kwargs: Arguments = NO_ARGUMENTS,
     ) -> None:
         """Training and evaluation play the same game.
 
@@ -76,37 +55,51 @@ class PythonGames(BatchedGames):
             training: has no effect.
             discount: of a step that does not end the game; 1 suits games in which only winning counts.
             max_steps: truncate games at this length; 5000 where neither this nor the environment's `spec` says one.
+            channels: where images have their channels, "first" or "last"; "auto" finds it out from their shape.
+            kwargs: arguments of the class: `game.kwargs.size=3`.
 
         Raises:
-            UnknownGame: if there is no such class, or it has neither form.
+            UnknownGame: if there is no such class, it has neither form, or it takes other arguments.
         """
         game = f"python/{name}"
-        make = _find(name)
+        found = _find(name)
+        _check_arguments(found, kwargs, game)
+        make = partial(found, **kwargs)
         instances = [make() for _ in range(batch)]
-        lacking = {form: [member for member in form if not hasattr(instances[0], member)] for form in FORMS}
-        nearest_form = min(FORMS, key=lambda form: len(lacking[form]) / len(form))
-        if lacking[nearest_form]:
-            raise UnknownGame(f"{game} {FORMS[nearest_form]} but lacks {', '.join(lacking[nearest_form])}")
-        build = _gymnasium_games if nearest_form is GYMNASIUM_FORM else _turn_games
-        spec, games = build(game, instances, discount, max_steps or _own_limit(instances[0]))
-        super().__init__(spec, games, spec.max_steps, lambda: build(game, [make()], discount, max_steps)[1][0])
+        if _is_gymnasium(instances[0], game):
+            form = _gymnasium_form(instances[0], game, discount, max_steps, channels)
+        else:
+            form = _turn_form(instances[0], game, discount, max_steps)
+        games = [form.game_of(instance) for instance in instances]
+        super().__init__(form.spec, games, form.spec.max_steps, lambda: form.game_of(make()), form.bounds)
 
 
-FORMS = {
-    GYMNASIUM_FORM: "looks like a gymnasium environment",
-    TURN_FORM: "looks like a game for two players",
-}
+class _Form(NamedTuple):
+    """What a class is taken for."""
+
+    spec: GameSpec
+    game_of: Callable[[Any], OneGame]  # of an instance
+    bounds: tuple[np.ndarray, np.ndarray] | None = None  # of observations
 
 
 def names() -> list[str]:
-    """Nothing: what there is only the user knows."""
+    """An empty list: the user's classes are not known."""
     return []
 
 
-def _find(name: str) -> Any:
-    module_name, colon, member = name.partition(":")
-    if not colon or not module_name or not member:
-        raise UnknownGame(f"game 'python/{name}': expected python/<module>:<Class>")
+def _find(name: str) -> Callable[..., Any]:
+    """The class of a name, or the function that makes an environment.
+
+    Raises:
+        UnknownGame: if there is no such class.
+    """
+    game = f"python/{name}"
+    module_name, _, member = name.partition(":")
+    if not all(module_name.split(".")) or not member:
+        raise UnknownGame(f"game '{game}': expected python/<module>:<Class>")
+    if module_name.endswith(".py") or "/" in module_name:
+        dotted = module_name.removesuffix(".py").strip("/").replace("/", ".")
+        raise UnknownGame(f"game '{game}': expected a module, not a file; did you mean python/{dotted}:{member}?")
     if "" not in sys.path:
         sys.path.insert(0, "")  # the current directory: commands, unlike `python -m`, do not look there
     try:
@@ -115,12 +108,54 @@ def _find(name: str) -> Any:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise  # the user's module exists, but imports something that does not
         raise UnknownGame(
-            f"game 'python/{name}' is not known: no module '{error.name}' in the current directory or installed"
+            f"game '{game}' is not known: no module '{error.name}' in the current directory or installed"
         ) from error
     if member not in vars(module):
         classes = [word for word, value in vars(module).items() if isinstance(value, type)]
         raise unknown("python", name, [f"{module_name}:{word}" for word in classes])
-    return vars(module)[member]
+    found = vars(module)[member]
+    if not callable(found):
+        raise UnknownGame(f"{game} cannot be played: it is not a class, but {shown(found)}")
+    return found
+
+
+def _check_arguments(made: Callable[..., Any], kwargs: Arguments, game: str) -> None:
+    """Compare the arguments that are given with those that the class takes.
+
+    Raises:
+        UnknownGame: naming the argument that is missing or not known.
+    """
+    try:
+        signature = inspect.signature(made)
+    except (TypeError, ValueError):  # of a class written in C
+        return
+    try:
+        given = signature.bind_partial(**kwargs).arguments
+    except TypeError as error:
+        takes = f"it takes {', '.join(signature.parameters) or 'none'}"
+        raise UnknownGame(f"{game} cannot be made with game.kwargs = {written(kwargs)}: {error}; {takes}") from None
+    free = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    missing = [
+        name
+        for name, parameter in signature.parameters.items()
+        if parameter.default is parameter.empty and parameter.kind not in free and name not in given
+    ]
+    if missing:
+        remedy = " ".join(f"--set game.kwargs.{name}=VALUE" for name in missing)
+        raise UnknownGame(f"{game} cannot be made without the arguments {', '.join(missing)}; give them with {remedy}")
+
+
+def _is_gymnasium(instance: Any, game: str) -> bool:
+    """Whether an instance has the form of a gymnasium environment; otherwise it has that of a `TurnGame`.
+
+    Raises:
+        UnknownGame: if it has neither.
+    """
+    lacking = {form: [member for member in form if not hasattr(instance, member)] for form in FORMS}
+    form = min(FORMS, key=lambda form: len(lacking[form]) / len(form))
+    if lacking[form]:
+        raise UnknownGame(f"{game} {FORMS[form]} but lacks {', '.join(lacking[form])}")
+    return form is GYMNASIUM_FORM
 
 
 def _own_limit(instance: Any) -> int | None:
@@ -129,110 +164,28 @@ def _own_limit(instance: Any) -> int | None:
     return own if isinstance(own, int) and own > 0 else None
 
 
-def _gymnasium_games(
-    game: str, instances: Sequence[Any], discount: float, max_steps: int | None
-) -> tuple[GameSpec, list[OneGame]]:
-    actions = count_actions(instances[0].action_space, game)
-    seen = view(instances[0].observation_space, game)
-    spec = GameSpec(game, seen.shape, seen.dtype, actions, (0.0, discount), max_steps=max_steps)
-    return spec, [GymnasiumGame(one, seen, discount, masked=True) for one in instances]
+def _gymnasium_form(instance: Any, game: str, discount: float, max_steps: int | None, channels: Channels) -> _Form:
+    actions = count_actions(instance.action_space, game)
+    seen = view(instance.observation_space, game, channels)
+    spec = GameSpec(
+        name=game,
+        observation=seen.shape,
+        dtype=seen.dtype,
+        actions=actions,
+        discounts=(0.0, discount),
+        max_steps=max_steps or _own_limit(instance),
+        first_action=int(instance.action_space.start),
+    )
+    return _Form(spec, lambda one: GymnasiumGame(one, seen, discount, masked=True), seen.bounds)
 
 
-def _turn_games(
-    game: str, instances: Sequence[TurnGame], discount: float, max_steps: int | None
-) -> tuple[GameSpec, list[OneGame]]:
-    shape, actions = tuple(instances[0].observation_shape), int(instances[0].actions)
-    spec = GameSpec(game, shape, "float32", actions, (-discount, 0.0, discount), max_steps=max_steps)
-    return spec, [_Turns(game, one, discount) for one in instances]
-
-
-class _Turns(OneGame):
-    def __init__(self, name: str, game: TurnGame, discount: float) -> None:
-        self._name = name
-        self._game = game
-        self._discount = discount
-        self._history: list[int] = []
-        self._returns = [0.0, 0.0]
-        self._over = False
-
-    def reset(self, seed: int) -> None:
-        self._game.reset(seed)
-        self._history, self._returns, self._over = [], [0.0, 0.0], False
-
-    def step(self, action: int) -> tuple[float, float, bool]:
-        player = self._game.to_move()
-        reward, over = self._game.step(action)
-        self._over = truth(over, "over")
-        self._history.append(action)
-        self._returns[player] += float(reward)
-        self._returns[1 - player] -= float(reward)
-        if self._over:
-            return float(reward), 0.0, False
-        return float(reward), self._discount if self._game.to_move() == player else -self._discount, False
-
-    def rules(self) -> TurnRules | None:
-        return TurnRules(self.clone()) if hasattr(self._game, "clone") else None
-
-    def clone(self) -> _Turns:
-        """An independent copy of a game that offers `clone`."""
-        copy = _Turns(self._name, self._game.clone(), self._discount)  # type: ignore[attr-defined]
-        copy._history, copy._returns, copy._over = list(self._history), list(self._returns), self._over
-        return copy
-
-    def observe(self, out: np.ndarray) -> None:
-        seen = np.asarray(self._game.observation())
-        if seen.shape != out.shape:
-            raise ValueError(f"observation of shape {seen.shape}, expected {out.shape}")
-        out[...] = seen
-
-    def legal(self) -> Sequence[int]:
-        mask = np.asarray(self._game.legal())
-        if mask.shape != (self._game.actions,):
-            raise ValueError(f"legal of shape {mask.shape}, expected ({self._game.actions},)")
-        return np.flatnonzero(mask).tolist()
-
-
-class TurnRules:
-    """`Rules` by a `TurnGame` that offers `clone`."""
-
-    def __init__(self, turns: _Turns) -> None:
-        """turns: the game, which must not be changed any more."""
-        self._turns = turns
-        self.game: str = turns._name
-        self.parameters: dict[str, Any] = {}
-        self.history: list[int] = turns._history
-        self.returns: list[float] = turns._returns
-        self.over: bool = turns._over
-
-    @property
-    def to_move(self) -> int:
-        return int(self._turns._game.to_move())
-
-    def legal(self) -> list[int]:
-        return [] if self.over else list(self._turns.legal())
-
-    def child(self, action: int) -> TurnRules:
-        if action not in self.legal():
-            raise ValueError(f"{self.game}: action {action} is not legal; legal are {self.legal()}")
-        after = self._turns.clone()
-        after.step(action)
-        return TurnRules(after)
-
-    def name(self, action: int) -> str:
-        named = getattr(self._turns._game, "action_name", str)
-        return str(named(action))
-
-    def key(self) -> str:
-        # The form of a game promises that the player to move sees all that matters.
-        return f"{self.over or self.to_move} {self.returns} {self.view()[0].tolist()}"
-
-    def draw(self) -> str:
-        game = self._turns._game
-        return str(game) if type(game).__str__ is not object.__str__ else str(self.view()[0])
-
-    def view(self) -> tuple[np.ndarray, np.ndarray]:
-        seen = np.empty(tuple(self._turns._game.observation_shape), np.float32)
-        self._turns.observe(seen)
-        allowed = np.full(self._turns._game.actions, self.over)
-        allowed[self.legal()] = True
-        return seen, allowed
+def _turn_form(instance: TurnGame, game: str, discount: float, max_steps: int | None) -> _Form:
+    try:
+        shape = tuple(operator.index(length) for length in instance.observation_shape)
+        actions = operator.index(instance.actions)
+    except TypeError:
+        given = f"actions = {shown(instance.actions)}, observation_shape = {shown(instance.observation_shape)}"
+        raise UnknownGame(f"{game} cannot be played: {given}; expected an integer and a tuple of integers") from None
+    discounts = (-discount, 0.0, discount)
+    spec = GameSpec(game, shape, "float32", actions, discounts, max_steps=max_steps or _own_limit(instance))
+    return _Form(spec, lambda one: Turns(one, spec, discount))

@@ -7,7 +7,7 @@ import pytest
 from sample_games import play
 
 from muzero.games import arcade, board, control, minatar, python
-from muzero.games.batched import UnknownGame
+from muzero.games.errors import UnknownGame
 from muzero.interfaces import EnvironmentFault
 from muzero.util.extras import MissingExtra
 from muzero.util.seeds import derive

@@ -7,7 +7,7 @@ import pytest
 from sample_games import play
 
 from muzero.games import arcade, minatar
-from muzero.games.batched import UnknownGame
+from muzero.games.errors import UnknownGame
 
 # --- MinAtar ----------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import pytest
 from sample_games import play
 
 from muzero.games import board
-from muzero.games.batched import UnknownGame
+from muzero.games.errors import UnknownGame
 
 
 @pytest.mark.parametrize(

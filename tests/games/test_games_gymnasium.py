@@ -11,7 +11,7 @@ from gymnasium import spaces
 from sample_games import play
 
 from muzero.games import batched, control, python
-from muzero.games.batched import UnknownGame
+from muzero.games.errors import UnknownGame
 from muzero.games.spaces import view
 from muzero.util.extras import MissingExtra
 
@@ -122,7 +122,7 @@ def test_an_environment_registered_by_the_user_can_be_played():
         ("ObservesLess", r"observation of shape \(3,\), expected \(9,\)"),
         ("RewardsNan", "reward is not finite: nan"),
         ("AllowsNothing", "no action is legal"),
-        ("MasksLess", r"action_mask of shape \(1,\), expected \(2,\)"),
+        ("MasksLess", r"action_mask is array\(\[1\.\]\), of shape \(1,\); expected 2 booleans, or zeros and ones"),
     ],
 )
 def test_a_fault_is_reported_with_game_slot_step_and_value(name, what):
@@ -176,7 +176,7 @@ def test_a_game_of_two_players_turns_the_sign_where_the_turn_passes():
 
 
 def test_a_class_that_lacks_members_is_told_which():
-    message = "looks like a game for two players but lacks observation, legal, to_move"
+    message = "looks like a two-player game but lacks observation, legal, to_move"
     with pytest.raises(UnknownGame, match=message):
         python.PythonGames("sample_games:HalfStones", 1, True)
 

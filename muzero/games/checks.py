@@ -1,0 +1,130 @@
+"""Checks of what callers and environments pass: seeds, actions, masks, turns, sizes."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from muzero.games.errors import UnknownGame, WrongForm
+from muzero.interfaces import GameSpec
+
+MOST_NUMBERS = 2**24  # in one observation: 64 MiB of float32
+MOST_ACTIONS = 100_000  # shogi has 13,689
+SHOWN = 100  # characters of a value in a message
+
+
+def shown(value: Any) -> str:
+    """A value of an environment in a message: on one line, and not longer than `SHOWN`."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def check_seeds(seeds: np.ndarray, batch: int) -> np.ndarray:
+    """The seeds as [B] int64.
+
+    Raises:
+        ValueError: if they are not B integers.
+    """
+    seeds = np.asarray(seeds)
+    if seeds.shape != (batch,) or seeds.dtype.kind not in "iu":
+        raise ValueError(f"seeds: expected int64 of shape ({batch},), got {seeds.dtype} {seeds.shape}")
+    return seeds.astype(np.int64)
+
+
+def check_actions(actions: np.ndarray, legal: np.ndarray, name: str) -> None:
+    """Check actions [B] against the legal ones [B, A].
+
+    Raises:
+        ValueError: naming the first slot whose action is not legal.
+    """
+    actions, (batch, count) = np.asarray(actions), legal.shape
+    if actions.shape != (batch,) or actions.dtype.kind not in "iu":
+        raise ValueError(f"{name}: actions: expected int64 of shape ({batch},), got {actions.dtype} {actions.shape}")
+    inside = (actions >= 0) & (actions < count)
+    allowed = inside & legal[np.arange(batch), np.where(inside, actions, 0)]
+    if not allowed.all():
+        slot = int(np.flatnonzero(~allowed)[0])
+        raise ValueError(f"{name}: action {actions[slot]} is not legal in slot {slot}")
+
+
+def legal_actions(mask: Any, actions: int, name: str) -> list[int]:
+    """The actions that a mask of an environment allows.
+
+    Args:
+        mask: `actions` booleans, or zeros and ones; true where an action is legal.
+        actions: how many there are.
+        name: of the mask, for the message.
+
+    Raises:
+        ValueError: if it is anything else, such as a list of action numbers or a mask to be added to logits.
+    """
+    array = np.asarray(mask)
+    zeros_and_ones = array.dtype.kind == "b" or (
+        array.dtype.kind in "iuf" and bool(((array == 0) | (array == 1)).all())
+    )
+    if zeros_and_ones and array.shape == (actions,):
+        return np.flatnonzero(array).tolist()
+    expected = f"{actions} booleans, or zeros and ones: true where an action is legal"
+    raise ValueError(f"{name} is {shown(mask)}, of shape {array.shape}; expected {expected}{_mask_hint(array)}")
+
+
+def _mask_hint(array: np.ndarray) -> str:
+    """What a wrong mask seems to be, and how to make a right one of it."""
+    if array.ndim == 1 and array.dtype.kind in "iu" and len(set(array.tolist())) == len(array):
+        return "; from a list of action numbers: mask = np.zeros(n, bool); mask[numbers] = True"
+    if array.dtype.kind == "f" and np.isneginf(array).any() and not np.isnan(array).any():
+        return "; from a mask that is added to logits: mask = np.isfinite(added)"
+    return ""
+
+
+def player_to_move(value: Any) -> int:
+    """Whose turn a two-player game says it is.
+
+    Raises:
+        WrongForm: if it is a third player's.
+        ValueError: if it is not 0 or 1.
+    """
+    try:
+        player = operator.index(value)
+    except TypeError:
+        raise ValueError(f"to_move() is {shown(value)}, expected 0 or 1") from None
+    if player > 1:
+        raise WrongForm(f"to_move() is {player}, expected 0 or 1: games of more than two players cannot be played")
+    if player < 0:
+        raise ValueError(f"to_move() is {player}, expected 0 or 1; at the end of a game it is not asked")
+    return player
+
+
+def number(value: Any, name: str) -> float:
+    """A number that an environment returned; it may be infinite or NaN.
+
+    Raises:
+        ValueError: if it is not a number.
+    """
+    try:
+        if not isinstance(value, str | bytes):
+            return float(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(f"{name} is {shown(value)}, expected a number")
+
+
+def check_size(spec: GameSpec) -> None:
+    """Refuse a game that is empty, or too large for a network, before anything of its size is allocated.
+
+    Raises:
+        UnknownGame: with the size and the limit.
+    """
+    numbers = math.prod(spec.observation)
+    if min(spec.observation, default=1) < 1:
+        raise UnknownGame(f"{spec.name} cannot be played: its observations are empty, of shape {spec.observation}")
+    if numbers > MOST_NUMBERS:
+        size = f"its observations of shape {spec.observation} have {numbers:,} numbers"
+        raise UnknownGame(f"{spec.name} cannot be played: {size}; the most is {MOST_NUMBERS:,}")
+    if not 1 <= spec.actions <= MOST_ACTIONS:
+        raise UnknownGame(
+            f"{spec.name} cannot be played: it has {spec.actions:,} actions; expected 1 to {MOST_ACTIONS:,}"
+        )

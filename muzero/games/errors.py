@@ -1,0 +1,27 @@
+"""What is reported about a game: errors in its name, in its form, and warnings about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from muzero.interfaces import EnvironmentFault
+from muzero.util.text import nearest
+
+
+class UnknownGame(ValueError):
+    """A name that is not a game, or a game that cannot be played here; the message says why."""
+
+
+class WrongForm(EnvironmentFault):
+    """An environment has a form that a new game cannot mend, such as a third player; it ends the run at once."""
+
+
+class EnvironmentWarning(UserWarning):
+    """An environment contradicts what it declares, in a way that does not stop its games."""
+
+
+def unknown(kind: str, name: str, names: Iterable[str]) -> UnknownGame:
+    """The error for a misspelt name, with the nearest of the names that there are."""
+    close = [f"{kind}/{word}" for word in nearest(name, names, 3)]
+    hint = f"; nearest: {', '.join(close)}" if close else ""
+    return UnknownGame(f"game '{kind}/{name}' is not known{hint}")

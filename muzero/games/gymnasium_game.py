@@ -1,0 +1,88 @@
+"""One environment of the gymnasium form as one game."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from muzero.games.batched import OneGame
+from muzero.games.checks import legal_actions, number, shown
+from muzero.games.errors import WrongForm
+from muzero.games.faults import truth
+from muzero.games.spaces import View
+
+STEP = "observation, reward, terminated, truncated, info"
+MASK = "action_mask"
+
+
+class GymnasiumGame(OneGame):
+    """One environment of the gymnasium form.
+
+    With masked, an `action_mask` in the environment's info says which actions are legal.
+    """
+
+    def __init__(self, environment: Any, seen: View, discount: float, masked: bool) -> None:
+        self._environment = environment
+        self._write = seen.write
+        self._discount = discount
+        self._masked = masked
+        self._start = int(environment.action_space.start)
+        self._actions = int(environment.action_space.n)
+
+    def reset(self, seed: int) -> None:
+        try:
+            found = self._environment.reset(seed=seed)
+        except TypeError as error:
+            if "seed" not in str(error):
+                raise
+            raise ValueError(
+                f"reset() takes no seed, as in gym before 0.26; expected reset(seed=None): {error}"
+            ) from error
+        if not (isinstance(found, tuple) and len(found) == 2):
+            expected = "the pair observation, info; gym before 0.26 returned the observation alone"
+            raise ValueError(f"reset returned {shown(found)}, expected {expected}")
+        self._observation, info = found
+        self._info = _mapping(info, "reset")
+
+    def step(self, action: int) -> tuple[float, float, bool]:
+        found = self._environment.step(self._start + action)
+        if not (isinstance(found, tuple | list) and len(found) == 5):
+            raise _wrong_step(found)
+        self._observation, reward, terminated, truncated, info = found
+        self._info = _mapping(info, "step")
+        over, cut = truth(terminated, "terminated"), truth(truncated, "truncated")
+        return number(reward, "reward"), 0.0 if over else self._discount, cut
+
+    def observe(self, out: np.ndarray) -> None:
+        self._write(self._observation, out)
+
+    def legal(self) -> Sequence[int] | None:
+        if not self._masked or MASK not in self._info:
+            return None
+        return legal_actions(self._info[MASK], self._actions, MASK)
+
+    def close(self) -> None:
+        # A user's own environment need not inherit gymnasium's, so need not have a close.
+        getattr(self._environment, "close", lambda: None)()
+
+
+def _mapping(info: Any, call: str) -> Mapping[str, Any]:
+    if isinstance(info, Mapping):
+        return info
+    raise ValueError(
+        f"{call} returned the info {shown(info)}, expected a dict; an empty one where there is nothing to say"
+    )
+
+
+def _wrong_step(found: Any) -> Exception:
+    """The error for a step that did not return five values; four of them are gym's old form, which stays as it is."""
+    if not isinstance(found, tuple | list):
+        return ValueError(f"step returned {shown(found)}, expected five values: {STEP}")
+    if len(found) == 4:
+        return WrongForm(
+            f"step returned 4 values, as in gym before 0.26; gymnasium's five are {STEP}: "
+            "split done into terminated (the game is over) and truncated (it was cut short)"
+        )
+    return ValueError(f"step returned {len(found)} values, expected five: {STEP}")
