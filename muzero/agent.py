@@ -61,12 +61,12 @@ class Agent:
 
         Args:
             observation: [B, *observation], of the game's dtype.
-            legal: [B, A] bool; default all.
+            legal: [B, A] bool, of which column 0 is the first action; default all.
 
         Returns:
-            [B] int64.
+            [B] int64, in the environment's own numbering: from `spec.first_action` on, which is 0 in most games.
         """
-        return self.player.act(self._positions(observation, legal)).action
+        return self.player.act(self._positions(observation, legal)).action + self.spec.first_action
 
     @torch.inference_mode()
     def search(self, observation: np.ndarray, legal: np.ndarray | None = None) -> Result:

@@ -11,7 +11,8 @@ from muzero.config.run import ActorSettings, RunSettings
 from muzero.data.replay import Replay
 from muzero.games.errors import UnknownGame
 from muzero.games.faults import attempt
-from muzero.games.registry import FAMILIES, GAMES, LISTING, split
+from muzero.games.registry import FAMILIES, GAMES, resolve, split
+from muzero.games.trial import try_out
 from muzero.interfaces import Games, GameSpec, Objective, Planner, WorldModel
 from muzero.learning.learner import Learner
 from muzero.models.latent import SpatialModel, VectorModel
@@ -41,9 +42,13 @@ CONFIGS = next(
 def configure(game: str, layers: list[Layer]) -> Config:
     """All settings for a game: defaults in code < family < task < the layers given.
 
+    The first steps of the game are played, so that an environment that can never work is found here.
+
     Raises:
         ConfigError: with every problem of every layer, or because the game is not known.
+        EnvironmentFault: if the environment cannot begin a game, or has a form that cannot be played.
     """
+    game = resolve(game)
     kind, name = split(game)
     shipped = {path.stem: path for path in (CONFIGS / kind).glob("*.toml")}  # by name: a game's name is no path
     before = [
@@ -56,11 +61,11 @@ def configure(game: str, layers: list[Layer]) -> Config:
     shape = Layer("the observation's shape", {})
     longest: int | None = 0  # steps of the longest game; of a game that is not known, nothing is too long
     try:
-        spec = _games(merge(only_game, {"game": GAMES}), game, 1, True).spec
+        spec = _tried(merge(only_game, {"game": GAMES}), game)
         shape = Layer(shape.source, {"model": {"kind": "spatial" if len(spec.observation) == 3 else "vector"}})
         longest = spec.max_steps
     except UnknownGame as error:
-        unknown = [f"{error}; {LISTING}"]
+        unknown = [str(error)]
     except ConfigError:
         pass  # the whole configuration will say what is wrong with [game], and with the rest
     try:
@@ -71,6 +76,16 @@ def configure(game: str, layers: list[Layer]) -> Config:
     if unknown:
         raise ConfigError(unknown)
     return config
+
+
+def _tried(config: Config, game: str) -> GameSpec:
+    """What is fixed about a game, of which the first steps work."""
+    games = _games(config, game, 1, True)
+    try:
+        try_out(games)
+        return games.spec
+    finally:
+        games.close()
 
 
 def bounds(longest: int | None) -> list[AtMost]:

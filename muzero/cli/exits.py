@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from typing import NoReturn
@@ -22,6 +23,7 @@ def guarded(command: Callable[[Sequence[str] | None], int]) -> Callable[[], NoRe
 
     def run() -> NoReturn:
         occupy()
+        warnings.showwarning = show_warning
         output, errors = Outlet(sys.stdout), Outlet(sys.stderr)
         with redirect_stdout(output), redirect_stderr(errors):
             code = outcome(command)
@@ -33,6 +35,12 @@ def guarded(command: Callable[[Sequence[str] | None], int]) -> Callable[[], NoRe
         sys.exit(code)
 
     return run
+
+
+def show_warning(message: Warning | str, category: type[Warning], *place: object) -> None:
+    """Print a warning for a person; of the package's own, where it was made does not matter."""
+    where = "" if category.__module__.startswith("muzero.") else f" ({place[0]}, line {place[1]})"
+    sys.stderr.write(f"warning: {printable(str(message), LINE)}{where}\n")
 
 
 def outcome(command: Callable[[Sequence[str] | None], int]) -> int:

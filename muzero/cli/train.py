@@ -98,8 +98,10 @@ def begun(options: argparse.Namespace) -> tuple[Config, Path]:
     from muzero import build
 
     config = build.configure(options.game, command_line(options))
-    seed = config.table("run")["seed"]
-    folder = options.run or run_folder(options.game, seed, time.localtime())
+    game, seed = (config.table("run")[key] for key in ("game", "seed"))
+    if game != options.game:
+        terminal().print(f"{options.game} is {game}, its newest version", highlight=False, soft_wrap=True)
+    folder = options.run or run_folder(game, seed, time.localtime())
     if (folder / "config.toml").exists():
         raise ConfigError([f"{folder} holds a run already; go on with it: muzero-train --resume {folder}"])
     return config, folder
@@ -108,6 +110,7 @@ def begun(options: argparse.Namespace) -> tuple[Config, Path]:
 def resumed(options: argparse.Namespace) -> tuple[Config, Path, list[str]]:
     """Configuration and folder of a run that goes on, and what is changed of it against the rules."""
     from muzero import build
+    from muzero.games.registry import resolve
 
     folder = newest_run(Path("runs")) if options.resume == Path("latest") else options.resume
     if not (folder / "config.toml").is_file():
@@ -115,7 +118,7 @@ def resumed(options: argparse.Namespace) -> tuple[Config, Path, list[str]]:
     base = read_layer(folder / "config.toml")
     before = merge([base], build.SCHEMA)
     game = before.table("run")["game"]
-    if options.game not in (None, game):
+    if options.game is not None and resolve(options.game) != game != options.game:
         raise ConfigError([f"--resume {folder} is a run of {game}, not of {options.game}"])
     config = merge([base, *command_line(options)], build.SCHEMA)
     changed = config.difference(before, CHANGEABLE)

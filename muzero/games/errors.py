@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from muzero.interfaces import EnvironmentFault
 from muzero.util.text import nearest
 
+LISTING = "muzero-games lists what can be played"
+
 
 class UnknownGame(ValueError):
     """A name that is not a game, or a game that cannot be played here; the message says why."""
@@ -24,4 +26,6 @@ def unknown(kind: str, name: str, names: Iterable[str]) -> UnknownGame:
     """The error for a misspelt name, with the nearest of the names that there are."""
     close = [f"{kind}/{word}" for word in nearest(name, names, 3)]
     hint = f"; nearest: {', '.join(close)}" if close else ""
+    if kind != "python":
+        hint += f"; {LISTING}"
     return UnknownGame(f"game '{kind}/{name}' is not known{hint}")

@@ -10,6 +10,7 @@ from muzero.games import arcade, board, control, minatar
 from muzero.games.arcade import ArcadeGames
 from muzero.games.board import BoardGames, BoardRules
 from muzero.games.control import ControlGames
+from muzero.games.errors import LISTING
 from muzero.games.minatar import MinatarGames
 from muzero.games.python import PythonGames
 from muzero.interfaces import Rules
@@ -24,7 +25,6 @@ GAMES = {
     "python": PythonGames,
 }
 FAMILIES = {"board": "board", "atari": "atari", "gym": "control", "minatar": "minatar", "python": "control"}
-LISTING = "muzero-games lists what can be played"
 STICKY = 0.25  # Machado et al. 2018
 
 
@@ -37,6 +37,12 @@ def split(game: str) -> tuple[str, str]:
         begin = f"games begin with {', '.join(f'{known}/' for known in GAMES)}"
         raise ConfigError([f"game '{printable(game)}' is not known{hint}; {begin}; {LISTING}"])
     return kind, name
+
+
+def resolve(game: str) -> str:
+    """The full name of a game: "gym/CartPole" without a version is the newest one, "gym/CartPole-v1"."""
+    kind, name = split(game)
+    return f"{kind}/{control.resolve(name)}" if kind == "gym" else game
 
 
 def protocols(config: Config) -> dict[str, Config]:
