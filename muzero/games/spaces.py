@@ -11,7 +11,7 @@ from muzero.games.checks import shown
 from muzero.games.errors import UnknownGame
 
 Channels = Literal["auto", "first", "last"]
-COLOURS = (1, 3, 4)  # an axis of this length, at one end alone, is taken for grey, RGB or RGBA
+COLOURS = (1, 3, 4)  # grey, RGB, RGBA
 
 
 class View(NamedTuple):
@@ -34,7 +34,7 @@ def view(space: Any, game: str, channels: Channels = "auto") -> View:
     Args:
         space: of gymnasium.
         game: for messages.
-        channels: where an image has them; "auto" finds it out, see `channels_last`.
+        channels: where an image has them; "auto" finds it out, see `guess_channels`.
 
     Raises:
         UnknownGame: if observations have no fixed size, or it is not clear where their channels are.
@@ -101,18 +101,19 @@ def _channels_last(shape: tuple[int, ...], game: str, channels: Channels) -> boo
 def guess_channels(shape: tuple[int, ...]) -> Literal["first", "last"] | None:
     """Where an image of three axes has its channels; None where that is not clear.
 
-    In this order: an end of length 1, 3 or 4 where the other end is not; an end that is shorter than both other axes;
-    an end whose two other axes are equal.
+    Three signs have to agree, as far as they say anything: an end has length 1, 3 or 4 and the other end has not; an
+    end is shorter than both other axes; the two axes beside an end are equal.
     """
     first, middle, last = shape
-    for at_first, at_last in (
+    signs = (
         (first in COLOURS, last in COLOURS),
         (first < min(middle, last), last < min(first, middle)),
         (middle == last, first == middle),
-    ):
-        if at_first != at_last:
-            return "first" if at_first else "last"
-    return None
+    )
+    places = {at_first for at_first, at_last in signs if at_first != at_last}
+    if len(places) != 1:
+        return None
+    return "first" if places.pop() else "last"
 
 
 def _unclear(shape: tuple[int, ...]) -> str:
