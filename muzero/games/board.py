@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from muzero.config.schema import Range
 from muzero.games.batched import BatchedGames, OneGame
+from muzero.games.checks import check_size
 from muzero.games.errors import UnknownGame, unknown
 from muzero.interfaces import GameSpec
 from muzero.util.extras import need
@@ -39,6 +41,9 @@ ALTERNATING = {
 }
 """Games in which the turn passes at every move, by their rules (passing counts as a move in all of them)."""
 
+LARGEST_PARAMETER = 1000  # OpenSpiel allocates what a parameter says, and a negative size can end the process
+WHOLE_NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?![\w.])")
+
 
 class BoardGames(BatchedGames):
     """B games of OpenSpiel; name: as OpenSpiel writes it, "go(board_size=9)".
@@ -61,10 +66,18 @@ class BoardGames(BatchedGames):
         discount: Annotated[float, Range(0.001, 1)] = 1.0,
         random_plies: Annotated[int, Range(0)] = 0,
     ) -> None:
-        """random_plies: in training, games begin after 0 to this many uniformly random moves, none of them shown.
+        """Training and evaluation play the same game, but for the first moves.
+
+        Args:
+            name: of the game, with its parameters.
+            batch: B.
+            training: whether games begin with random moves.
+            discount: of a step that does not end the game, without the sign of the turn.
+            random_plies: in training, games begin after 0 to this number of uniformly random moves, which are not
+                shown.
 
         Raises:
-            UnknownGame: if there is no such game, or it is of a kind that cannot be played here.
+            UnknownGame: if there is no such game, it is of a kind that cannot be played here, or too large.
             MissingExtra: if OpenSpiel is not installed.
         """
         game = load(name)
@@ -83,6 +96,7 @@ class BoardGames(BatchedGames):
             returns=(game.min_utility(), game.max_utility()),
             max_steps=game.max_game_length(),
         )
+        check_size(spec)  # before boards are allocated
         plies = min(random_plies, game.max_game_length() - 1) if training else 0
         super().__init__(spec, [_Board(game, discount, plies) for _ in range(batch)])
 
@@ -101,20 +115,35 @@ def load(name: str) -> Any:
     """The pyspiel game of a name.
 
     Raises:
-        UnknownGame: if there is no such game, or it is of a kind that cannot be played here.
+        UnknownGame: if there is no such game, it is of a kind that cannot be played here, or its parameters are wrong.
         MissingExtra: if OpenSpiel is not installed.
     """
     pyspiel = need("pyspiel", f"board/{name}", "open_spiel", "board")
     if name.split("(")[0] not in pyspiel.registered_names():
         raise unknown("board", name, names())
+    _check_parameters(name)
     try:
         game = pyspiel.load_game(name)
-        game.new_initial_state()  # some parameters are wrong for the first position only
-    except pyspiel.SpielError as error:
-        raise UnknownGame(f"board/{name}: OpenSpiel says: {error}") from error
-    if objection := _objection(pyspiel, game.get_type(), game.num_players()):
+        over = game.new_initial_state().is_terminal()  # some parameters are wrong for the first position only
+    except Exception as error:  # of OpenSpiel, or of C++ where a parameter is wrong in a way that it does not check
+        raise UnknownGame(f"board/{name}: OpenSpiel says: {' '.join(str(error).split())}") from error
+    objection = _objection(pyspiel, game.get_type(), game.num_players())
+    if objection or over:
+        objection = objection or "it is over before its first move"
         raise UnknownGame(f"board/{name} cannot be played: {objection}")
     return game
+
+
+def _check_parameters(name: str) -> None:
+    """Refuse whole numbers that are negative or too large, before OpenSpiel allocates boards of that size.
+
+    Raises:
+        UnknownGame: naming the number and the limits.
+    """
+    for text in WHOLE_NUMBER.findall(name.partition("(")[2]):
+        if len(text) > 20 or not 0 <= int(text) <= LARGEST_PARAMETER:
+            expected = f"expected whole numbers from 0 to {LARGEST_PARAMETER:,}"
+            raise UnknownGame(f"board/{name} cannot be played: its parameter {text[:20]} is out of range; {expected}")
 
 
 def _objection(pyspiel: Any, kind: Any, players: int) -> str:
@@ -136,6 +165,7 @@ def _objection(pyspiel: Any, kind: Any, players: int) -> str:
 
 
 def _shape(game: Any) -> tuple[int, ...]:
+    """The observation's shape, the seat to move included."""
     shape, seats = tuple(game.observation_tensor_shape()), game.num_players() - 1
     return (shape[0] + seats, *shape[1:]) if len(shape) == 3 else (math.prod(shape) + seats,)
 

@@ -85,6 +85,17 @@ def test_more_random_moves_than_a_game_has_still_leave_a_game_to_play():
         ("go(board_sise=9)", "Unknown parameter 'board_sise'"),
         ("go(board_size=9", "Missing closing bracket"),
         ("go(board_size=5,handicap=2)", "already filled"),
+        ("connect_four(rows=-1)", "parameter -1 is out of range; expected whole numbers from 0 to 1,000"),
+        ("havannah(board_size=-1)", "parameter -1 is out of range"),
+        ("havannah(board_size=0)", "observations are empty"),
+        ("connect_four(rows=0)", r"observations are empty, of shape \(4, 0, 7\)"),
+        ("oware(num_houses_per_player=0)", "it has 0 actions"),
+        ("mnk(100000)", "parameter 100000 is out of range"),
+        ("mnk(m=100000,n=100000)", "parameter 100000 is out of range"),
+        ("mnk(m=1000,n=1000)", "it has 1,000,000 actions; expected 1 to 100,000"),
+        ("nim(pile_sizes=1000000000;1)", "parameter 1000000000 is out of range"),
+        ("nim(pile_sizes=1" + "0" * 5000 + ";1)", "parameter 1000000.* is out of range"),
+        ("clobber(rows=1000)", "OpenSpiel says: .*rows_ <= 99"),
     ],
 )
 def test_board_games_that_cannot_be_played_say_why(name, reason):
