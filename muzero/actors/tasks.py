@@ -82,3 +82,7 @@ class Result:
 
 class LostCluster(RuntimeError):
     """The head of a cluster is gone: no actor can be reached any more."""
+
+
+class NoCluster(RuntimeError):
+    """Ray did not start."""

@@ -149,7 +149,7 @@ class Simulated:
     def where(self):
         return "simulated, process 0"
 
-    def work(self, task, boxed):
+    def work(self, task, published):
         records = []
         for _ in range(PER_ORDER):
             record, _ = self.found[self.made % len(self.found)]
@@ -157,11 +157,9 @@ class Simulated:
             self.made += 1
         return Result(task.number, task.version, Played(records, []))
 
-    def fetch(self, boxed):
-        import ray
-
+    def fetch(self, published):
         began = time.perf_counter()
-        for array in ray.get(boxed[0]).values():
+        for array in published.get().values():
             torch.tensor(array)
         return time.perf_counter() - began
 
@@ -172,11 +170,8 @@ def ray_pool(spec, found, actors):
 
     class SimulatedPool(RayPool):
         def _make(self, slot):
-            import ray
-
             if not hasattr(self, "processes"):
-                make = ray.remote(Simulated).options(num_cpus=0)
-                self.processes = [make.remote(found) for _ in range(2)]
+                self.processes = [self.session.make({"num_cpus": 0}, Simulated, found) for _ in range(2)]
             return self.processes[slot.number % 2]
 
     pool = SimulatedPool(configured(spec.name, f"actors.count={actors}", "actors.cpus=0.01"))
@@ -212,18 +207,16 @@ def through_ray(spec, found, seconds, actors, profile=False):
         return [orders / spent, *place.report(spent), 1e3 * used / orders]
 
 
-def weights(megabytes, rounds):
+def weights(session, megabytes, rounds):
     """Milliseconds to put weights of a size, and for an actor to have them."""
-    import ray
-
     arrays = {f"{number}": np.random.default_rng(0).random(int(megabytes * 25_000), np.float32) for number in range(10)}
-    actor, found = ray.remote(Simulated).remote([]), []
+    actor, found = session.make({"num_cpus": 0}, Simulated, []), []
     for _ in range(rounds + 1):  # the first one makes room
         began = time.perf_counter()
-        box = [ray.put({name: array.copy() for name, array in arrays.items()})]
+        session.put(arrays)
         put = time.perf_counter() - began
-        found.append((put, ray.get(actor.fetch.remote(box))))
-    ray.kill(actor)
+        found.append((put, session.call(actor, "fetch", with_weights=True).result()))
+    session.kill(actor)
     return [1e3 * statistics.median(times) for times in zip(*found[1:], strict=True)]
 
 
@@ -265,7 +258,9 @@ def main(arguments):
 
         session = Session("", 1, 0, 2 << 30)
         for megabytes in (0.2, 5, 30, 100):
-            tables["weights"].add_row(f"{megabytes}", *(f"{t:.3g}" for t in weights(megabytes, options.rounds)))
+            tables["weights"].add_row(
+                f"{megabytes}", *(f"{t:.3g}" for t in weights(session, megabytes, options.rounds))
+            )
         session.close()
     for table in chosen:
         terminal().print(tables[table])

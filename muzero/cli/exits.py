@@ -14,7 +14,7 @@ from muzero.interfaces import EnvironmentFault, NonFiniteError, PlayerError
 from muzero.util.text import printable
 
 # Exit codes.
-BAD_USAGE, BAD_CHECKPOINT, BAD_ENVIRONMENT, LOST_CLUSTER, NO_CHECKPOINT, BAD_NUMBERS = 2, 3, 4, 5, 6, 7
+BAD_USAGE, BAD_CHECKPOINT, BAD_ENVIRONMENT, LOST_CLUSTER, NO_CHECKPOINT, BAD_NUMBERS, NO_CLUSTER = 2, 3, 4, 5, 6, 7, 8
 LINE, LINES = 1000, 40  # of an error, as far as it is printed
 
 
@@ -45,7 +45,7 @@ def show_warning(message: Warning | str, category: type[Warning], *place: object
 
 def outcome(command: Callable[[Sequence[str] | None], int]) -> int:
     """The exit code of a command, after its error was printed if it ended with one."""
-    from muzero.actors.tasks import LostCluster
+    from muzero.actors.tasks import LostCluster, NoCluster
     from muzero.data.segment_log import LogError
     from muzero.evaluation.positions import PositionsError
     from muzero.games.errors import UnknownGame
@@ -65,6 +65,8 @@ def outcome(command: Callable[[Sequence[str] | None], int]) -> int:
         return fail(error, BAD_ENVIRONMENT)
     except LostCluster as error:
         return fail(error, LOST_CLUSTER)
+    except NoCluster as error:
+        return fail(error, NO_CLUSTER)
     except SaveError as error:
         return fail(error, NO_CHECKPOINT)
     except NonFiniteError as error:

@@ -59,7 +59,7 @@ def lead(node: Node, options: argparse.Namespace) -> int:
 
 def follow(node: Node, options: argparse.Namespace) -> int:
     """Join, and join again, until a signal asks to stop."""
-    from muzero.cluster.session import Unreachable, require_token
+    from muzero.cluster.tokens import Unreachable, require_token
 
     pause = FIRST_PAUSE
     while not node.stopping:

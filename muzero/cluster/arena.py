@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from typing import Any
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 
-from muzero.cluster.remote import require, versions
-from muzero.cluster.session import Session
+from muzero.cluster.messages import unpack
+from muzero.cluster.session import CallFailed, Session
 from muzero.evaluation.arena import Arena, LocalArena, Match, Numbers, Played
 
 STORE_BYTES = 100 << 20  # outcomes are small
@@ -15,51 +14,68 @@ RETRIES = 3  # of a chunk whose process died
 
 
 class RayArena(Arena):
-    """Plays in processes of their own, on this machine or on a cluster whose nodes see the runs' folders."""
+    """Plays in several processes, on this machine or on a cluster whose nodes see the runs' folders."""
 
     def __init__(self, count: int, address: str = "", insecure: bool = False, session: Session | None = None) -> None:
-        """count: of processes.  session: of Ray, if there is one already.
+        """Ask for the processes.
+
+        Args:
+            count: of processes.
+            address: of a cluster's head, HOST:PORT; empty: this machine.
+            insecure: whether to join a cluster that asks for no token.
+            session: an open session of Ray, instead of a new one.
 
         Raises:
             ConfigError: if the cluster cannot be reached or does not ask for a token.
+            NoCluster: if Ray does not start.
         """
         self._own = session is None
         self._session = session or Session(address, count, 0, STORE_BYTES, insecure)
-        import ray
-
         # What was under way when a process died is played again: the same numbers, so the same games.
-        remote = ray.remote(num_cpus=1, max_restarts=RETRIES, max_task_retries=RETRIES)(_Table)
-        self._tables: list[Any] = [remote.remote(versions(), os.getcwd()) for _ in range(count)]
+        options = {"num_cpus": 1, "max_restarts": RETRIES, "max_task_retries": RETRIES}
+        self._tables = [self._session.make(options, _Table) for _ in range(count)]
 
     def play(self, match: Match, chunks: Sequence[Numbers]) -> Iterator[Played]:
-        from ray.exceptions import RayTaskError
-        from ray.util import ActorPool
-
-        pool = ActorPool(self._tables)
-        try:
-            results: Any = pool.map(lambda table, numbers: table.play.remote(match, numbers), list(chunks))
-            yield from results
-        except RayTaskError as error:
-            raise error.cause from None
+        free, waiting = list(self._tables), iter(enumerate(chunks))
+        playing: dict[Future[Played], tuple[int, int]] = {}  # -> table and place of the chunk
+        ready: dict[int, Future[Played]] = {}
+        for place in range(len(chunks)):
+            while place not in ready:
+                for table, (number, chunk) in zip(free, waiting):  # noqa: B905 (until one of them is used up)
+                    playing[self._session.call(table, "play", match, chunk)] = table, number
+                free = []
+                for future in wait(playing, return_when=FIRST_COMPLETED).done:
+                    table, number = playing.pop(future)
+                    free.append(table)
+                    ready[number] = future
+            yield result(ready.pop(place))
 
     def close(self) -> None:
         if self._own:
             self._session.close()
             return
-        import ray
-
         for table in self._tables:
-            ray.kill(table)
+            self._session.kill(table)
+
+
+def result(future: Future[Played]) -> Played:
+    """What a chunk came to.
+
+    Raises:
+        PlayerError, ...: the error of the process that played, as it was there.
+    """
+    try:
+        return future.result()
+    except CallFailed as error:
+        if error.cause is None:
+            raise
+        raise unpack(error.cause) from None
 
 
 class _Table:
-    """What runs in a process."""
+    """Plays in a process of Ray."""
 
-    def __init__(self, wanted: dict[str, str], folder: str) -> None:
-        """folder: of the driver, which names of runs begin at."""
-        require(wanted)
-        if os.path.isdir(folder):
-            os.chdir(folder)
+    def __init__(self) -> None:
         import torch
 
         torch.set_num_threads(1)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import queue
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any
@@ -17,8 +17,8 @@ import numpy as np
 from muzero import build
 from muzero.actors.pool import ActorPool
 from muzero.actors.tasks import Evaluate, LostCluster, Play, Reanalyse, Result, Task, Weights, Work
-from muzero.cluster.remote import RemoteActor, versions
-from muzero.cluster.session import Session
+from muzero.cluster.remote import RemoteActor
+from muzero.cluster.session import CallFailed, Session
 from muzero.cluster.supervision import Patience, Slot
 from muzero.cluster.weights import Publications
 from muzero.config import Config
@@ -27,7 +27,6 @@ from muzero.interfaces import EnvironmentFault, GameSpec
 STORE_BYTES = 256 << 20  # of a session on this machine, at least: weights are few, results small
 GRACE = 10.0  # seconds for orders under way when a run is stopped
 AUTO = -1
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Ray paints its errors
 LONG_START = 30.0  # seconds without any actor after which a person should know
 
 
@@ -51,7 +50,7 @@ class RayPool(ActorPool):
         self.taken = 0  # results since the last publication
         self.unreported: list[str] = []
         self.tally: Counter[str] = Counter()
-        self.gone = self.waiting_reported = False
+        self.waiting_reported = False
         self.last_error = "none"
         self.slots: list[Slot] = []
         self.alarms: list[tuple[float, int]] = []  # a heap: when to attend to which slot
@@ -65,10 +64,9 @@ class RayPool(ActorPool):
         self.own = session is None
         cpus, gpus = (len(self.slots) * each for each in (self.settings.cpus, self.settings.gpus))
         self.session = session or Session(self.settings.address, cpus, gpus, STORE_BYTES, self.settings.insecure)
-        self.cores, self.seen = 0.0, -1.0  # of the cluster, as they come and go; as they were when last looked at
+        self.seen = -1.0  # cores of the cluster, when they were last looked at
         self.began = time.monotonic()
-        self.watch = self.session.watch_head(self._lose, self._look)
-        self._look()
+        self.session.on_loss = self.wake
 
     @property
     def spec(self) -> GameSpec:
@@ -92,24 +90,23 @@ class RayPool(ActorPool):
         others = len(self.slots) - playing
         return max(1 - playing, int(cores / max(self.settings.cpus, 1e-3)) - others - playing, 0)
 
-    def _look(self) -> None:
-        """See how large the cluster is.  Called by the thread that watches its head, because it may block."""
-        import ray
-
-        self.cores = ray.cluster_resources().get("CPU", 0.0)
-
     # --- weights -------------------------------------------------------------------------------------------------
 
     def due(self, version: int) -> bool:
         """Once per round: after as many results as there are actors that play, however many those are."""
-        return not self.weights.box or (version != self.version and self.taken >= self.playing)
+        return not self.weights.versions or (version != self.version and self.taken >= self.playing)
 
     def publish(self, weights: Weights, version: int) -> None:
         self.taken = 0
-        if (problem := self.weights.put(weights, version)) is None:
-            self.version = version
-        else:
+        try:
+            self.session.put(weights)
+        except CallFailed as problem:
+            if not self.weights.versions:
+                raise
             self.unreported.append(f"newer weights could not be published, the older ones stay: {problem}")
+        else:
+            self.weights.add(version)
+            self.version = version
 
     def age(self, version: int) -> int:
         return self.weights.age(version)
@@ -135,26 +132,26 @@ class RayPool(ActorPool):
         now = time.monotonic()
         depth = self.settings.in_flight if kind is not Evaluate else 1
         for slot in self.others:
-            if slot.kind is kind and self.weights.box and slot.free(now, depth):
+            if slot.kind is kind and self.weights.versions and slot.free(now, depth):
                 self._send(slot, make(), now)
                 return True
         return False
 
     def _tend(self) -> float:
         """Do all that is due now, for the slots whose time has come."""
-        if self.gone:
-            raise LostCluster("the head of the Ray cluster is gone, and with it all actors")
+        if self.session.lost is not None:
+            raise LostCluster(self.session.lost)
         if self.hopeless:
             raise EnvironmentFault(f"no actor works any more; the last error: {self.last_error}")
         now = time.monotonic()
-        if self.settings.address and self.cores != self.seen:
-            self.seen = self.cores
-            self._play_in(self._fitting(self.cores))
+        if self.settings.address and self.session.cores != self.seen:
+            self.seen = self.session.cores
+            self._play_in(self._fitting(self.seen))
         while self.alarms and self.alarms[0][0] <= now:
             self._attend(self.slots[heappop(self.alarms)[1]], now)
         if not self.waiting_reported and now > self.began + LONG_START and not self.playing:
             self.waiting_reported = True
-            self.unreported.append(f"no actor has started yet: they wait for room on {self.cores:g} cores")
+            self.unreported.append(f"no actor has started yet: they wait for room on {self.session.cores:g} cores")
         return now
 
     def _alarm(self, slot: Slot, at: float) -> None:
@@ -172,7 +169,7 @@ class RayPool(ActorPool):
         patience = self.patience.seconds() if slot.kind is not Evaluate else float("inf")  # which is of whole games
         if slot.alive and slot.flying and now >= slot.since + patience:
             self._end(slot, now)
-        while slot.kind is Play and self.weights.box and slot.free(now, self.settings.in_flight):
+        while slot.kind is Play and self.weights.versions and slot.free(now, self.settings.in_flight):
             self._send(slot, Play(self.steps), now)
         if slot.alive and slot.flying and slot.watched_until <= now:
             slot.watched_until = slot.since + patience
@@ -180,30 +177,28 @@ class RayPool(ActorPool):
 
     def _call(self, slot: Slot) -> None:
         """Ask an actor whether it is there; one that is waiting for room in the cluster answers when it has some."""
-        slot.actor = slot.actor or self._make(slot)
+        if slot.actor is None:
+            slot.actor = self._make(slot)
         slot.called = True
-        self._await(slot, None, slot.actor.where.remote())
+        self._await(slot, None, self.session.call(slot.actor, "where"))
 
-    def _make(self, slot: Slot) -> Any:
-        """An actor on Ray."""
-        import ray
-
+    def _make(self, slot: Slot) -> int:
+        """Ask for an actor.  Returns its key in the session."""
         cpus, gpus = self.settings.cpus, self.settings.gpus
-        actor = ray.remote(RemoteActor).options(num_cpus=cpus, num_gpus=gpus, max_restarts=-1, max_task_retries=0)
+        options = {"num_cpus": cpus, "num_gpus": gpus, "max_restarts": -1, "max_task_retries": 0}
         place = "cuda" if gpus else "cpu", max(1, int(cpus))
-        return actor.remote(self.config.to_toml(), slot.number, versions(), os.getcwd(), *place)
+        return self.session.make(options, RemoteActor, self.config.to_toml(), slot.number, *place)
 
     def _send(self, slot: Slot, work: Work, now: float) -> None:
         self.number = number = next(self.numbers)
         task = Task(number, self.version, work)
         slot.send(task, now)
         self.tally["submitted"] += 1
-        self._await(slot, task, slot.actor.work.remote(task, self.weights.box))
+        self._await(slot, task, self.session.call(slot.actor, "work", task, with_weights=True))
 
-    def _await(self, slot: Slot, task: Task | None, reference: Any) -> None:
+    def _await(self, slot: Slot, task: Task | None, future: Future[Any]) -> None:
         """Have the result, or the error, come in as an event."""
         generation = slot.generation
-        future = reference.future()
         future.add_done_callback(lambda done: self.events.put((slot, generation, task, done)))
 
     def _settle(self, slot: Slot, generation: int, task: Task | None, future: Any) -> Result | None:
@@ -229,17 +224,16 @@ class RayPool(ActorPool):
         return future.result()
 
     def _fail(self, slot: Slot, generation: int, error: BaseException, now: float) -> None:
-        import ray.exceptions
-
-        if generation == slot.generation and isinstance(error, ray.exceptions.ActorDiedError):
-            ray.kill(slot.actor)  # for good, if it is not: a new one takes its place
+        kind = error.kind if isinstance(error, CallFailed) else "failed"
+        if generation == slot.generation and kind == "died":
+            self.session.kill(slot.actor)  # for good, if it is not: a new one takes its place
             slot.actor = None
-        counts = slot.fail(now, generation, isinstance(error, ray.exceptions.ActorUnavailableError))
+        counts = slot.fail(now, generation, kind == "unavailable")
         self._count()
         if not counts:
             return
         self.tally["deaths"] += 1
-        self.last_error = COLOURS.sub("", str(error))
+        self.last_error = str(error)
         if slot.deaths == 1 or slot.given_up:
             state = "; it keeps failing and is tried once a minute" if slot.given_up else "; it is started again"
             text = self.last_error if self.tally["deaths"] == 1 else self.last_error.strip().split("\n")[-1]
@@ -252,14 +246,12 @@ class RayPool(ActorPool):
         self.hopeless = all(slot.given_up for slot in players)
 
     def _end(self, slot: Slot, now: float) -> None:
-        """An actor that hangs is killed; Ray starts it again, and what it was asked for fails."""
-        import ray
-
+        """Kill an actor that hangs: Ray starts it again, and its orders have failed."""
         self.tally["hung"] += 1
         seconds = now - slot.since
         slot.since = now
         self.unreported.append(f"actor {slot.number} ({slot.where}) gave no answer for {seconds:.0f} s and is killed")
-        ray.kill(slot.actor, no_restart=False)
+        self.session.kill(slot.actor, restart=True)
 
     # --- the rest ------------------------------------------------------------------------------------------------
 
@@ -285,11 +277,7 @@ class RayPool(ActorPool):
 
     @property
     def lost(self) -> bool:
-        return self.gone
-
-    def _lose(self) -> None:
-        self.gone = True
-        self.wake()
+        return self.session.lost is not None
 
     def wake(self) -> None:
         self.events.put(None)
@@ -314,12 +302,9 @@ class RayPool(ActorPool):
         return False
 
     def close(self) -> None:
-        import ray
-
-        self.watch.stop()
         if self.own:
             self.session.close()
-        else:
-            for slot in self.slots:
-                if slot.actor is not None:
-                    ray.kill(slot.actor)
+            return
+        for slot in self.slots:
+            if slot.actor is not None:
+                self.session.kill(slot.actor)

@@ -1,10 +1,11 @@
 """Waits until the process that started it is gone, however it ended, then removes what Ray left of its session.
 
-Run as a script of its own, with nothing imported that could fail: standard input is a pipe from that process, and
-the argument is the session's folder.
+Run as a separate script that imports nothing but the standard library: standard input is a pipe from that process,
+and the argument is the session's folder.
 """
 
 import os
+import select
 import shutil
 import signal
 import sys
@@ -25,22 +26,25 @@ def members(folder: str) -> list[int]:
     return found
 
 
+def end(processes: list[int]) -> None:
+    """Kill processes, and wait a second for each."""
+    for number in processes:
+        try:
+            handle = os.pidfd_open(number)
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        except OSError:
+            continue
+        select.select([handle], [], [], 1.0)
+        os.close(handle)
+
+
 def main(folder: str) -> None:
     """Wait, kill, remove."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # they are meant for the one that is waited for
+        signal.signal(number, signal.SIG_IGN)  # they are meant for the process that is waited for
     sys.stdin.buffer.read()
-    while numbers := members(folder):
-        for number in numbers:
-            try:
-                handle = os.pidfd_open(number)
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
-            except OSError:
-                continue
-            import select
-
-            select.select([handle], [], [], 1.0)  # until it has ended
-            os.close(handle)
+    while processes := members(folder):
+        end(processes)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,22 +1,22 @@
-"""What runs in an actor's process on Ray."""
+"""What runs in a process of Ray: any object whose methods a driver calls, and the actor of a run."""
 
 from __future__ import annotations
 
 import os
 import platform
+import traceback
+from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from muzero.data.schema import Segment
+from muzero.cluster.messages import pack, unpack
 
 if TYPE_CHECKING:  # a node with other versions is refused before anything else of the package is imported
     from muzero.actors.tasks import Result, Task
 
 
 def versions() -> dict[str, str]:
-    """What must be the same in all processes of a run."""
+    """What must be the same in all processes of a run: name -> version."""
     from muzero import _tree
 
     return {
@@ -42,14 +42,86 @@ def require(wanted: dict[str, str]) -> None:
         raise RuntimeError(f"this node cannot take part: {'; '.join(wrong)}. Install the same everywhere")
 
 
-class RemoteActor:
-    """An actor that fetches weights by reference and hands over segments as records of the log."""
+@dataclass(frozen=True)
+class Raised:
+    """An error of a method, as it travels to the driver."""
 
-    def __init__(self, config: str, slot: int, wanted: dict[str, str], folder: str, device: str, threads: int) -> None:
-        """config: the run's, as TOML.  folder: of the driver, where a module of the user's may lie on this node too."""
-        require(wanted)  # before anything is built that may not understand the configuration
+    text: str  # with the traceback
+    cause: bytes | None  # the error, packed; None where it cannot be
+
+
+class Remote:
+    """An object in a process of Ray.
+
+    Arguments and results are packed here and in the driver, so the process between the two needs neither the
+    package nor PyTorch.
+    """
+
+    def __init__(self, wanted: dict[str, str], folder: str, making: bytes) -> None:
+        """Make the object.
+
+        Args:
+            wanted: the driver's versions, checked before anything is unpacked.
+            folder: the driver's current directory, where a module of the user may lie on this node too.
+            making: a class and its arguments, packed.
+
+        Raises:
+            RuntimeError: if this node has other versions.
+        """
+        require(wanted)
         if os.path.isdir(folder):
             os.chdir(folder)
+        make, arguments = unpack(making)
+        self.made = make(*arguments)
+
+    def call(self, method: str, arguments: bytes, boxed: list[Any]) -> bytes:
+        """Call a method.
+
+        Args:
+            method: its name.
+            arguments: packed.
+            boxed: a reference to the published weights, or empty; the method gets a `Published` as its last argument.
+
+        Returns:
+            The result or a `Raised`, packed.
+        """
+        given = unpack(arguments)
+        try:
+            return pack(getattr(self.made, method)(*given, *map(Published, boxed)))
+        except Exception as error:
+            text = traceback.format_exc().strip()
+            try:
+                cause = pack(error)
+            except Exception:
+                cause = None
+            return pack(Raised(text, cause))
+
+
+class Published:
+    """Weights in Ray's object store, fetched only where they are needed."""
+
+    def __init__(self, reference: Any) -> None:
+        self.reference = reference
+
+    def get(self) -> Any:
+        """The weights."""
+        import ray
+
+        return unpack(ray.get(self.reference))
+
+
+class RemoteActor:
+    """An actor that fetches weights where they are new and returns segments as records of the log."""
+
+    def __init__(self, config: str, slot: int, device: str, threads: int) -> None:
+        """Build games, model and planner.
+
+        Args:
+            config: the run's configuration, as TOML.
+            slot: the actor's number.
+            device: of the model.
+            threads: of PyTorch.
+        """
         import torch
 
         from muzero import build
@@ -64,26 +136,24 @@ class RemoteActor:
         self.layout = Layout(self.actor.games.spec)
 
     def where(self) -> str:
-        """Node and process."""
+        """Node and process, for a person."""
         import ray
 
         return f"{ray.util.get_node_ip_address()}, process {os.getpid()}"
 
-    def work(self, task: Task, boxed: list[Any]) -> Result:
-        """Do a task.  boxed: the reference to the weights, fetched only where they are new."""
+    def work(self, task: Task, published: Published) -> Result:
+        """Do a task, with the weights that it names."""
         from dataclasses import replace
 
-        import ray
-
         from muzero.actors.tasks import Played
+        from muzero.data.schema import Segment
 
         if task.version != self.actor.version:
-            weights: dict[str, np.ndarray] = ray.get(boxed[0])
-            self.actor.load(weights, task.version)
+            self.actor.load(published.get(), task.version)
         try:
             result = self.actor.work(task)
         except Exception:
-            self.actor.selfplay = None  # where it broke off nobody knows: new games
+            self.actor.selfplay = None  # its state is unknown: the next task begins new games
             raise
         if not isinstance(result.found, Played):
             return result

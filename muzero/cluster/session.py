@@ -1,188 +1,296 @@
-"""A session of Ray: one on this machine, closed to everybody else, or one of a cluster that runs already."""
+"""A session of Ray, as a driver sees it: on this machine, closed to others, or on a cluster that already runs."""
 
 from __future__ import annotations
 
-import logging
 import os
-import shutil
-import socket
+import site
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from itertools import count
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from muzero.cluster.tokens import TOKEN_HELP, check_token, forget_token, write_token
+from muzero.actors.tasks import LostCluster, NoCluster
+from muzero.cluster.messages import pack, unpack
+from muzero.cluster.reaper import end, members
+from muzero.cluster.remote import Raised, versions
+from muzero.cluster.tokens import require_token, write_token
 from muzero.config import ConfigError
 from muzero.util.text import printable
 
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # at 0, Ray listens on 127.0.0.1 only; a test lists the sockets
-CHECK_EVERY, CHECK_SECONDS, MOST_CHECKS = 2.0, 3.0, 2  # of the head: period, limit, failures in a row
+START_SECONDS, ATTEMPTS = 240.0, 3  # until Ray must have started on this machine
+CLOSE_SECONDS = 15.0  # for Ray to end
+LATE = "timed out"  # part of Ray's messages about processes that are slow to start
+LONGEST_BASE = 22  # bytes of a folder for sessions: Ray appends 85 for its sockets, whose names are limited to 107
 
 
-class Unreachable(ConfigError):
-    """Nobody is there."""
+class CallFailed(RuntimeError):
+    """A call of a remote object failed.
+
+    kind: "raised" by the method; "died" or "unavailable", of its process; "full", of the object store; or "failed".
+    """
+
+    def __init__(self, kind: str, text: str, cause: bytes | None = None) -> None:
+        super().__init__(text)
+        self.kind, self.cause = kind, cause
 
 
 class Session:
-    """Ray, connected."""
+    """Ray, by way of a process of its own; see `muzero.cluster.host`.
+
+    `lost` says why Ray can no longer be reached; `cores` is the number of the cluster's cores.
+    """
 
     def __init__(self, address: str, cpus: float, gpus: float, store_bytes: int, insecure: bool = False) -> None:
-        """address: of a cluster's head, HOST:PORT; empty: a cluster of this machine alone, with so many CPUs and GPUs.
+        """Connect.
+
+        Args:
+            address: HOST:PORT of a cluster's head; empty: start Ray on this machine.
+            cpus: cores of Ray on this machine.
+            gpus: its GPUs.
+            store_bytes: size of its object store.
+            insecure: whether to join a cluster that asks for no token.
 
         Raises:
-            ConfigError: if it cannot be reached, or does not ask for a token.
+            ConfigError: if the cluster cannot be reached, does not ask for a token or does not accept ours.
+            NoCluster: if Ray does not start in time.
         """
-        self.folder: str | None = None
-        self.reaper: subprocess.Popen[bytes] | None = None
-        self.environment = dict(os.environ)
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-        os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"  # Ray's newer behaviour: it leaves CUDA's devices alone
+        self.lost: str | None = None
+        self.on_loss: Callable[[], None] = lambda: None  # called from a thread
+        self.cores = 0.0
+        self.numbers = count(1)
+        self.pending: dict[int, Future[Any]] = {}
+        self.noting, self.sending = threading.Lock(), threading.Lock()  # of `pending`, of what is sent
+        self.host: subprocess.Popen[bytes] | None = None
+        self.link: Connection | None = None
+        self.closing = False
+        if address:
+            require_token(address, insecure)
+        self.folder = private_folder()
+        reaper = [sys.executable, "-S", "-E", str(Path(__file__).with_name("reaper.py")), self.folder]
+        self.reaper = subprocess.Popen(reaper, stdin=subprocess.PIPE, start_new_session=True)
+        self.environment = self._environment(address, insecure)
         try:
-            if address:
-                self._join(address, insecure)
-            else:
-                self._start(cpus, gpus, store_bytes)
-            self._quiet()
+            self._start(address=address, cpus=cpus, gpus=gpus, store_bytes=store_bytes, folder=self.folder)
         except BaseException:
             self.close()
             raise
+        self.reader = threading.Thread(target=self._read, name="Ray's answers", daemon=True)
+        self.reader.start()
 
-    def _start(self, cpus: float, gpus: float, store_bytes: int) -> None:
-        if "ray" in sys.modules and sys.modules["ray._private.ray_constants"].ENABLE_RAY_CLUSTER:
-            raise ConfigError([f"ray was imported before the actors were started; set {LOOPBACK}=0 before that"])
-        self.folder = tempfile.mkdtemp(prefix="muzero-")  # 0700, and short: names of sockets have to fit
-        reaper = [sys.executable, "-S", "-E", str(Path(__file__).with_name("reaper.py")), self.folder]
-        self.reaper = subprocess.Popen(reaper, stdin=subprocess.PIPE, start_new_session=True)
-        os.environ |= {LOOPBACK: "0", "RAY_AUTH_MODE": "token"}
-        os.environ.pop("RAY_AUTH_TOKEN", None)
-        os.environ.pop("RAY_ADDRESS", None)
-        os.environ["RAY_AUTH_TOKEN_PATH"] = str(write_token(Path(self.folder) / "token"))
-        import ray
+    def _environment(self, address: str, insecure: bool) -> dict[str, str]:
+        """The variables of the host's process, which Ray's processes on this machine inherit."""
+        made = os.environ | {
+            "MUZERO_SESSION": self.folder,  # the reaper finds processes by this
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray's newer behaviour: it leaves CUDA's devices alone
+            "RAY_gcs_server_port_wait_time_s": "120",  # of a loaded machine, instead of 30
+            "PYTHONPATH": os.pathsep.join(package_path()),
+        }
+        if not address:
+            made |= {LOOPBACK: "0", "RAY_AUTH_MODE": "token"}
+            made["RAY_AUTH_TOKEN_PATH"] = str(write_token(Path(self.folder) / "token"))
+            return {name: text for name, text in made.items() if name not in ("RAY_AUTH_TOKEN", "RAY_ADDRESS")}
+        return made if insecure else made | {"RAY_AUTH_MODE": "token"}
 
-        forget_token()
-        ray.init(
-            address="local",
-            num_cpus=max(1, int(cpus + 0.999)),
-            num_gpus=int(gpus + 0.999),
-            object_store_memory=store_bytes,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _temp_dir=f"{self.folder}/ray",  # which Ray opens to everybody; the folder around it stays closed
+    def _start(self, **settings: Any) -> None:
+        """Start the host.  Where Ray did not come up in time, as on a loaded machine, it is tried again."""
+        began, problem = time.monotonic(), None
+        for _ in range(ATTEMPTS):
+            problem = self._try(settings, began + START_SECONDS)
+            if problem is None:
+                return
+            if settings["address"]:
+                raise ConfigError([f"--ray-address {printable(settings['address'])}: {problem}"])
+            if LATE not in problem or time.monotonic() > began + START_SECONDS:
+                break
+        advice = "is the machine overloaded? --actors 0 plays in this process, without Ray"
+        raise NoCluster(f"Ray did not start: {problem} ({time.monotonic() - began:.0f} s); {advice}")
+
+    def _try(self, settings: dict[str, Any], until: float) -> str | None:
+        """Start the host once.  Returns what went wrong; nothing of it is left then."""
+        link, other = Pipe()
+        with tempfile.TemporaryFile() as errors, other:
+            self.host = subprocess.Popen(
+                [sys.executable, "-m", "muzero.cluster.host", str(other.fileno())],
+                pass_fds=[other.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env=self.environment,
+                cwd=self.folder,  # Ray lets actors import from here first: not from a clone of this project
+                start_new_session=True,
+            )
+            other.close()  # so that the end of the host ends the stream
+            link.send(settings)
+            try:
+                answer = link.recv() if link.poll(max(0.0, until - time.monotonic())) else ("failed", LATE)
+            except EOFError:
+                errors.seek(0)
+                answer = ("failed", f"its process ended: {last_line(errors.read())}")
+        if answer == ("ready",):
+            self.link = link
+            return None
+        link.close()
+        end([self.host.pid, *(pid for pid in members(self.folder) if pid != self.reaper.pid)])
+        self.host.wait()
+        return str(answer[1])
+
+    # --- calls ---------------------------------------------------------------------------------------------------
+
+    def make(self, options: dict[str, Any], made: Callable[..., Any], *arguments: Any) -> int:
+        """Ask for an object in a process of Ray.
+
+        Args:
+            options: of Ray's actor.
+            made: the class, importable on every node.
+            arguments: of the class.
+
+        Returns:
+            The object's key, for `call` and `kill`.
+        """
+        key = next(self.numbers)
+        making = pack((made, arguments))
+        self._send("make", key, options, (versions(), os.getcwd(), making))
+        return key
+
+    def call(self, key: int, method: str, *arguments: Any, with_weights: bool = False) -> Future[Any]:
+        """Call a method of a remote object.
+
+        Args:
+            key: of the object.
+            method: its name.
+            arguments: of the method.
+            with_weights: whether the newest weights follow as one more argument, a `Published`.
+
+        Returns:
+            The result to come, or a `CallFailed` or `LostCluster`.
+        """
+        return self._ask("call", key, method, pack(arguments), with_weights)
+
+    def put(self, weights: Any) -> None:
+        """Publish weights: calls from now on get these.
+
+        Raises:
+            CallFailed: if there is no room for them; the older ones stay.
+            LostCluster: if Ray is gone.
+        """
+        self._ask("put", pack(weights)).result()
+
+    def kill(self, key: int, restart: bool = False) -> None:
+        """End a remote object's process; restart: have Ray start another with the same object."""
+        self._send("kill", key, restart)
+
+    def _ask(self, name: str, *rest: Any) -> Future[Any]:
+        number, future = next(self.numbers), Future[Any]()
+        with self.noting:
+            self.pending[number] = future
+        self._send(name, number, *rest)
+        if self.lost is not None:  # perhaps since before the future was noted
+            self._fail_pending()
+        return future
+
+    def _send(self, *message: Any) -> None:
+        if self.link is None:
+            return
+        with suppress(OSError), self.sending:  # the host may be gone: the reader says so
+            self.link.send(message)
+
+    # --- answers -------------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        """Take answers until the host ends."""
+        assert self.link is not None
+        reason = (
+            "Ray on this machine has ended (was a process of it killed, for want of memory?), and with it all actors"
         )
+        while True:
+            try:
+                name, *rest = self.link.recv()
+            except (EOFError, OSError):
+                break
+            if name == "cores":
+                (self.cores,) = rest
+            elif name == "lost":
+                (reason,) = rest
+            else:
+                self._settle(name, *rest)
+        if not self.closing:
+            self.lost = reason
+            self._fail_pending()
+            self.on_loss()
 
-    def _join(self, address: str, insecure: bool) -> None:
-        require_token(address, insecure)
-        import ray
-
-        forget_token()
+    def _settle(self, name: str, number: int, *rest: Any) -> None:
+        with self.noting:
+            future = self.pending.pop(number)
+        if name == "error":
+            future.set_exception(CallFailed(*rest))
+            return
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise ConfigError([f"--ray-address {printable(address)}: {error}"]) from error
+            result = None if rest[0] is None else unpack(rest[0])
+        except Exception as error:  # as where a class exists on one side only
+            future.set_exception(CallFailed("failed", f"the result cannot be unpacked: {error}"))
+            return
+        if isinstance(result, Raised):
+            future.set_exception(CallFailed("raised", result.text, result.cause))
+        else:
+            future.set_result(result)
 
-    @staticmethod
-    def _quiet() -> None:
-        """Ray prints a paragraph for every process that dies, into the live line; the pool says it in a line."""
-        from ray._private import worker
-
-        if hasattr(worker, "print_to_stdstream"):
-            worker.print_to_stdstream = lambda *_, **__: None
-
-    def watch_head(self, on_loss: Callable[[], None], on_check: Callable[[], None]) -> HeadWatch:
-        """Have a thread ask for the head: on_check is called whenever it is there, on_loss when it is gone."""
-        import ray
-
-        return HeadWatch(ray.get_runtime_context().gcs_address, on_loss, on_check)
+    def _fail_pending(self) -> None:
+        with self.noting:
+            pending, self.pending = self.pending, {}
+        for future in pending.values():
+            future.set_exception(LostCluster(self.lost))
 
     def close(self) -> None:
         """Leave the cluster; of one that was started here nothing stays."""
-        if "ray" in sys.modules:
-            import ray
-
-            ray.shutdown()
-        if self.reaper is not None and self.reaper.stdin is not None:
-            self.reaper.stdin.close()
-            self.reaper.wait()
-        for name in set(os.environ) | set(self.environment):
-            if name.startswith("RAY_") and name != LOOPBACK:  # which is read when ray is imported, once
-                restore(name, self.environment.get(name))
-
-
-def restore(name: str, value: str | None) -> None:
-    """An environment variable as it was."""
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value
+        self.closing = True
+        if self.host is not None and self.link is not None:
+            self._send("close")
+            with suppress(subprocess.TimeoutExpired):  # the reaper ends it then
+                self.host.wait(CLOSE_SECONDS)
+        assert self.reaper.stdin is not None
+        self.reaper.stdin.close()
+        self.reaper.wait()
+        if self.host is not None:
+            self.host.wait()
+        if self.link is not None:
+            self.reader.join()
+            self.link.close()
 
 
-class HeadWatch:
-    """Tries again and again whether the head of the cluster still takes connections.
-
-    Ray itself ends the process without a word a minute after the head is gone: that is the time to save in.
-    """
-
-    def __init__(self, address: str, on_loss: Callable[[], None], on_check: Callable[[], None]) -> None:
-        host, port = address.rsplit(":", 1)
-        self.place, self.on_loss, self.on_check = (host.strip("[]"), int(port)), on_loss, on_check
-        self.stopped = threading.Event()
-        self.thread = threading.Thread(target=self._run, name="head watch", daemon=True)
-        self.thread.start()
-
-    def _run(self) -> None:
-        failures = 0
-        while not self.stopped.wait(CHECK_EVERY):
-            failures = 0 if reachable(self.place) else failures + 1
-            if failures == MOST_CHECKS:
-                self.on_loss()
-                return
-            if failures == 0 and not self.stopped.is_set():
-                self.on_check()
-
-    def stop(self) -> None:
-        """Nobody wants to know any more."""
-        self.stopped.set()
-        self.thread.join(CHECK_SECONDS + 1)
-
-
-def reachable(place: tuple[str, int]) -> bool:
-    """Whether somebody listens there."""
-    try:
-        with socket.create_connection(place, CHECK_SECONDS):
-            return True
-    except OSError:
-        return False
-
-
-def require_token(address: str, insecure: bool) -> None:
-    """Refuse a cluster that cannot be reached, or that lets anybody in.
+def private_folder() -> str:
+    """A new folder that only its owner can enter, short enough for the names of Ray's sockets.
 
     Raises:
-        ConfigError: saying which, and the remedy.
+        ConfigError: if there is no place for one.
     """
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65_536:
-        raise ConfigError([f"{printable(address)} is no address; expected HOST:PORT, as in 10.0.0.1:6379"])
-    if not reachable((host.strip("[]"), int(port))):
-        raise Unreachable([f"nobody listens at {printable(address)}; is the head of the cluster running?"])
-    if insecure:
-        return
-    os.environ["RAY_AUTH_MODE"] = "token"
-    check_token()
-    if answers(address, RAY_AUTH_MODE="disabled"):
-        problem = f"the cluster at {address} asks for no token: whoever reaches it can run anything there"
-        raise ConfigError([f"{problem}; start it with RAY_AUTH_MODE=token (muzero-worker --head), or add --insecure"])
-    if not answers(address):
-        raise ConfigError([f"the cluster at {address} does not accept the token; {TOKEN_HELP}"])
+    places = [tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/var/tmp"]
+    for place in places:
+        if place.startswith("/") and len(os.fsencode(place)) <= LONGEST_BASE and os.access(place, os.W_OK | os.X_OK):
+            return tempfile.mkdtemp(prefix="muzero-", dir=place)  # mode 0700
+    problem = f"no folder for Ray's sockets: none of {', '.join(filter(None, places))} is writable"
+    raise ConfigError([f"{problem} and at most {LONGEST_BASE} bytes long; set TMPDIR to one that is"])
 
 
-def answers(address: str, **environment: str) -> bool:
-    """Whether a cluster's head answers somebody with these variables."""
-    ray = shutil.which("ray", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-    command = [ray or "ray", "health-check", "--address", address, "--skip-version-check"]
-    result: Any = subprocess.run(command, env=os.environ | environment, capture_output=True, check=False)
-    return result.returncode == 0
+def package_path() -> list[str]:
+    """PYTHONPATH for other processes: as here, after the folder of this package if that is not an installed one."""
+    root = str(Path(__file__).parents[2])
+    installed = [*site.getsitepackages(), site.getusersitepackages()]
+    own = [os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    return own if root in [*installed, *own] else [root, *own]
+
+
+def last_line(output: bytes) -> str:
+    """The last line of a process's output, safe to print."""
+    lines = output.decode("utf-8", "replace").strip().split("\n")
+    return printable(lines[-1], 300) or "without a message"

@@ -1,5 +1,6 @@
 """Whole runs with actors on Ray: killed, interrupted, cut off; nothing is lost and nothing is left behind."""
 
+import contextlib
 import json
 import os
 import random
@@ -116,6 +117,36 @@ def test_a_run_whose_cluster_loses_its_head_saves_and_ends_with_its_own_exit_cod
     assert {path.name for path in (folder / "checkpoints").iterdir()} - before
     again = started(folder, "--resume", str(folder), "--steps", "100", **clean)
     assert again.wait(LIMIT) == 0, again.stdout.read()
+
+
+def raylet(folder):
+    (number,) = (number for number, words in family(folder).items() if words.split()[0].endswith("/raylet"))
+    return number
+
+
+def runtime_agent(folder):
+    """The agent of Ray without which a raylet ends itself; its environment is overwritten by its title."""
+    parent = raylet(folder)
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            if int(words[1]) == parent and b"RuntimeEnvAgent" in (entry / "cmdline").read_bytes():
+                return int(entry.name)
+    raise AssertionError("no agent")
+
+
+@pytest.mark.parametrize("victim", [raylet, runtime_agent])
+def test_a_run_whose_raylet_ends_saves_and_has_the_code_of_a_lost_cluster(tmp_path, clean, victim):
+    (tmp_path / "orders").mkdir()
+    folder = tmp_path / "run"
+    run = started(folder, "--game", GAME, "--actors", "2", "--set", "run.steps=1000000", **clean)
+    until(lambda: stored(folder) > 5000, run)
+    before = {path.name for path in (folder / "checkpoints").iterdir()}
+    os.kill(victim(tmp_path), signal.SIGKILL)
+    output, _ = run.communicate(timeout=LIMIT)
+    assert run.returncode == 5, output
+    assert "and with it all actors" in output and f"--resume {folder}" in output and "Traceback" not in output
+    assert {path.name for path in (folder / "checkpoints").iterdir()} - before
 
 
 def process(slot):

@@ -32,10 +32,11 @@ def cluster(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_TMPDIR", folder)
     for name, value in {"period_ms": 500, "timeout_ms": 1000, "failure_threshold": 3, "initial_delay_ms": 500}.items():
         monkeypatch.setenv(f"RAY_health_check_{name}", str(value))
+    from ray._raylet import AuthenticationTokenLoader, Config
     from ray.cluster_utils import Cluster
 
-    tokens.forget_token()
-
+    Config.initialize("")  # have Ray read token and mode again: it keeps those of the first cluster of a process
+    AuthenticationTokenLoader.instance().reset_cache()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     yield cluster
     cluster.shutdown()
@@ -93,7 +94,7 @@ def test_a_cluster_is_refused_without_its_token(cluster, monkeypatch, tmp_path):
     file = tokens.write_token(tmp_path / "another")
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(file))
     with pytest.raises(ConfigError, match="does not accept the token"):
-        sessions.require_token(cluster.address, insecure=False)
+        tokens.require_token(cluster.address, insecure=False)
     file.chmod(0o640)
     with pytest.raises(ConfigError, match=f"chmod 600 {file}"):
-        sessions.require_token(cluster.address, insecure=False)
+        tokens.require_token(cluster.address, insecure=False)

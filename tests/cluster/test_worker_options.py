@@ -36,7 +36,7 @@ def test_a_misspelt_option_names_the_nearest(capsys):
 
 @pytest.mark.parametrize("address", ["10.0.0.1", ":6379", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:65536", "host:\x1b[2J"])
 def test_what_is_no_address_is_refused_and_shown_safely(address):
-    with pytest.raises(ConfigError, match="is no address; expected HOST:PORT") as error:
+    with pytest.raises(ConfigError, match="is not an address; expected HOST:PORT") as error:
         worker_command(["--address", address])
     assert "\x1b" not in str(error.value)
 
