@@ -142,7 +142,7 @@ class BoundSearch {
 
   py::tuple result() {
     const Turn turn(busy_);
-    if (selected_ || search.done() == 0) 
+    if (selected_ || search.done() == 0)
       throw std::runtime_error(selected_ ? "result: the last selection has not been backed up"
                                          : "result: nothing has been searched yet");
     const Trees& trees = search.trees();
@@ -150,8 +150,8 @@ class BoundSearch {
     py::array_t<int64_t> action(batch);
     py::array_t<float> policy({batch, actions}), value(batch), q({batch, actions});
     py::array_t<int32_t> visits({batch, actions});
-    search.finish({action.mutable_data(), policy.mutable_data(), value.mutable_data(), visits.mutable_data(),
-                   q.mutable_data()});
+    search.finish(
+        {action.mutable_data(), policy.mutable_data(), value.mutable_data(), visits.mutable_data(), q.mutable_data()});
     if (decisions_ == actions) return py::make_tuple(action, policy, value, visits, q);
     const auto without_chance = [&](const py::array& array) {
       return py::object(array[py::make_tuple(py::ellipsis(), py::slice(0, decisions_, 1))].attr("copy")());
@@ -161,7 +161,7 @@ class BoundSearch {
 
   // [B, N] of one field of all nodes, `absent` where there is none.
   template <class T>
-  py::array_t<T> nodes(T Node::*field, T absent) {
+  py::array_t<T> nodes(T Node::* field, T absent) {
     const Turn turn(busy_);
     const Trees& trees = search.trees();
     py::array_t<T> result({trees.batch, trees.nodes});
@@ -320,9 +320,9 @@ Handle puct(const py::object& prior_logits, const py::object& value, const py::o
 }
 
 Handle stochastic(const py::object& prior_logits, const py::object& value, const py::object& simulations,
-                  const py::object& chance, const py::object& legal, const py::object& c_init,
-                  const py::object& c_base, const py::object& normalize, const py::object& max_depth,
-                  const py::object& threads, const py::object& path) {
+                  const py::object& chance, const py::object& legal, const py::object& c_init, const py::object& c_base,
+                  const py::object& normalize, const py::object& max_depth, const py::object& threads,
+                  const py::object& path) {
   const int64_t outcomes = integer(chance, "chance", 1, kMostOutcomes);
   const double init = number(c_init, "c_init", 0, 1e6), base = number(c_base, "c_base", 1, 1e12);
   const Normalize scale = normalize_of(normalize);
@@ -382,8 +382,8 @@ PYBIND11_MODULE(_tree, module) {
       .def("prior_logits", &BoundSearch::logits)
       .def("children", &BoundSearch::children);
   module.def("puct", &puct, py::arg("prior_logits"), py::arg("value"), py::arg("simulations"), py::arg("legal"),
-             py::arg("c_init"), py::arg("c_base"), py::arg("normalize"), py::arg("max_depth"),
-             py::arg("threads") = 1, py::arg("path") = py::none());
+             py::arg("c_init"), py::arg("c_base"), py::arg("normalize"), py::arg("max_depth"), py::arg("threads") = 1,
+             py::arg("path") = py::none());
   module.def("stochastic", &stochastic, py::arg("prior_logits"), py::arg("value"), py::arg("simulations"),
              py::arg("chance"), py::arg("legal"), py::arg("c_init"), py::arg("c_base"), py::arg("normalize"),
              py::arg("max_depth"), py::arg("threads") = 1, py::arg("path") = py::none());

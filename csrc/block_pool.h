@@ -54,7 +54,7 @@ class BlockPool {
     std::unique_ptr<Line[]> memory;
     size_t lines;
   };
-  static constexpr size_t kMost = 4;                                     // blocks
+  static constexpr size_t kMost = 4;                                        // blocks
   static constexpr size_t kMostLines = (size_t{128} << 20) / sizeof(Line);  // of all blocks together
 
   BlockPool() { blocks_.reserve(kMost); }

@@ -138,8 +138,8 @@ inline double number(py::handle given, const char* name, double low, double high
   const double value = PyFloat_AsDouble(given.ptr());
   const bool refused = was_refused();
   if (!refused && low <= value && value <= high) return value;
-  const std::string message = std::string(name) + ": expected a number from " + shown(low) + " to " +
-                              shown(high) + ", got " + represent(given);
+  const std::string message =
+      std::string(name) + ": expected a number from " + shown(low) + " to " + shown(high) + ", got " + represent(given);
   if (refused) throw py::type_error(message);
   throw py::value_error(message);
 }

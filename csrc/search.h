@@ -11,8 +11,8 @@
 #include <variant>
 #include <vector>
 
-#include "dispatch.h"
 #include "block_pool.h"
+#include "dispatch.h"
 #include "thread_pool.h"
 
 namespace muzero {

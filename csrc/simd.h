@@ -191,10 +191,11 @@ struct Vector {
   static MUZERO_INLINE Result fold_part(const Part& x, Combine combine) {
     if constexpr (sizeof(Part) == 64) {
       return fold_part<Result>(combine(__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7),
-                                       __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15)), combine);
+                                       __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15)),
+                               combine);
     } else if constexpr (sizeof(Part) == 32) {
-      return fold_part<Result>(combine(__builtin_shufflevector(x, x, 0, 1, 2, 3),
-                                       __builtin_shufflevector(x, x, 4, 5, 6, 7)), combine);
+      return fold_part<Result>(
+          combine(__builtin_shufflevector(x, x, 0, 1, 2, 3), __builtin_shufflevector(x, x, 4, 5, 6, 7)), combine);
     } else {
       const Part pairs = combine(x, __builtin_shufflevector(x, x, 2, 3, 2, 3));
       const Part single = combine(pairs, __builtin_shufflevector(pairs, pairs, 1, 1, 1, 1));
@@ -219,13 +220,11 @@ struct Vector {
   static MUZERO_INLINE void range(const Floats& x, const Floats& y, float& smallest_x, float& largest_y) {
     if constexpr (W == 16) {
       const Float minus = -x.part[0], other = y.part[0];
-      const Float low =
-          __builtin_shufflevector(minus, other, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+      const Float low = __builtin_shufflevector(minus, other, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
       const Float high =
           __builtin_shufflevector(minus, other, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
       Float both = low > high ? low : high;
-      const Float fours =
-          __builtin_shufflevector(both, both, 4, 5, 6, 7, 4, 5, 6, 7, 12, 13, 14, 15, 12, 13, 14, 15);
+      const Float fours = __builtin_shufflevector(both, both, 4, 5, 6, 7, 4, 5, 6, 7, 12, 13, 14, 15, 12, 13, 14, 15);
       both = both > fours ? both : fours;
       const Float twos = __builtin_shufflevector(both, both, 2, 3, 2, 3, 6, 7, 6, 7, 10, 11, 10, 11, 14, 15, 14, 15);
       both = both > twos ? both : twos;

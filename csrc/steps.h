@@ -86,8 +86,8 @@ struct Steps {
     if (node.children <= 4) return rule.choose(View<W, 4, false>{trees, row, node, root, changed});
     return choose_of_many(trees, rule, row, node, root, changed);
   }
-  static __attribute__((noinline)) int32_t choose_of_many(const Trees& trees, const Rule& rule, int32_t row,
-                                                          Node& node, const Node& root, const Edge& changed) {
+  static __attribute__((noinline)) int32_t choose_of_many(const Trees& trees, const Rule& rule, int32_t row, Node& node,
+                                                          const Node& root, const Edge& changed) {
     if (node.more == kNone) return rule.choose(View<W, kLanes, false>{trees, row, node, root, changed});
     return rule.choose(View<W, kLanes, true>{trees, row, node, root, changed});
   }

@@ -63,28 +63,28 @@ struct alignas(64) MoreChunks {
 
 struct alignas(64) Node {
   // What every back-up through the node reads and writes.
-  double value_sum;    // of the network's value and all returns backed up to here
-  int32_t parent;      // kNone at the root
-  int32_t chunk;       // of the parent's edge that leads here: kNone if in the parent itself, else index of the chunk
-  int32_t lane;        // and its place in the chunk
-  int32_t visits;      // 0: simulation s went to a node that was there before, so this one was never made
-  int32_t next;        // the child that the rule follows from here, kNone for `open` (rules with kLocal only)
-  int32_t children;    // edges with visits
-  int32_t more;        // first chunk beyond the node's own, or kNone
-  float value;         // value_sum / visits
-  float reward;        // of the edge that leads here
+  double value_sum;  // of the network's value and all returns backed up to here
+  int32_t parent;    // kNone at the root
+  int32_t chunk;     // of the parent's edge that leads here: kNone if in the parent itself, else index of the chunk
+  int32_t lane;      // and its place in the chunk
+  int32_t visits;    // 0: simulation s went to a node that was there before, so this one was never made
+  int32_t next;      // the child that the rule follows from here, kNone for `open` (rules with kLocal only)
+  int32_t children;  // edges with visits
+  int32_t more;      // first chunk beyond the node's own, or kNone
+  float value;       // value_sum / visits
+  float reward;      // of the edge that leads here
   float discount;
-  float prior;         // of the edge that leads here, softmax over the legal actions
-  float open_prior;    // of the open action; -inf if there is none
-  int32_t open;        // the first by Rule::keys of the legal actions without visits, kNone if there are none
-  float open_logit;    // of the open action; -inf if there is none
+  float prior;       // of the edge that leads here, softmax over the legal actions
+  float open_prior;  // of the open action; -inf if there is none
+  int32_t open;      // the first by Rule::keys of the legal actions without visits, kNone if there are none
+  float open_logit;  // of the open action; -inf if there is none
   // The rest.
-  float raw_value;     // the network's value
-  float open_mass;     // sum of exp(logit - open_logit) over the legal actions without visits (Gumbel only)
-  float scale;         // exp(logit) * scale is the prior of an action
-  int32_t action;      // the parent's action that leads here
-  int32_t last;        // last chunk beyond the node's own, or kNone
-  float low, high;     // in the root: range of all q ever seen in this tree (rules without kLocal only)
+  float raw_value;  // the network's value
+  float open_mass;  // sum of exp(logit - open_logit) over the legal actions without visits (Gumbel only)
+  float scale;      // exp(logit) * scale is the prior of an action
+  int32_t action;   // the parent's action that leads here
+  int32_t last;     // last chunk beyond the node's own, or kNone
+  float low, high;  // in the root: range of all q ever seen in this tree (rules without kLocal only)
   alignas(64) Chunk edges;
   // float logits[A], padded, follows: the network's, less the largest of them; -3.4e38 at the least for a legal action,
   // -inf for an illegal or padded one.
@@ -209,8 +209,7 @@ struct View {
   MUZERO_INLINE int32_t best(float open_score, Score score) const {
     if constexpr (!kMore)
       return winner(
-          open_score, score(lanes(node.edges, kNone)),
-          [&](int lane) MUZERO_LAMBDA { return node.edges.action(lane); },
+          open_score, score(lanes(node.edges, kNone)), [&](int lane) MUZERO_LAMBDA { return node.edges.action(lane); },
           [&](int lane) MUZERO_LAMBDA { return node.edges.child(lane); });
     typename V::Floats scores = V::all(-kInfinity);
     typename V::Ints action = V::all_int(trees.actions), child = V::all_int(kNone);
@@ -225,8 +224,9 @@ struct View {
       action = V::choose(better, other_action, action);
       child = V::choose(better, other_child, child);
     });
-    return winner(open_score, scores, [&](int lane) MUZERO_LAMBDA { return V::lane(action, lane); },
-                  [&](int lane) MUZERO_LAMBDA { return V::lane(child, lane); });
+    return winner(
+        open_score, scores, [&](int lane) MUZERO_LAMBDA { return V::lane(action, lane); },
+        [&](int lane) MUZERO_LAMBDA { return V::lane(child, lane); });
   }
 
  private:

@@ -1,6 +1,6 @@
-// Random searches over the trees without Python, to run under sanitizers: every rule, instruction set and shape, ordinary
-// and extreme numbers.  Each search is checked from outside and run twice, with one thread and with several; both must
-// agree in every byte.
+// Random searches over the trees without Python, to run under sanitizers: every rule, instruction set and shape,
+// ordinary and extreme numbers.  Each search is checked from outside and run twice, with one thread and with several;
+// both must agree in every byte.
 //
 //     random_searches COUNT [SEED] [THREADS]     prints what was done; exit status 1 at the first broken promise
 //     random_searches overflow                   does one simulation too many: a sanitizer must stop it
@@ -90,8 +90,8 @@ struct Found {
     const auto same = [](const auto& x, const auto& y) {
       return x.size() == y.size() && std::memcmp(x.data(), y.data(), x.size() * sizeof x[0]) == 0;
     };
-    return same(action, other.action) && same(policy, other.policy) && same(value, other.value) &&
-           same(q, other.q) && same(visits, other.visits) && same(steps, other.steps);
+    return same(action, other.action) && same(policy, other.policy) && same(value, other.value) && same(q, other.q) &&
+           same(visits, other.visits) && same(steps, other.steps);
   }
 };
 
@@ -105,8 +105,7 @@ void use_rule(Search& search, const Problem& problem, const std::vector<float>& 
     case 3: return search.use_stochastic(Siblings{}, problem.c_init, 19652.0, problem.decisions);
     case 4: return search.use_stochastic(range, problem.c_init, 19652.0, problem.decisions);
     case 5: return search.use_stochastic(WholeTree{}, problem.c_init, 19652.0, problem.decisions);
-    default:
-      return search.use_gumbel(problem.considered, 0.1f, 50.f, problem.rescale, noise.data(), legal.data());
+    default: return search.use_gumbel(problem.considered, 0.1f, 50.f, problem.rescale, noise.data(), legal.data());
   }
 }
 
