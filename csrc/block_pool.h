@@ -1,5 +1,5 @@
-// Memory of searches, kept from one to the next: a block that grew cold or went back to the system costs more to get
-// again than a small search takes.
+// Memory of finished searches, kept for the next ones: reusing a block avoids page faults that cost more than a small
+// search.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ struct alignas(64) Line {
 // Blocks of finished searches, shared by all threads.
 class BlockPool {
  public:
-  // A block of so many lines, not cleared; throws std::bad_alloc.
+  // A block of `lines` lines, not cleared; throws std::bad_alloc.
   std::unique_ptr<Line[]> take(size_t lines) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -31,7 +31,7 @@ class BlockPool {
     return std::make_unique_for_overwrite<Line[]>(lines);
   }
 
-  // Keep a block, and let the oldest go where there are too many.
+  // Keep a block, and free the oldest if there are too many or they are too large.
   void put(std::unique_ptr<Line[]> memory, size_t lines) noexcept {
     if (!memory || lines > kMostLines) return;
     const std::lock_guard<std::mutex> lock(mutex_);

@@ -1,12 +1,14 @@
-// Argument checks and messages.  An array is taken as it is or refused, never converted.
+// Argument checks and messages.  An array is accepted as it is or refused, never converted.
 #pragma once
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <limits>
 #include <string>
 
@@ -27,11 +29,14 @@ inline std::string represent(py::handle object) {
 inline bool is_word(py::handle object, const char* word) {
   return PyUnicode_Check(object.ptr()) && PyUnicode_CompareWithASCIIString(object.ptr(), word) == 0;
 }
-// Whether the last call of Python failed because of what it was given, and not on the way, as by an interrupt.
+// Whether the last call of Python failed because of its argument.  Other errors, such as an interrupt, are thrown.
 inline bool was_refused() {
   if (!PyErr_Occurred()) return false;
-  for (PyObject* const refusal : {PyExc_TypeError, PyExc_ValueError, PyExc_OverflowError})
-    if (PyErr_ExceptionMatches(refusal)) return PyErr_Clear(), true;
+  for (PyObject* const refusal : {PyExc_TypeError, PyExc_ValueError, PyExc_OverflowError}) {
+    if (!PyErr_ExceptionMatches(refusal)) continue;
+    PyErr_Clear();
+    return true;
+  }
   throw py::error_already_set();
 }
 inline std::string shown(double number) {
@@ -60,7 +65,7 @@ struct Shape {
   }
 };
 
-// Say what is wrong with an array.  Apart from the check, which must be fast.
+// Raises the error that says what is wrong with an array.  Not part of the check, which must be fast.
 template <class T>
 [[noreturn]] void refuse(py::handle given, const char* name, const Shape& shape) {
   const std::string expected =
@@ -83,41 +88,49 @@ const T* data(py::handle given, const char* name, const Shape& shape) {
   refuse<T>(given, name, shape);
 }
 
-// Refuse NaN and numbers beyond +-limit in `rows` rows of `columns` numbers.
-inline void check_numbers(const float* numbers, int64_t rows, int64_t columns, double limit, const char* name) {
+// Copies `count` numbers.  Returns whether all copies lie within +-limit, which NaN does not.  What is checked is the
+// copy, because another thread can write into an array of Python at any time.  Block by block, while a block is in the
+// first cache.
+inline bool copy_within(float* to, const float* from, int64_t count, double limit) {
+  constexpr int64_t kBlock = 2048;
   const float most = static_cast<float>(limit);
   int bad = 0;
-  for (int64_t i = 0; i < rows * columns; ++i) bad |= !(std::abs(numbers[i]) <= most);
-  if (!bad) return;
+  for (int64_t first = 0; first < count; first += kBlock) {
+    const int64_t size = std::min(kBlock, count - first);
+    std::memcpy(to + first, from + first, sizeof(float) * static_cast<size_t>(size));
+    for (int64_t i = first; i < first + size; ++i) bad |= !(std::abs(to[i]) <= most);
+  }
+  return !bad;
+}
+
+// Copies `rows` rows of `columns` numbers; refuses NaN and numbers beyond +-limit.
+inline void copy_numbers(float* to, const float* from, int64_t rows, int64_t columns, double limit, const char* name) {
+  if (copy_within(to, from, rows * columns, limit)) return;
   int64_t i = 0;
-  while (std::abs(numbers[i]) <= most) ++i;
+  while (std::abs(to[i]) <= static_cast<float>(limit)) ++i;
   const std::string range =
       limit == kAnyFloat ? "a finite number" : "a number from " + shown(-limit) + " to " + shown(limit);
-  throw py::value_error(std::string(name) + "[" + std::to_string(i / columns) + "] holds " + shown(numbers[i]) +
+  throw py::value_error(std::string(name) + "[" + std::to_string(i / columns) + "] holds " + shown(to[i]) +
                         "; expected " + range);
 }
 
-// Refuse NaN and infinity, but for -inf, which says that there is no such action: one must be left of those that are
-// the row's own, from own(row).first up to own(row).second.
+// Copies `rows` rows of `columns` logits; refuses NaN and infinity.  -inf is allowed: it marks an action that does not
+// exist.  Of the actions that belong to a row, from own(row).first up to own(row).second, one at least must exist.
 template <class Own>
-void check_logits(const float* numbers, int64_t rows, int64_t columns, Own own, const char* name) {
+void copy_logits(float* to, const float* from, int64_t rows, int64_t columns, Own own, const char* name) {
+  if (copy_within(to, from, rows * columns, kAnyFloat)) return;
   constexpr float kMost = std::numeric_limits<float>::max();
-  int bad = 0;
-  for (int64_t i = 0; i < rows * columns; ++i) bad |= !(std::abs(numbers[i]) <= kMost);
-  if (!bad) return;
   for (int64_t row = 0; row < rows; ++row) {
-    const float* these = numbers + row * columns;
+    const float* these = to + row * columns;
     for (int64_t i = 0; i < columns; ++i)
       if (!(these[i] <= kMost))
         throw py::value_error(std::string(name) + "[" + std::to_string(row) + "] holds " + shown(these[i]) +
-                              "; expected a finite number, or -inf where there is no such action");
+                              "; expected a finite number, or -inf for an action that does not exist");
     const auto [first, last] = own(row);
-    bool any = false;
-    for (int64_t i = first; i < last; ++i) any |= these[i] >= -kMost;
-    if (!any)
+    if (std::none_of(these + first, these + last, [](float logit) { return logit >= -kMost; }))
       throw py::value_error(std::string(name) + "[" + std::to_string(row) + "] is -inf from " + std::to_string(first) +
-                            " to " + std::to_string(last - 1) + ", so there is no action; expected one at least, and " +
-                            "a discount of 0 where a game has ended");
+                            " to " + std::to_string(last - 1) + ", so that no action is left; expected at least one, " +
+                            "and a discount of 0 where a game has ended");
   }
 }
 
@@ -144,7 +157,7 @@ inline double number(py::handle given, const char* name, double low, double high
   throw py::value_error(message);
 }
 
-// An array [size] that is not filled: what py::array_t makes in more steps, and this is on the way of each simulation.
+// An array [size] that is not filled.  py::array_t takes more steps to make one, and every simulation needs three.
 template <class T>
 py::array new_array(py::ssize_t size) {
   const auto& numpy = py::detail::npy_api::get();

@@ -1,5 +1,6 @@
-// One search: the memory of its trees, its rule, and the instruction set it runs on.  Owns everything; knows no Python.
-// The caller checks arguments and the order of calls (start, then select and back_up in turns, then finish).
+// One search: the memory of its trees, its rule, and the instruction set it runs on.  Owns everything that it reads,
+// and does not know Python.  The caller checks arguments and the order of calls: start, then select and back_up in
+// turns, then finish.  Before start and before each back_up it writes into evaluation().
 #pragma once
 
 #include <algorithm>
@@ -21,7 +22,7 @@ struct Sizes {
   int64_t batch, actions, simulations, max_depth, threads;
 };
 
-// Bytes that a search of this size takes; nothing if that does not fit into 63 bits.
+// Bytes that a search of this size takes, rounded up; nothing if that does not fit into 63 bits.
 inline std::optional<int64_t> memory_bytes(const Sizes& sizes) {
   const int64_t nodes = sizes.simulations + 1;
   int64_t bytes = 0, rows = 0;
@@ -29,7 +30,8 @@ inline std::optional<int64_t> memory_bytes(const Sizes& sizes) {
   if (__builtin_mul_overflow(nodes, Trees::bytes_of_node(sizes.actions), &bytes)) return std::nullopt;
   if (__builtin_add_overflow(bytes, Trees::bytes_of_chunks(nodes), &bytes)) return std::nullopt;
   if (__builtin_mul_overflow(sizes.batch, bytes, &bytes)) return std::nullopt;
-  if (__builtin_mul_overflow(sizes.batch + sizes.threads, 4 * Trees::pad(sizes.actions) + 64, &rows))
+  // A row of scratch per thread; a row of keys and an evaluation per tree.
+  if (__builtin_mul_overflow(2 * sizes.batch + sizes.threads, 4 * Trees::pad(sizes.actions) + 64, &rows))
     return std::nullopt;
   if (__builtin_add_overflow(bytes, rows, &bytes)) return std::nullopt;
   if (__builtin_add_overflow(bytes, 4 * (nodes + 1), &bytes)) return std::nullopt;
@@ -41,7 +43,10 @@ inline std::optional<int64_t> memory_bytes(const Sizes& sizes) {
 inline double logarithm(double x) {
   int exponent = 0;
   double mantissa = std::frexp(x, &exponent);
-  if (mantissa < 0.70710678118654752) mantissa *= 2, exponent -= 1;
+  if (mantissa < 0.70710678118654752) {
+    mantissa *= 2;
+    exponent -= 1;
+  }
   const double s = (mantissa - 1) / (mantissa + 1), square = s * s;
   double series = 0;
   for (int k = 27; k >= 1; k -= 2) series = series * square + 1.0 / k;
@@ -86,10 +91,14 @@ class Search {
     const size_t batch = static_cast<size_t>(trees_.batch);
     tree_lines_ = batch * (trees_.tree_bytes / sizeof(Line));
     row_lines_ = static_cast<size_t>(trees_.padded) / kLanes;
-    // Trees, then a row of scratch per worker, then a row of keys per tree.
-    lines_ = tree_lines_ + row_lines_ * (batch + static_cast<size_t>(threads_.count()));
+    // Trees, then a row of scratch per worker, then a row of keys per tree, then the evaluation.
+    const size_t evaluation_line = tree_lines_ + row_lines_ * (batch + static_cast<size_t>(threads_.count()));
+    const size_t batch_lines = lines_of(batch);
+    lines_ = evaluation_line + 3 * batch_lines + lines_of(batch * static_cast<size_t>(trees_.actions) + kLanes);
     memory_ = BlockPool::shared().take(lines_);
     trees_.memory = memory_[0].bytes;
+    evaluation_ = {floats(evaluation_line), floats(evaluation_line + batch_lines),
+                   floats(evaluation_line + 2 * batch_lines), floats(evaluation_line + 3 * batch_lines)};
     chosen_.resize(3 * batch);
     chunks_.resize(batch);
     trees_.chunks = chunks_.data();
@@ -122,17 +131,20 @@ class Search {
     use(Gumbel{value_scale, visit_offset, rescale, padded, halving_.data()});
   }
 
-  // value: [B]; logits, legal: [B, A].
-  void start(const float* value, const float* logits, const uint8_t* legal) {
+  // Where the caller writes what the model says.
+  const Evaluation& evaluation() const { return evaluation_; }
+
+  // Make the roots from value and logits of evaluation().  legal: [B, A], 0 where not legal.
+  void start(const uint8_t* legal) {
     for_rows([&](auto& rule, auto& steps, Rows rows, float* scratch) {
-      steps.start(trees_, rule, rows, value, logits, legal, scratch);
+      steps.start(trees_, rule, rows, evaluation_, legal, scratch);
     });
   }
   // Choose an edge in each tree; see selection().
   void select() { advance(nullptr, true); }
-  // Hang a node on each chosen edge, and if wanted choose the next.
-  void back_up(const Evaluation& evaluation, bool select) {
-    advance(&evaluation, select);
+  // Hang a node made from evaluation() on each chosen edge, and if wanted choose the next edge.
+  void back_up(bool select) {
+    advance(&evaluation_, select);
     done_ += 1;
   }
   void finish(const Outcome& outcome) {
@@ -165,7 +177,7 @@ class Search {
   void use(const Rule& rule) {
     bound_ = Bound<Rule>{rule, kernels_for<Rule>(path_)};
   }
-  // Calls function(rule, steps, rows, scratch) so that all rows have their turn, each worker's side by side.
+  // Calls function(rule, steps, rows, scratch) for all rows, in one part per worker.
   template <class Function>
   void for_rows(Function function) {
     std::visit(
@@ -176,20 +188,26 @@ class Search {
                                static_cast<int32_t>(batch * (worker + 1) / count)};
             function(bound.first, bound.second, rows, row(static_cast<size_t>(worker)));
           };
-          count == 1 ? part(0) : threads_.run(part);
+          if (count == 1)
+            part(0);
+          else
+            threads_.run(part);
         },
         bound_);
   }
   void advance(const Evaluation* evaluation, bool select) {
-    for_rows([&](auto& rule, auto& steps, Rows rows, float* scratch) {
-      steps.advance(trees_, rule, rows, evaluation, select, done_, selection(), scratch);
+    for_rows([&](auto& rule, auto& steps, Rows rows, float*) {
+      steps.advance(trees_, rule, rows, evaluation, select, done_, selection());
     });
   }
-  float* row(size_t index) { return reinterpret_cast<float*>(memory_[tree_lines_ + index * row_lines_].bytes); }
+  static size_t lines_of(size_t numbers) { return (numbers + kLanes - 1) / kLanes; }
+  float* floats(size_t line) { return reinterpret_cast<float*>(memory_[line].bytes); }
+  float* row(size_t index) { return floats(tree_lines_ + index * row_lines_); }
 
   Path path_;
   ThreadPool threads_;
   Trees trees_{};
+  Evaluation evaluation_{};
   size_t tree_lines_ = 0, row_lines_ = 0, lines_ = 0;
   std::unique_ptr<Line[]> memory_;
   std::vector<float> explore_;    // [N + 1], pUCT only

@@ -264,6 +264,12 @@ struct Vector {
 // e to the power x for one x <= 0: the same bits as in a vector.
 MUZERO_INLINE float exp_of_one(float x) { return Vector<4>::exp_of_part(Vector<4>::Float{} + x)[0]; }
 
+// The larger of two numbers, without a branch.
+MUZERO_INLINE float at_least(float x, float least) {
+  using One = Vector<4, 4>;
+  return One::max(One::all(x), One::all(least)).part[0][0];
+}
+
 // The largest of many numbers and the lowest index that has it, taken sixteen at a time.
 template <int W>
 class Largest {

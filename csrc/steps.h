@@ -21,20 +21,21 @@ template <int W, class Rule>
 struct Steps {
   using V = Vector<W>;
 
-  // Make the roots.  value: [B]; logits: [B, A]; legal: [B, A], 0 or 1; scratch: [A] padded.
-  static void start(const Trees& trees, Rule& rule, Rows rows, const float* value, const float* logits,
-                    const uint8_t* legal, float* scratch) {
+  // Make the roots.  legal: [B, A], 0 where not legal; scratch: [A] padded.
+  static void start(const Trees& trees, Rule& rule, Rows rows, const Evaluation& evaluation, const uint8_t* legal,
+                    float* scratch) {
     for (int32_t row = rows.first; row < rows.last; ++row) {
       Node& root = trees.node(row, 0);
       root.parent = root.chunk = root.lane = root.action = kNone;
       root.visits = 1;
-      root.value_sum = root.value = root.raw_value = value[row];
+      root.value_sum = root.value = root.raw_value = evaluation.value[row];
       root.reward = root.discount = root.prior = 0.f;
-      root.low = kInfinity, root.high = -kInfinity;
+      root.low = kInfinity;
+      root.high = -kInfinity;
       trees.chunks[row] = 0;
       const size_t first = static_cast<size_t>(row) * trees.actions;
       for (int32_t a = 0; a < trees.padded; ++a)
-        scratch[a] = a < trees.actions && legal[first + a] ? logits[first + a] : -kInfinity;
+        scratch[a] = a < trees.actions && legal[first + a] ? evaluation.logits[first + a] : -kInfinity;
       fresh_edges(trees, root, scratch, 0, trees.actions);
       if (rule.keys(trees, row, root) != trees.logits(root)) {
         rule.set_keys(trees, row, root);
@@ -46,11 +47,11 @@ struct Steps {
 
   // Back the evaluation of the selected edges up, if there is one, and select the next, if wanted.
   static void advance(const Trees& trees, Rule& rule, Rows rows, const Evaluation* evaluation, bool select,
-                      int32_t simulation, const Selection& selection, float* scratch) {
+                      int32_t simulation, const Selection& selection) {
     const int32_t fresh = simulation + (evaluation ? 2 : 1);
     for (int32_t row = rows.first; row < rows.last; ++row) {
       if (evaluation) {
-        Node& leaf = expand(trees, rule, *evaluation, simulation, selection, row, scratch);
+        Node& leaf = expand(trees, rule, *evaluation, simulation, selection, row);
         rule.simulated(row);
         back_up(trees, rule, row, leaf);
       }
@@ -58,12 +59,15 @@ struct Steps {
     }
   }
 
-  // Say what the roots are worth.  scratch: [A] padded.
+  // Write the results of the roots.  scratch: [A] padded.
   static void finish(const Trees& trees, const Rule& rule, Rows rows, const Outcome& outcome, float* scratch) {
     for (int32_t row = rows.first; row < rows.last; ++row) {
       Node& root = trees.node(row, 0);
       const size_t first = static_cast<size_t>(row) * trees.actions;
-      for (int32_t a = 0; a < trees.actions; ++a) outcome.visits[first + a] = 0, outcome.q[first + a] = 0.f;
+      for (int32_t a = 0; a < trees.actions; ++a) {
+        outcome.visits[first + a] = 0;
+        outcome.q[first + a] = 0.f;
+      }
       for (int32_t edge = 0, chunk = kNone; edge < root.children; ++edge) {
         if (edge > 0 && edge % kLanes == 0) chunk = chunk == kNone ? root.more : trees.more(row, chunk).next;
         const Node& child = trees.node(row, trees.chunk(row, root, chunk).child(edge % kLanes));
@@ -92,8 +96,8 @@ struct Steps {
     return rule.choose(View<W, kLanes, true>{trees, row, node, root, changed});
   }
 
-  // Make a node without children from its logits, -inf where illegal; all padded ones may be read.  Only the actions
-  // from `first` up to `last` are its own.
+  // Make a node without children from its logits, -inf where illegal; kLanes - 1 beyond the last are read and not used.
+  // Only the actions from `first` up to `last` are its own.
   static MUZERO_INLINE void fresh_edges(const Trees& trees, Node& node, const float* from, int32_t first,
                                         int32_t last) {
     float* logits = trees.logits(node);
@@ -188,7 +192,7 @@ struct Steps {
 
   // Hang the evaluated node on the selected edge; at max_depth it may be there already, and is evaluated again.
   static MUZERO_INLINE Node& expand(const Trees& trees, const Rule& rule, const Evaluation& evaluation,
-                                    int32_t simulation, const Selection& selection, int32_t row, float* scratch) {
+                                    int32_t simulation, const Selection& selection, int32_t row) {
     const int32_t index = selection.node[row];
     Node& node = trees.node(row, index);
     if (index != simulation + 1) {
@@ -205,23 +209,20 @@ struct Steps {
     node.discount = discount < -1.f ? -1.f : discount > 1.f ? 1.f : discount;
     int32_t own = 0, own_end = trees.actions;
     if constexpr (Rule::kChance) {
-      // Nothing is earned and no time passes until chance has spoken.
-      if (rule.afterstate(node))
-        node.reward = 0.f, node.discount = 1.f, own = rule.decisions;
-      else
+      // The step to an afterstate earns nothing and takes no time.
+      if (rule.afterstate(node)) {
+        node.reward = 0.f;
+        node.discount = 1.f;
+        own = rule.decisions;
+      } else {
         own_end = rule.decisions;
+      }
     }
-    const size_t first = static_cast<size_t>(row) * trees.actions;
-    const float* logits = evaluation.logits + first;
-    if (first + trees.padded > static_cast<size_t>(trees.batch) * trees.actions) {  // do not read beyond the array
-      for (int32_t a = 0; a < trees.actions; ++a) scratch[a] = logits[a];
-      logits = scratch;
-    }
-    fresh_edges(trees, node, logits, own, own_end);
+    fresh_edges(trees, node, evaluation.logits + static_cast<size_t>(row) * trees.actions, own, own_end);
     return node;
   }
 
-  // Add the return of a leaf to all edges and nodes above it, and choose anew where to go from there.
+  // Add the return of a leaf to all edges and nodes above it, and choose again which child to follow from each of them.
   static MUZERO_INLINE void back_up(const Trees& trees, const Rule& rule, int32_t row, const Node& leaf) {
     Node& root = trees.node(row, 0);
     float result = leaf.raw_value;

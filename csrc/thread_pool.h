@@ -11,7 +11,8 @@
 
 namespace muzero {
 
-// The caller is worker 0; the others are threads that wait from one call to the next.  One user at a time.
+// The caller is worker 0; the others are threads that wait from one call to the next.  One user at a time.  A forked
+// process has no threads but the one that forked: there the caller does the work of all workers.
 class ThreadPool {
  public:
   explicit ThreadPool(int32_t count) {
@@ -30,6 +31,10 @@ class ThreadPool {
 
   // Calls task(worker) once for every worker, and returns when all have; it must not throw.
   void run(const std::function<void(int32_t)>& task) {
+    if (is_copy()) {
+      for (int32_t worker = 0; worker < count(); ++worker) task(worker);
+      return;
+    }
     task_ = &task;
     left_.store(count() - 1, std::memory_order_relaxed);
     call();
@@ -38,6 +43,7 @@ class ThreadPool {
   }
 
  private:
+  bool is_copy() const { return getpid() != owner_; }
   void call() {
     calls_.fetch_add(1, std::memory_order_release);
     calls_.notify_all();
@@ -52,7 +58,7 @@ class ThreadPool {
     }
   }
   void stop() {
-    if (getpid() != owner_) {  // a forked process has copies of the handles, and no threads to wait for
+    if (is_copy()) {  // the handles were copied, the threads were not
       for (std::thread& thread : threads_) thread.detach();
       return;
     }
@@ -63,7 +69,7 @@ class ThreadPool {
 
   const pid_t owner_ = getpid();
   std::vector<std::thread> threads_;
-  const std::function<void(int32_t)>* task_ = nullptr;  // null: go home
+  const std::function<void(int32_t)>* task_ = nullptr;  // null: end the thread
   std::atomic<uint32_t> calls_{0};
   std::atomic<int32_t> left_{0};  // workers that have not finished the call
 };

@@ -45,7 +45,7 @@ struct alignas(64) Chunk {
   MUZERO_INLINE float& visits(int lane) { return more[lane / 4].visits[lane % 4]; }
   MUZERO_INLINE float& key(int lane) { return more[lane / 4].key[lane % 4]; }
 
-  // Four lanes without edges.
+  // Mark four lanes as not used.
   MUZERO_INLINE void clear(int four) {
     for (int i = 0; i < 4; ++i) {
       edges[four].q[i] = edges[four].weight[i] = more[four].key[i] = -kInfinity;
@@ -90,12 +90,12 @@ struct alignas(64) Node {
   // -inf for an illegal or padded one.
 };
 
-// What the network said about B states, and about the steps that lead there.
+// What the network said about B states, and about the steps that lead there.  Of the roots only value and logits count.
 struct Evaluation {
-  const float* reward;    // [B]
-  const float* discount;  // [B]
-  const float* value;     // [B]
-  const float* logits;    // [B, A]
+  float* reward;    // [B]
+  float* discount;  // [B]
+  float* value;     // [B]
+  float* logits;    // [B, A], and kLanes more that may be read and mean nothing
 };
 
 // The edges chosen by a simulation, and the index of the node to hang on each.
@@ -142,8 +142,10 @@ struct Trees {
     return *reinterpret_cast<Node*>(memory + static_cast<size_t>(row) * tree_bytes +
                                     static_cast<size_t>(index) * node_bytes);
   }
-  MUZERO_INLINE MoreChunks& more(int32_t row, int32_t index) const {
-    return reinterpret_cast<MoreChunks*>(&node(row, nodes))[index];
+  MUZERO_INLINE MoreChunks& more(int32_t row, int32_t index) const {  // the chunks follow the last node
+    return *reinterpret_cast<MoreChunks*>(memory + static_cast<size_t>(row) * tree_bytes +
+                                          static_cast<size_t>(nodes) * node_bytes +
+                                          static_cast<size_t>(index) * sizeof(MoreChunks));
   }
   MUZERO_INLINE Chunk& chunk(int32_t row, Node& node, int32_t index) const {
     return index == kNone ? node.edges : more(row, index).chunk;

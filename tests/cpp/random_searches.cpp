@@ -57,7 +57,7 @@ struct Problem {
   size_t edges() const { return static_cast<size_t>(sizes.batch * sizes.actions); }
 };
 
-// Arrays of exactly the size that a search may read, so that a sanitizer sees one step beyond.
+// What a model says about one edge of each tree.
 struct Numbers {
   std::vector<float> reward, discount, value, logits;
 
@@ -77,7 +77,12 @@ struct Numbers {
       if (action != 0 && action != problem.decisions && pick(random, 0, 7) == 0) logits[i] = -kInfinity;
     }
   }
-  Evaluation evaluation() const { return {reward.data(), discount.data(), value.data(), logits.data()}; }
+  void write_into(const Evaluation& evaluation) const {
+    std::copy(reward.begin(), reward.end(), evaluation.reward);
+    std::copy(discount.begin(), discount.end(), evaluation.discount);
+    std::copy(value.begin(), value.end(), evaluation.value);
+    std::copy(logits.begin(), logits.end(), evaluation.logits);
+  }
 };
 
 // What a search found and did, byte by byte.
@@ -112,32 +117,37 @@ void use_rule(Search& search, const Problem& problem, const std::vector<float>& 
 // Search a problem; `extra` simulations are more than there is memory for.
 Found run(const Problem& problem, int64_t threads, int extra = 0) {
   Random random(problem.seed);
-  const Numbers root(problem, random);
-  std::vector<float> logits = root.logits, noise;
+  Numbers root(problem, random);
+  std::vector<float> noise;
   std::vector<uint8_t> legal;
   for (size_t i = 0; i < problem.edges(); ++i) {
     const int64_t action = static_cast<int64_t>(i) % problem.sizes.actions;
     legal.push_back(action < problem.decisions && (action == 0 || pick(random, 0, 3) > 0));
-    if (logits[i] == -kInfinity) logits[i] = -1.f;  // roots say it by `legal`
+    if (root.logits[i] == -kInfinity) root.logits[i] = -1.f;  // roots say it by `legal`
     noise.push_back(normal(random));
   }
   Sizes sizes = problem.sizes;
   sizes.threads = threads;
   Search search(sizes, problem.path);
   use_rule(search, problem, noise, legal);
-  search.start(root.value.data(), logits.data(), legal.data());
+  root.write_into(search.evaluation());
+  search.start(legal.data());
   Found found;
   search.select();
   for (int64_t done = 0; done < sizes.simulations + extra; ++done) {
     const int32_t* chosen = search.selection().parent;
     found.steps.insert(found.steps.end(), chosen, chosen + 3 * problem.batch());
-    search.back_up(Numbers(problem, random).evaluation(), done + 1 < sizes.simulations + extra);
+    Numbers(problem, random).write_into(search.evaluation());
+    search.back_up(done + 1 < sizes.simulations + extra);
   }
-  found.action.resize(problem.batch()), found.value.resize(problem.batch());
-  found.policy.resize(problem.edges()), found.q.resize(problem.edges()), found.visits.resize(problem.edges());
+  found.action.resize(problem.batch());
+  found.value.resize(problem.batch());
+  found.policy.resize(problem.edges());
+  found.q.resize(problem.edges());
+  found.visits.resize(problem.edges());
   search.finish({found.action.data(), found.policy.data(), found.value.data(), found.visits.data(), found.q.data()});
   for (size_t i = 0; i < problem.edges(); ++i)
-    if (!legal[i] && found.visits[i] != 0) found.action[0] = kNone;  // told by broken()
+    if (!legal[i] && found.visits[i] != 0) found.action[0] = kNone;  // reported by broken()
   return found;
 }
 
@@ -150,7 +160,8 @@ const char* broken(const Problem& problem, const Found& found) {
     for (int64_t i = row * actions; i < (row + 1) * actions; ++i) {
       if (found.visits[i] < 0 || !std::isfinite(found.q[i])) return "visits or q out of range";
       if (!(found.policy[i] >= 0.f && found.policy[i] <= 1.0001f)) return "a share out of range";
-      visits += found.visits[i], share += found.policy[i];
+      visits += found.visits[i];
+      share += found.policy[i];
     }
     if (visits != problem.sizes.simulations) return "visits do not add up to the simulations";
     if (!(std::abs(share - 1) < 1e-3)) return "the policy does not add up to 1";
@@ -184,7 +195,9 @@ int search_many(int64_t count, uint64_t seed, int64_t threads) {
 int overflow() {
   Random random(0);
   Problem problem(random);
-  problem.sizes.batch = 1, problem.sizes.simulations = problem.sizes.max_depth = 3, problem.rule = 0;
+  problem.sizes.batch = 1;
+  problem.sizes.simulations = problem.sizes.max_depth = 3;
+  problem.rule = 0;
   run(problem, 1, 40);
   std::printf("nothing stopped 40 simulations too many\n");
   return 0;

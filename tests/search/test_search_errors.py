@@ -205,7 +205,7 @@ def test_an_evaluation_without_any_action_is_refused_with_its_row():
         logits[1] = -np.inf
         return reward, discount, value, logits
 
-    assert both(expand=no_action).startswith("expand: prior_logits[1] is -inf from 0 to 4, so there is no action")
+    assert both(expand=no_action).startswith("expand: prior_logits[1] is -inf from 0 to 4, so that no action is left")
 
 
 @pytest.mark.parametrize(("gone", "refused"), [(slice(0, 5), False), (slice(5, 8), True)])
@@ -219,7 +219,7 @@ def test_an_afterstate_needs_an_outcome_and_no_decision(gone, refused):
     if not refused:
         search.stochastic(logits, value, expand, 1, 3)
         return
-    with pytest.raises(ValueError, match=r"prior_logits\[2\] is -inf from 5 to 7, so there is no action"):
+    with pytest.raises(ValueError, match=r"prior_logits\[2\] is -inf from 5 to 7, so that no action is left"):
         search.stochastic(logits, value, expand, 1, 3)
 
 

@@ -42,6 +42,16 @@ def test_a_refused_evaluation_leaves_the_search_as_it_was():
     assert trees.result()[3].tobytes() == want.visits.tobytes()
 
 
+@pytest.mark.parametrize("kind", [_tree.Search, _tree.Search.__mro__[1]])
+def test_only_the_functions_of_the_module_make_a_search(kind):
+    """Also by way of the base class: no method reads memory that was not initialised."""
+    for call in ("select", "result", "parent", "children"):
+        with pytest.raises(TypeError, match="Search: made by puct, stochastic or gumbel only"):
+            getattr(kind.__new__(_tree.Search), call)()
+    with pytest.raises(TypeError, match="not an acceptable base type"):
+        type("Other", (_tree.Search,), {})
+
+
 def wrong_evaluations(good):
     """What a search must refuse, each like a good evaluation but for one thing."""
     reward, discount, value, logits = good
@@ -182,42 +192,6 @@ TestCallsInAnyOrder = CallsInAnyOrder.TestCase
 TestCallsInAnyOrder.settings = settings(max_examples=50, stateful_step_count=20, deadline=None)
 
 
-def search_while_disturbed(batch=32, actions=4096, simulations=20):
-    """Search in this thread while another calls the same search; what either was told."""
-    rows, table = np.zeros(batch, np.float32), np.zeros((batch, actions), np.float32)
-    trees = _tree.puct(table, rows, simulations, None, 1.25, 19652.0, "siblings", None)
-    stop, told = threading.Event(), set()
-
-    def persist(call):
-        while not stop.is_set():
-            try:
-                return call()
-            except RuntimeError as error:
-                told.add(str(error))
-
-    def disturb():
-        while not stop.is_set():
-            persist(trees.visits)
-
-    thread = threading.Thread(target=disturb)
-    thread.start()
-    for _ in range(simulations):
-        persist(trees.select)
-        persist(lambda: trees.backup((rows, rows, rows, table)))
-    stop.set()
-    thread.join()
-    assert trees.result()[3].sum() == batch * simulations
-    return told
-
-
-def test_a_second_thread_is_refused_and_the_first_is_not_disturbed():
-    for _ in range(50):  # threads meet by chance
-        told = search_while_disturbed()
-        if told:
-            break
-    assert told == {"this search is in use by another thread"}
-
-
 WITHOUT_MEMORY = """
 import resource
 import numpy as np
@@ -283,20 +257,3 @@ def test_an_interrupt_is_answered_within_one_simulation():
         search.puct(table, rows, expand, 900)
     thread.join()
     assert sent <= done <= sent + 1
-
-
-def test_a_forked_process_can_let_go_of_a_search_with_threads(tmp_path):
-    code = """
-import os
-import numpy as np
-from muzero import _tree
-trees = _tree.puct(np.zeros((8, 4), np.float32), np.zeros(8, np.float32), 9, None, 1.25, 19652.0, "tree", None, 4)
-trees.select()
-child = os.fork()
-if child == 0:
-    del trees
-    os._exit(7)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert result.stdout.strip() == "7", result.stderr
