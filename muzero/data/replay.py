@@ -17,6 +17,7 @@ from muzero.config import Range
 from muzero.data import schema
 from muzero.data.schema import Segment, SegmentId
 from muzero.data.sum_tree import SumTree
+from muzero.data.sweep import Sweep
 from muzero.interfaces import GameSpec, Window, WindowSize
 
 UNKNOWN = -1  # no next row: the game is over, was cut short, or goes on in a segment still to come
@@ -71,6 +72,7 @@ class Replay:
         self.rows = {column.name: column.rows(self.capacity) for column in self.columns}
         self.rows["next"] = np.full(self.capacity, UNKNOWN, np.int64)
         self.priority = SumTree(self.capacity)
+        self.sweep = Sweep()  # over rows to plan again
         self.largest = 1.0  # priority of new rows
         self.written = 0  # rows ever written
         self.steps = 0  # real steps ever added
@@ -160,21 +162,31 @@ class Replay:
             self.largest = max(self.largest, float(scaled.max()))
 
     def positions(self, count: int) -> StoredPositions:
-        """Some positions, drawn uniformly, to be planned again: what `refresh` takes the results of."""
-        # A generator of its own: what is drawn here changes nothing that is learned otherwise.
-        numbers = np.random.default_rng(self.written).integers(self.written - len(self), self.written, count)
+        """At most `count` positions to plan again, all rows once before any row a second time; see `refresh`.
+
+        Raises:
+            ValueError: if the replay is empty.
+        """
+        numbers = self.sweep.next_rows(count, self.written - len(self), self.written)
         places = numbers % self.capacity
         return StoredPositions(numbers, self.rows["observation"][places], self.rows["legal"][places])
 
     def refresh(self, numbers: np.ndarray, policy: np.ndarray, value: np.ndarray) -> int:
-        """Newer policies and values for rows.  Returns how many were still here.
+        """Replace the policies and values of rows.  Returns how many of the rows were still here.
+
+        Args:
+            numbers: [N] of the rows, as `positions` gave them; rows overwritten since are left alone.
+            policy: [N, A].
+            value: [N].
 
         Raises:
-            ValueError: if they are no numbers, or not as many.
+            ValueError: if shapes do not fit or a number is not finite; nothing is replaced.
         """
-        shapes = (policy.shape, value.shape) == ((len(numbers), self.spec.actions), (len(numbers),))
-        if not shapes or not (np.isfinite(policy).all() and np.isfinite(value).all()):
-            raise ValueError(f"policies {policy.shape} and values {value.shape} for {len(numbers)} rows do not hold")
+        wanted = (len(numbers), self.spec.actions), (len(numbers),)
+        finite = np.isfinite(policy).all() and np.isfinite(value).all()
+        if (policy.shape, value.shape) != wanted or not finite:
+            found = f"policy {policy.shape} and value {value.shape}, {'' if finite else 'not '}finite"
+            raise ValueError(f"new plans: expected finite policy {wanted[0]} and value {wanted[1]}; got {found}")
         here = (numbers >= self.written - self.capacity) & (numbers < self.written)
         places = numbers[here] % self.capacity
         self.rows["policy"][places], self.rows["value"][places] = policy[here], value[here]
@@ -240,6 +252,7 @@ class Replay:
             "duplicates": self.duplicates,
             "largest": self.largest,
             "rng": self.rng.bit_generator.state,
+            "sweep": self.sweep.state(),
         }
         return {"priority": self.priority[here]}, values
 
@@ -263,4 +276,5 @@ class Replay:
         self.steps, self.largest = values["steps"], values["largest"]
         self.duplicates = values["duplicates"]
         self.rng.bit_generator.state = values["rng"]
+        self.sweep.restore(values.get("sweep", self.sweep.state()), self.written)  # older checkpoints have none
         return missing

@@ -8,37 +8,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from segments import NUMBERED as SPEC
 from segments import changed
+from segments import numbered as segment
 
 from muzero.data.replay import Replay
-from muzero.data.schema import Segment, SegmentId
 from muzero.data.sum_tree import SumTree
 from muzero.interfaces import GameSpec, WindowSize
-
-SPEC = GameSpec("line", (1,), "float32", 2, (0.0, 1.0))
-
-
-def segment(start, count, game=0, sequence=0, over=False, cut=False):
-    """Rows whose observation, reward and value are their number in the game."""
-    numbers = np.arange(start, start + count, dtype=np.float32)
-    discount = np.ones(count, np.float32)
-    if over:
-        discount[-1] = 0
-    return Segment(
-        id=SegmentId(0, 0, game, sequence),
-        version=0,
-        columns={
-            "observation": numbers[:, None].copy(),
-            "legal": np.ones((count, 2), bool),
-            "action": np.zeros(count, np.int64),
-            "reward": numbers.copy(),
-            "discount": discount,
-            "policy": np.full((count, 2), 0.5, np.float32),
-            "value": numbers + 100,
-            "planned": np.ones(count, bool),
-        },
-        cut=cut,
-    )
 
 
 def windows(replay, steps=4, observations=3, batch=64):

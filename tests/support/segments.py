@@ -41,3 +41,29 @@ def changed(segment, **columns):
 def some(spec, count, seed=0):
     rng = np.random.default_rng(seed)
     return [segment(spec, number, rng, cut=number % 3 == 2) for number in range(count)]
+
+
+NUMBERED = GameSpec("line", (1,), "float32", 2, (0.0, 1.0))
+
+
+def numbered(start, count, game=0, sequence=0, over=False, cut=False):
+    """Rows whose observation, reward and value are their number in the game."""
+    numbers = np.arange(start, start + count, dtype=np.float32)
+    discount = np.ones(count, np.float32)
+    if over:
+        discount[-1] = 0
+    return Segment(
+        id=SegmentId(0, 0, game, sequence),
+        version=0,
+        columns={
+            "observation": numbers[:, None].copy(),
+            "legal": np.ones((count, 2), bool),
+            "action": np.zeros(count, np.int64),
+            "reward": numbers.copy(),
+            "discount": discount,
+            "policy": np.full((count, 2), 0.5, np.float32),
+            "value": numbers + 100,
+            "planned": np.ones(count, bool),
+        },
+        cut=cut,
+    )

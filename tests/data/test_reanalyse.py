@@ -1,0 +1,120 @@
+"""Which stored positions are planned again, and what becomes of the results."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from segments import NUMBERED as SPEC
+from segments import numbered as segment
+
+from muzero.data.replay import Replay
+from muzero.data.sweep import Sweep, stride
+from muzero.interfaces import WindowSize
+
+
+def filled(games, rows=30, capacity=100):
+    replay = Replay(SPEC, 0, capacity=capacity)
+    for game in range(games):
+        replay.add(segment(0, rows, game, over=True), game)
+    return replay
+
+
+def test_requests_without_a_new_segment_between_them_share_no_row():
+    replay = filled(3)
+    handed = [replay.positions(25).numbers for _ in range(3)] + [replay.positions(25).numbers]
+    assert [len(numbers) for numbers in handed] == [25, 25, 25, 15]
+    assert sorted(np.concatenate(handed)) == list(range(90))
+
+
+def test_positions_are_those_of_their_rows():
+    replay = filled(5)  # 150 rows through a ring of 100
+    numbers, observation, legal = replay.positions(40)
+    assert (numbers >= 50).all() and (observation[:, 0] == numbers % 30).all() and legal.shape == (40, 2)
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 30)), min_size=1, max_size=60), st.integers(20, 90))
+@settings(deadline=None)
+def test_every_row_is_handed_out_once_before_any_row_again(happenings, capacity):
+    sweep, end, handed, waiting = Sweep(), 10, set(), set()
+    for count, more in happenings:
+        first = max(0, end - capacity)
+        found = sweep.next_rows(count, first, end).tolist()
+        assert 1 <= len(found) <= count and len(set(found)) == len(found)
+        if handed & set(found) or not waiting & set(found):  # another sweep begins
+            assert all(number < first for number in waiting - handed)  # what it left out was overwritten
+            handed, waiting = set(), set(range(first, end))
+        assert set(found) <= waiting - handed
+        handed |= set(found)
+        end += more
+
+
+@given(st.integers(1, 10_000))
+def test_a_sweep_passes_each_row_once(size):
+    assert len(set((np.arange(size) * stride(size) % size).tolist())) == size
+
+
+def test_a_part_of_a_sweep_is_spread_over_the_whole_ring():
+    numbers = np.sort(Sweep().next_rows(100, 0, 10_000))
+    assert np.diff(numbers).max() < 3 * 100
+
+
+def test_an_empty_replay_has_no_positions():
+    with pytest.raises(ValueError, match="no rows"):
+        Replay(SPEC, 0, capacity=100).positions(5)
+
+
+def test_a_restored_replay_continues_the_sweep():
+    replay = filled(3)
+    first = replay.positions(60).numbers
+    arrays, values = replay.state()
+    twin = Replay(SPEC, 0, capacity=100)
+    twin.restore(arrays, json.loads(json.dumps(values)), [(game, segment(0, 30, game, over=True)) for game in range(3)])
+    rest = twin.positions(60).numbers
+    assert (rest == replay.positions(60).numbers).all() and not set(rest) & set(first)
+
+
+def test_a_state_without_a_sweep_begins_a_new_one():
+    arrays, values = filled(1).state()
+    del values["sweep"]
+    twin = Replay(SPEC, 0, capacity=100)
+    twin.restore(arrays, values, [(0, segment(0, 30, 0, over=True))])
+    assert len(twin.positions(30).numbers) == 30
+
+
+def test_new_plans_reach_the_windows_of_their_rows_and_no_others():
+    replay = filled(1, rows=10)
+    policy = np.tile(np.float32([0.25, 0.75]), (2, 1))
+    assert replay.refresh(np.array([3, 5]), policy, np.float32([7, 8])) == 2
+    numbers, window = replay.sample(64, WindowSize(1, 1))
+    value = dict(zip(numbers.tolist(), window.value[:, 0].tolist(), strict=True))
+    first = dict(zip(numbers.tolist(), window.policy[:, 0, 0].tolist(), strict=True))
+    assert value == {row: {3: 7.0, 5: 8.0}.get(row, row + 100.0) for row in range(10)}
+    assert first == {row: 0.25 if row in (3, 5) else 0.5 for row in range(10)}
+
+
+def test_plans_of_rows_that_were_overwritten_are_dropped():
+    replay = filled(4)  # rows 20 to 119 are there
+    before = replay.rows["value"].copy()
+    numbers = np.array([19, 20, 119, 120])
+    assert replay.refresh(numbers, np.full((4, 2), 0.5, np.float32), np.full(4, -1, np.float32)) == 2
+    changed = np.flatnonzero(replay.rows["value"] != before)
+    assert changed.tolist() == [19, 20]  # places of rows 119 and 20
+
+
+@pytest.mark.parametrize(
+    ("policy", "value", "found"),
+    [
+        (np.zeros((2, 3)), np.zeros(2), r"policy \(2, 3\) and value \(2,\), finite"),
+        (np.zeros((2, 2)), np.zeros(3), r"policy \(2, 2\) and value \(3,\), finite"),
+        (np.full((2, 2), np.nan), np.zeros(2), r"policy \(2, 2\) and value \(2,\), not finite"),
+        (np.zeros((2, 2)), np.array([0, np.inf]), r"policy \(2, 2\) and value \(2,\), not finite"),
+    ],
+)
+def test_plans_that_do_not_fit_are_refused_and_change_nothing(policy, value, found):
+    replay = filled(1)
+    before = {name: array.copy() for name, array in replay.rows.items()}
+    with pytest.raises(ValueError, match=rf"expected finite policy \(2, 2\) and value \(2,\); got {found}"):
+        replay.refresh(np.array([1, 2]), policy, value)
+    assert all((replay.rows[name] == array).all() for name, array in before.items())
