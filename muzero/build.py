@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from muzero.config import AtMost, Config, ConfigError, Layer, Schema, merge, read_layer
+from muzero.config import AtMost, Config, ConfigError, Layer, Needs, Schema, merge, read_layer
 from muzero.config.run import ActorSettings, RunSettings
 from muzero.data.replay import Replay
 from muzero.games.errors import UnknownGame
@@ -88,7 +88,7 @@ def _tried(config: Config, game: str) -> GameSpec:
         games.close()
 
 
-def bounds(longest: int | None) -> list[AtMost]:
+def bounds(longest: int | None) -> list[AtMost | Needs]:
     """What contradicts itself across tables.  longest: steps of the longest game, None if that is not known."""
     # A game that was cut short has a row more than steps.
     rows = None if longest is None else longest + 1
@@ -96,6 +96,10 @@ def bounds(longest: int | None) -> list[AtMost]:
         AtMost("run.start", "run.steps", "the run would end before it has learned anything"),
         AtMost("learner.batch", "replay.capacity", "a batch is drawn from the replay"),
         AtMost("selfplay.segment_steps", "replay.capacity", "the replay takes in whole segments", cap=rows),
+        *(
+            Needs(f"actors.{name}", "actors.count", f"set actors.count (muzero-train --actors), or actors.{name} = 0")
+            for name in ("reanalyse", "evaluate")
+        ),
     ]
 
 

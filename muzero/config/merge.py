@@ -49,7 +49,25 @@ class AtMost:
         return f"{given}; expected at most {bound}: {self.reason}"
 
 
-def merge(layers: Iterable[Layer], schema: Schema, bounds: Iterable[AtMost] = ()) -> Config:
+@dataclass(frozen=True)
+class Needs:
+    """A number that does nothing unless another one is set, of another table perhaps: both are 0 or both are not."""
+
+    low: str
+    high: str
+    remedy: str
+
+    def problem(self, tables: Mapping[str, Table]) -> str | None:
+        """What is wrong, if something is."""
+        (one, low), (other, high) = (name.split(".") for name in (self.low, self.high))
+        value, needed = tables[one].values[low], tables[other].values[high]
+        if value == 0 or needed != 0:
+            return None
+        given = f"[{one}] {low} = {written(value)} (from {tables[one].sources[low]})"
+        return f"{given} does nothing with [{other}] {high} = 0 (from {tables[other].sources[high]}): {self.remedy}"
+
+
+def merge(layers: Iterable[Layer], schema: Schema, bounds: Iterable[AtMost | Needs] = ()) -> Config:
     """Resolve every key of every table of the schema; later layers win.
 
     A layer that names another kind for a table drops what earlier layers said about that table.

@@ -10,7 +10,7 @@ import torch
 from edits import one_edit
 
 from muzero import build
-from muzero.config import ConfigError, Layer, Range, merge, parse_settings, read_layer
+from muzero.config import AtMost, ConfigError, Layer, Range, merge, parse_settings, read_layer
 from muzero.config.schema import choices, parameters, written
 from muzero.players import registry
 
@@ -116,7 +116,8 @@ def mistakes(rng):
         here = [other for name, other in found if name == table]
         if not ("kind" in here or (key == "kind" and here) or table in [name for name, _ in found if name[0] == "q"]):
             found[table, key] = value, said
-    contradiction = rng.choice(build.bounds(None)) if rng.random() < 0.3 else None
+    bounds = [bound for bound in build.bounds(None) if isinstance(bound, AtMost)]
+    contradiction = rng.choice(bounds) if rng.random() < 0.3 else None
     if contradiction is not None:
         places = [tuple(name.split(".")) for name in (contradiction.low, contradiction.high)]
         if any(place in found for place in places):
@@ -171,6 +172,7 @@ def test_a_thousand_configurations_with_mistakes_are_refused_with_every_mistake_
     ("settings", "message"),
     [
         (["learner.batch=500", "replay.capacity=400"], "[learner] batch = 500 (from --set); expected at most [replay]"),
+        (["actors.reanalyse=2"], "reanalyse = 2 (from --set) does nothing with [actors] count = 0 (from default): set"),
         (["run.steps=10"], "[run] start = 1000 (from default); expected at most [run] steps = 10 (from --set)"),
         (["selfplay.segment_steps=400", "replay.capacity=300"], "segment_steps = 400 (from --set); expected at most"),
         (["replay.capacity=100", "learner.batch=x"], "an integer from 1 to 65536"),
