@@ -16,8 +16,9 @@ from muzero.util.extras import need
 from muzero.util.seeds import derive
 
 NOOP = 0  # the first action of every game
-# Without a mode for one player.  ale-py ends the whole process when it is asked to load one of these.
-FOR_TWO = ("combat", "joust", "maze_craze", "warlords")
+# Without a single-player mode.  ale-py ends the whole process when it is asked to load one of these.
+TWO_PLAYER = ("combat", "joust", "maze_craze", "warlords")
+NO_SINGLE_MODE = "it has no single-player mode"
 
 
 class ArcadeGames(Games):
@@ -72,8 +73,8 @@ class ArcadeGames(Games):
         """
         game = f"atari/{name}"
         vector_env = need("ale_py.vector_env", game, "ale-py", "atari")
-        if name in FOR_TWO:
-            raise UnknownGame(f"{game} cannot be played: it has no mode for one player")
+        if name in TWO_PLAYER:
+            raise UnknownGame(f"{game} cannot be played: {NO_SINGLE_MODE}")
         if name not in names():
             raise unknown("atari", name, names())
         try:
@@ -179,9 +180,14 @@ class ArcadeGames(Games):
         )
 
 
+def all_names() -> dict[str, str]:
+    """Every game, with the reason why it cannot be played here; the reason is empty where it can."""
+    return dict.fromkeys(names(), "") | dict.fromkeys(TWO_PLAYER, NO_SINGLE_MODE)
+
+
 def names() -> list[str]:
     """The games that can be played."""
     roms: Any = need("ale_py.roms", "atari/...", "ale-py", "atari")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return sorted(set(roms.get_all_rom_ids()) - set(FOR_TWO))
+        return sorted(set(roms.get_all_rom_ids()) - set(TWO_PLAYER))

@@ -103,12 +103,17 @@ class BoardGames(BatchedGames):
 
 def names() -> list[str]:
     """The games that can be played; most take parameters too, such as "go(board_size=9)"."""
+    return [name for name, reason in all_names().items() if not reason]
+
+
+def all_names() -> dict[str, str]:
+    """Every game of OpenSpiel, with the reason why it cannot be played here; the reason is empty where it can."""
     pyspiel = need("pyspiel", "board/...", "open_spiel", "board")
-    return sorted(
-        kind.short_name
-        for kind in pyspiel.registered_games()
-        if kind.default_loadable and kind.min_num_players <= 2 and not _objection(pyspiel, kind, kind.min_num_players)
-    )
+    reasons = {kind.short_name: _objection(pyspiel, kind, kind.min_num_players) for kind in pyspiel.registered_games()}
+    for kind in pyspiel.registered_games():
+        if not kind.default_loadable and not reasons[kind.short_name]:
+            reasons[kind.short_name] = "it has to be given parameters"
+    return dict(sorted(reasons.items()))
 
 
 def load(name: str) -> Any:

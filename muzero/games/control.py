@@ -105,7 +105,8 @@ def all_names() -> dict[str, str]:
             reasons[name] = ""
         except BaseException as error:  # an environment may fail to build in any way
             raise_interrupt(error)
-            reasons[name] = " ".join(str(error).split()).removeprefix(f"gym/{name}").removeprefix(": ").strip()
+            text = " ".join(str(error).split()).removeprefix(f"gym/{name}")
+            reasons[name] = text.removeprefix(" cannot be played").removeprefix(": ") or type(error).__name__
     return reasons
 
 

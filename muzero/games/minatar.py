@@ -70,6 +70,11 @@ def names() -> list[str]:
     return list(NAMES)
 
 
+def all_names() -> dict[str, str]:
+    """Every game, with the reason why it cannot be played here; the reason is empty where it can."""
+    return dict.fromkeys(names(), "")
+
+
 def _import(game: str) -> Any:
     """Import MinAtar without the plotting packages that only its window needs: they cost seconds and 130 MB."""
     hidden = [package for package in PLOTTING if package not in sys.modules]

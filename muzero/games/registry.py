@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from muzero.config import Config, ConfigError, Layer, merge
 from muzero.games import arcade, board, control, minatar
@@ -25,6 +25,13 @@ GAMES = {
     "python": PythonGames,
 }
 FAMILIES = {"board": "board", "atari": "atari", "gym": "control", "minatar": "minatar", "python": "control"}
+ABOUT = {
+    "board": "two-player board games and puzzles of OpenSpiel; most take parameters: board/go(board_size=9)",
+    "atari": "Atari games of ale-py",
+    "gym": "environments of gymnasium with discrete actions; their arguments: --set game.kwargs.NAME=VALUE",
+    "minatar": "five small games in the manner of Atari's",
+    "python": "an environment or two-player game of your own: python/<module>:<Class>",
+}
 STICKY = 0.25  # Machado et al. 2018
 
 
@@ -72,12 +79,22 @@ def as_rules(position: Any) -> Rules:
     raise TypeError(f"expected a position (muzero.interfaces.Rules) or a pyspiel.State, got {type(position).__name__}")
 
 
-def playable() -> dict[str, list[str] | str]:
-    """Names of what can be played, by kind; a text where they cannot be listed."""
-    listed: dict[str, list[str] | str] = {}
+class Group(NamedTuple):
+    """The games of one kind."""
+
+    about: str  # what they are, in a line
+    names: list[str]  # those that can be played here: "board/chess"
+    missing: dict[str, str]  # those that cannot, or "atari/..." for all of a kind, with the reason
+
+
+def listing() -> dict[str, Group]:
+    """What can be played here and what cannot, by kind."""
+    groups = {}
     for kind, module in {"board": board, "atari": arcade, "gym": control, "minatar": minatar}.items():
         try:
-            listed[kind] = module.names()
+            reasons = {f"{kind}/{name}": reason for name, reason in module.all_names().items()}
         except MissingExtra as error:
-            listed[kind] = str(error)
-    return listed | {"python": "<module>:<Class>, an environment of your own"}
+            reasons = {f"{kind}/...": str(error)}
+        names = [name for name, reason in reasons.items() if not reason]
+        groups[kind] = Group(ABOUT[kind], names, {name: reason for name, reason in reasons.items() if reason})
+    return groups | {"python": Group(ABOUT["python"], [], {})}

@@ -23,7 +23,7 @@ def test_minatar_games_are_cut_short_at_the_limit():
     assert last.truncated.all() and last.discount == np.float32(0.997) and games.spec.max_steps == 9
 
 
-def test_minatar_is_imported_without_plotting_packages_and_does_not_complain(monkeypatch, caplog):
+def test_minatar_is_imported_silently_and_without_plotting_packages(monkeypatch, caplog):
     for module in [name for name in sys.modules if name.split(".")[0] in ("minatar", "matplotlib", "seaborn")]:
         monkeypatch.delitem(sys.modules, module)
     assert minatar.MinatarGames("asterix", 1, False).reset(np.array([1])).first.all()
@@ -87,7 +87,7 @@ def test_a_game_that_ends_while_it_begins_is_shown_before_it_ends():
     assert actions == [3, 3, 0, 3, 0]
 
 
-def test_a_rom_without_a_mode_for_one_player_is_refused_before_it_ends_the_process():
-    with pytest.raises(UnknownGame, match="no mode for one player"):
+def test_a_rom_without_a_single_player_mode_is_refused():
+    with pytest.raises(UnknownGame, match="no single-player mode"):
         arcade.ArcadeGames("combat", 1, False)
     assert "combat" not in arcade.names() and "pong" in arcade.names()

@@ -89,7 +89,7 @@ def test_more_random_moves_than_a_game_has_still_leave_a_game_to_play():
         ("havannah(board_size=-1)", "parameter -1 is out of range"),
         ("havannah(board_size=0)", "observations are empty"),
         ("connect_four(rows=0)", r"observations are empty, of shape \(4, 0, 7\)"),
-        ("oware(num_houses_per_player=0)", "it has 0 actions"),
+        ("oware(num_houses_per_player=0)", "over before its first move"),
         ("mnk(100000)", "parameter 100000 is out of range"),
         ("mnk(m=100000,n=100000)", "parameter 100000 is out of range"),
         ("mnk(m=1000,n=1000)", "it has 1,000,000 actions; expected 1 to 100,000"),
