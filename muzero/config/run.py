@@ -8,38 +8,71 @@ from muzero.config import Range
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """How long, how often, how much."""
+    """What a run learns, how long, and how often it saves and evaluates.
+
+    Args:
+        game: the game, as --game takes it: "board/tic_tac_toe".
+        seed: of everything random in the run: weights, games, exploration, sampling.
+        device: on which the network learns, and plays where this process plays; "auto" is a GPU if there is one.
+        threads: of torch on the CPU.
+        steps: environment steps of the whole run, earlier sessions of a resumed run included.
+        seconds: of training after which the run ends although steps are left; "none" sets no limit.
+        games: played side by side in this process, or in each actor.
+        play: steps of each game between two rounds of learning.
+        updates_per_step: updates of the network for each environment step after `start`.
+        start: environment steps that are stored before learning begins.
+        save_every: environment steps between two checkpoints.
+        keep: the newest checkpoints to keep; the best by evaluation is kept too.
+        keep_every: seconds of training; one checkpoint of each such period is kept for ever.
+        failed_saves: checkpoints in a row that may fail before the run gives up; 0 never gives up.
+        evaluate_every: environment steps between two evaluations during the run; 0 evaluates at the end only.
+        opponent: of evaluations in two-player games: any player of muzero-eval that is not a run, such as "minimax".
+        evaluation_games: games of each evaluation.
+    """
 
     game: str = ""
     seed: Annotated[int, Range(0, 2**31)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: Annotated[int, Range(1, 1024)] = 1  # of torch, on the CPU
-    steps: Annotated[int, Range(1)] = 100_000  # environment steps of the whole run
-    seconds: Annotated[float, Range(0.0)] | None = None  # ends the run early
-    games: Annotated[int, Range(1, 65_536)] = 16  # side by side in each actor
-    play: Annotated[int, Range(1, 10_000)] = 8  # steps of each game between two rounds of learning
+    threads: Annotated[int, Range(1, 1024)] = 1
+    steps: Annotated[int, Range(1)] = 100_000
+    seconds: Annotated[float, Range(0.0)] | None = None
+    games: Annotated[int, Range(1, 65_536)] = 16
+    play: Annotated[int, Range(1, 10_000)] = 8
     updates_per_step: Annotated[float, Range(0.0, 1000.0)] = 0.25
-    start: Annotated[int, Range(1)] = 1000  # environment steps before learning begins
-    save_every: Annotated[int, Range(1)] = 20_000  # environment steps
-    keep: Annotated[int, Range(1, 1000)] = 3  # newest checkpoints; the best by evaluation stays too
-    keep_every: Annotated[float, Range(1.0)] = 43_200.0  # seconds of training; one checkpoint of each such time stays
-    failed_saves: Annotated[int, Range(0)] = 0  # in a row, after which the run gives up; 0: it never does
-    evaluate_every: Annotated[int, Range(0)] = 0  # environment steps; 0 evaluates at the end only
-    opponent: str = "random"  # of evaluations during the run, in games for two: any player of muzero-eval but a run
+    start: Annotated[int, Range(1)] = 1000
+    save_every: Annotated[int, Range(1)] = 20_000
+    keep: Annotated[int, Range(1, 1000)] = 3
+    keep_every: Annotated[float, Range(1.0)] = 43_200.0
+    failed_saves: Annotated[int, Range(0)] = 0
+    evaluate_every: Annotated[int, Range(0)] = 0
+    opponent: str = "random"
     evaluation_games: Annotated[int, Range(1, 100_000)] = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class ActorSettings:
-    """Who plays: this process, or actors in processes of their own."""
+    """Where games are played: in this process, or by actors in processes of their own.
 
-    count: Annotated[int, Range(-1, 100_000)] = 0  # 0: this process plays; -1 ("auto"): as many as there are cores for
-    address: str = ""  # of a running Ray cluster; empty: this machine alone
-    cpus: Annotated[float, Range(0.0, 1024.0)] = 1.0  # of each actor
-    gpus: Annotated[float, Range(0.0, 16.0)] = 0.0  # of each actor; fractions share one
-    reanalyse: Annotated[int, Range(0, 10_000)] = 0  # more actors, which plan stored positions again
-    evaluate: Annotated[int, Range(0, 1)] = 0  # one more actor, which evaluates while the others play
-    in_flight: Annotated[int, Range(1, 2)] = 2  # orders under way per actor
-    max_age: Annotated[int, Range(1)] = 50  # publications of weights since a segment's, to learn from it
-    patience: Annotated[float, Range(0.1)] = 60.0  # seconds of one order, or ten times what is usual, until it hangs
-    insecure: bool = False  # use a cluster that asks for no token
+    Args:
+        count: actors that play; 0 plays in this process, -1 (--actors auto) starts as many as there are cores for.
+        address: HOST:PORT of a running Ray cluster; empty uses this machine alone.
+        cpus: cores reserved for each actor.
+        gpus: GPUs reserved for each actor; with a fraction, several actors share one.
+        reanalyse: further actors, which plan stored positions again with the newest weights.
+        evaluate: 1 adds an actor that evaluates while the others play.
+        in_flight: tasks that an actor has at once, so that it never waits for the learner.
+        max_age: times that weights may have been published since a segment's weights for it to be learned from.
+        patience: seconds after which a task counts as hanging, unless ten times its usual duration is longer.
+        insecure: whether to use a cluster that asks for no token: anyone who reaches it can run code on it.
+    """
+
+    count: Annotated[int, Range(-1, 100_000)] = 0
+    address: str = ""
+    cpus: Annotated[float, Range(0.0, 1024.0)] = 1.0
+    gpus: Annotated[float, Range(0.0, 16.0)] = 0.0
+    reanalyse: Annotated[int, Range(0, 10_000)] = 0
+    evaluate: Annotated[int, Range(0, 1)] = 0
+    in_flight: Annotated[int, Range(1, 2)] = 2
+    max_age: Annotated[int, Range(1)] = 50
+    patience: Annotated[float, Range(0.1)] = 60.0
+    insecure: bool = False

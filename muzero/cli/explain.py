@@ -1,0 +1,107 @@
+"""muzero-train --explain: what settings mean, what they can be, and where their present values come from."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from muzero import build
+from muzero.config import Config, ConfigError
+from muzero.config.descriptions import descriptions
+from muzero.config.schema import Constructor, parameters, written
+from muzero.util.text import nearest, printable
+
+WIDTH = 100
+KIND = "which kind of the table is in force: what its other keys are depends on it"
+
+
+class Setting(NamedTuple):
+    """A key of a table, of one kind of the table."""
+
+    table: str
+    kind: str | None  # None: the table has no kinds
+    key: str
+    constructor: Constructor
+
+    @property
+    def name(self) -> str:
+        """The setting as --set takes it."""
+        return f"{self.table}.{self.key}"
+
+
+def settings() -> Iterator[Setting]:
+    """Every key that a configuration can have."""
+    for table, entry in build.SCHEMA.items():
+        kinds = entry.items() if isinstance(entry, Mapping) else [(None, entry)]
+        for kind, constructor in kinds:
+            for key in parameters(constructor):
+                yield Setting(table, kind, key, constructor)
+
+
+def explain(asked: str, config: Config) -> int:
+    """Print what a setting, a table or (asked is empty) every table has.
+
+    Raises:
+        ConfigError: if there is no such setting; names the nearest.
+    """
+    asked = asked.strip("[]")
+    known = list(settings())
+    tables = [*build.SCHEMA] if not asked else [asked] if asked in build.SCHEMA else []
+    if tables:
+        print("\n\n".join(overview(table, config) for table in tables))
+        return 0
+    parts = asked.split(".")
+    if parts[1:] == ["kind"] and isinstance(kinds := build.SCHEMA.get(parts[0]), Mapping):
+        names = ", ".join(map(written, kinds))
+        now = f"{written(config.kind(parts[0]))} (from {config.source(parts[0], 'kind')})"
+        print(f"{asked}\n  {KIND}\n  type     one of {names}\n  now      {now}")
+        return 0
+    # Two parts of a name are a table and its key; a third is a free key, which only its environment can explain.
+    found = [one for one in known if ".".join(parts[:2]) in (one.name, one.key)]
+    if not found:
+        names = dict.fromkeys([*(one.name for one in known), *(one.key for one in known), *build.SCHEMA])
+        close = nearest(asked, names)
+        hint = f"did you mean {close[0]}?" if close else "muzero-train --explain lists all settings"
+        raise ConfigError([f"--explain {printable(asked)}: no such setting; {hint}"])
+    print("\n\n".join(details(one, config) for one in found))
+    return 0
+
+
+def details(one: Setting, config: Config) -> str:
+    """Everything about one setting."""
+    parameter = parameters(one.constructor)[one.key]
+    text = descriptions(one.constructor).get(one.key, "(not described)")
+    lines = [one.name + (f', where {one.table}.kind = "{one.kind}"' if one.kind else "")]
+    lines += textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    lines += [f"  type     {parameter.expected}", f"  default  {written(parameter.default)}"]
+    if config.kind(one.table) == one.kind:
+        lines.append(f"  now      {present(one, config)}")
+    return "\n".join(lines)
+
+
+def overview(table: str, config: Config) -> str:
+    """The keys of a table in its present kind, with their values and the beginnings of their descriptions."""
+    kind = config.kind(table)
+    shown = [one for one in settings() if one.table == table and one.kind == kind]
+    entry = build.SCHEMA[table]
+    heading = f"[{table}]"
+    if isinstance(entry, Mapping):
+        heading += f"  kind = {written(kind)} (from {config.source(table, 'kind')}); kinds: {', '.join(entry)}"
+    lines = [heading]
+    for one in shown:
+        text = descriptions(one.constructor).get(one.key, "(not described)")
+        lines.append(f"  {one.key} = {present(one, config)}")
+        lines += textwrap.wrap(text, WIDTH, initial_indent="      ", subsequent_indent="      ")
+    own = {one.key for one in shown}
+    others: dict[str, list[str]] = {}
+    for one in settings():
+        if one.table == table and one.kind != kind and one.key not in own:
+            others.setdefault(str(one.kind), []).append(one.key)
+    lines += [f'  with kind = "{other}" also: {", ".join(keys)}' for other, keys in others.items()]
+    return "\n".join(lines)
+
+
+def present(one: Setting, config: Config) -> str:
+    """The value in force and where it comes from."""
+    return printable(f"{written(config.table(one.table)[one.key])} (from {config.source(one.table, one.key)})", 1000)
