@@ -10,31 +10,43 @@ from typing import NoReturn
 
 from muzero.cli.output import Outlet, occupy
 from muzero.config import ConfigError
-from muzero.interfaces import EnvironmentFault, NonFiniteError, PlayerError
 from muzero.util.text import printable
 
 # Exit codes.
 BAD_USAGE, BAD_CHECKPOINT, BAD_ENVIRONMENT, LOST_CLUSTER, NO_CHECKPOINT, BAD_NUMBERS, NO_CLUSTER = 2, 3, 4, 5, 6, 7, 8
-LINE, LINES = 1000, 40  # of an error, as far as it is printed
+INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
+LINE, LINES = 1000, 40  # the longest line and the most lines of an error that are printed
 
 
 def guarded(command: Callable[[Sequence[str] | None], int]) -> Callable[[], NoReturn]:
-    """Turn what can go wrong for a user into a message and an exit code."""
+    """Make a command a program: what can go wrong for a user becomes a message and an exit code.
+
+    The command imports what takes long itself, so that Ctrl-C is handled meanwhile and `--help` does not wait for it.
+    """
 
     def run() -> NoReturn:
-        occupy()
-        warnings.showwarning = show_warning
-        output, errors = Outlet(sys.stdout), Outlet(sys.stderr)
-        with redirect_stdout(output), redirect_stderr(errors):
-            code = outcome(command)
-            output.finish()
-            # A reader who has seen enough is no error; an output that is incomplete for another reason is one.
-            if output.broken and not isinstance(output.broken, BrokenPipeError):
-                code = fail(OSError(f"the output could not be written: {output.broken}"), code or 1)
-            errors.finish()
+        try:
+            code = _run(command)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
         sys.exit(code)
 
     return run
+
+
+def _run(command: Callable[[Sequence[str] | None], int]) -> int:
+    """The exit code of a command whose output may be closed or full."""
+    occupy()
+    warnings.showwarning = show_warning
+    output, errors = Outlet(sys.stdout), Outlet(sys.stderr)
+    with redirect_stdout(output), redirect_stderr(errors):
+        code = outcome(command)
+        output.finish()
+        # A reader who has seen enough is not an error; an output that is incomplete for another reason is one.
+        if output.broken and not isinstance(output.broken, BrokenPipeError):
+            code = fail(OSError(f"the output could not be written: {output.broken}"), code or 1)
+        errors.finish()
+    return code
 
 
 def show_warning(message: Warning | str, category: type[Warning], *place: object) -> None:
@@ -45,36 +57,41 @@ def show_warning(message: Warning | str, category: type[Warning], *place: object
 
 def outcome(command: Callable[[Sequence[str] | None], int]) -> int:
     """The exit code of a command, after its error was printed if it ended with one."""
-    from muzero.actors.tasks import LostCluster, NoCluster
-    from muzero.data.segment_log import LogError
-    from muzero.evaluation.positions import PositionsError
-    from muzero.games.errors import UnknownGame
-    from muzero.runs.checkpoint import CheckpointError
-    from muzero.runs.saving import SaveError
-    from muzero.util.extras import MissingExtra
-
     try:
         return command(None)
     except SystemExit as end:  # of argparse
         return end.code if isinstance(end.code, int) else 0
-    except (ConfigError, UnknownGame, MissingExtra, PlayerError, PositionsError) as error:
+    except ConfigError as error:
         return fail(error, BAD_USAGE)
-    except (CheckpointError, LogError) as error:
-        return fail(error, BAD_CHECKPOINT)
-    except EnvironmentFault as error:
-        return fail(error, BAD_ENVIRONMENT)
-    except LostCluster as error:
-        return fail(error, LOST_CLUSTER)
-    except NoCluster as error:
-        return fail(error, NO_CLUSTER)
-    except SaveError as error:
-        return fail(error, NO_CHECKPOINT)
-    except NonFiniteError as error:
-        return fail(error, BAD_NUMBERS)
-    except OSError as error:
-        return fail(error, 1)
-    except KeyboardInterrupt:
-        return 130
+    except Exception as error:
+        code = code_of(error)
+        if code is None:  # a fault of the program: the traceback helps to find it
+            raise
+        return fail(error, code)
+
+
+def code_of(error: Exception) -> int | None:
+    """The exit code of an error that a user can do something about; None of others."""
+    from muzero.actors.tasks import LostCluster, NoCluster  # here: these modules import torch
+    from muzero.data.segment_log import LogError
+    from muzero.evaluation.positions import PositionsError
+    from muzero.games.errors import UnknownGame
+    from muzero.interfaces import EnvironmentFault, NonFiniteError, PlayerError
+    from muzero.runs.checkpoint import CheckpointError
+    from muzero.runs.saving import SaveError
+    from muzero.util.extras import MissingExtra
+
+    codes: list[tuple[tuple[type[Exception], ...], int]] = [
+        ((UnknownGame, MissingExtra, PlayerError, PositionsError), BAD_USAGE),
+        ((CheckpointError, LogError), BAD_CHECKPOINT),
+        ((EnvironmentFault,), BAD_ENVIRONMENT),
+        ((LostCluster,), LOST_CLUSTER),
+        ((NoCluster,), NO_CLUSTER),
+        ((SaveError,), NO_CHECKPOINT),
+        ((NonFiniteError,), BAD_NUMBERS),
+        ((OSError,), 1),
+    ]
+    return next((code for kinds, code in codes if isinstance(error, kinds)), None)
 
 
 def fail(error: Exception, code: int) -> int:

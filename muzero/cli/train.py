@@ -6,13 +6,17 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from muzero.cli.exits import guarded
 from muzero.cli.parser import Parser, duration
-from muzero.cli.tables import show_results, terminal
 from muzero.config import Config, ConfigError, Layer, merge, parse_settings, read_layer
-from muzero.runs.folder import newest_run, note, record, run_folder
+from muzero.util.text import escaped, shell_word
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from muzero.training.loop import Training
 
 # What may differ when a run is resumed: none of it changes what was learned so far.
 CHANGEABLE = (
@@ -29,107 +33,164 @@ CHANGEABLE = (
     "run.evaluation_games",
     "run.opponent",
 )
+SMALL = 9  # moves of a game that minimax solves at once
 
 
 def train_command(arguments: Sequence[str] | None = None) -> int:
-    """muzero-train."""
-    parser = Parser(prog="muzero-train", description="Learn to play a game by planning in a learned model of it.")
-    parser.add_argument("--game", help="what to learn: board/tic_tac_toe, gym/CartPole-v1, atari/pong, ...")
-    parser.add_argument("--steps", type=int, help="environment steps of the whole run")
-    parser.add_argument("--time", type=duration, help="end after this long: 90s, 20m, 1h30m")
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--run", type=Path, help="the run's folder (default runs/<game>/<time>-s<seed>)")
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"])
-    parser.add_argument("--actors", type=actors, metavar="N|auto", help="play in N processes, or one per core")
-    parser.add_argument("--actor-cpus", type=float, metavar="N", help="cores for each actor (default 1)")
-    parser.add_argument("--actor-gpus", type=float, metavar="N", help="GPUs for each actor; a fraction shares one")
-    parser.add_argument("--actor-games", type=int, metavar="N", help="games side by side in each actor")
-    parser.add_argument("--ray-address", metavar="HOST:PORT", help="use a Ray cluster that runs already")
-    parser.add_argument("--insecure", action="store_true", help="use a cluster that asks for no token")
-    parser.add_argument("--config", type=Path, action="append", default=[], help="a TOML file of settings")
-    parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="one setting")
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run; latest: with the newest in runs/")
-    parser.add_argument("--override", action="store_true", help="let a resumed run change any setting")
+    """Learn a game, resume a run, or explain settings."""
+    parser = train_parser()
     options = parser.parse_args(arguments)
+    if options.explain is not None:
+        from muzero.cli.explain import explain
+
+        return explain(options.explain, configured(options))
     if options.resume is None and options.game is None:
         parser.error("say what to learn: --game board/tic_tac_toe (muzero-games lists what can be played)")
-    if options.override and options.resume is None:
-        parser.error("--override is for a run that is resumed")
+    for name in ("override", "trust"):
+        if getattr(options, name) and options.resume is None:
+            parser.error(f"--{name} is for a run that is resumed")
     if options.resume is None:
         return learn(*begun(options))
     return learn(*resumed(options))
 
 
+def train_parser() -> Parser:
+    """The options of muzero-train."""
+    parser = Parser(prog="muzero-train", description="Learn to play a game by planning in a learned model of it.")
+    parser.add_argument("--game", help="what to learn: board/tic_tac_toe, gym/CartPole-v1, atari/pong, ...")
+    parser.add_argument("--steps", type=int, help="environment steps of the whole run")
+    parser.add_argument("--time", type=duration, help="end after this long: 90s, 20m, 1h30m")
+    parser.add_argument("--seed", type=int, help="of everything random in the run (default 0)")
+    parser.add_argument("--run", type=Path, metavar="RUN", help="the run's folder (default runs/<game>/<time>-s<seed>)")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="of the learner's network (default auto)")
+    parser.add_argument("--actors", type=actors, metavar="N|auto", help="play in N processes, or one per core")
+    parser.add_argument("--actor-cpus", type=float, metavar="N", help="cores for each actor (default 1)")
+    parser.add_argument("--actor-gpus", type=float, metavar="N", help="GPUs for each actor; a fraction shares one")
+    parser.add_argument("--actor-games", type=int, metavar="N", help="games side by side in each actor")
+    parser.add_argument("--ray-address", metavar="HOST:PORT", help="use a Ray cluster that is already running")
+    parser.add_argument("--insecure", action="store_true", help="use a cluster that asks for no token")
+    parser.add_argument("--config", type=Path, action="append", default=[], metavar="FILE", help="settings in TOML")
+    parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="one setting")
+    parser.add_argument("--resume", type=Path, metavar="RUN|latest", help="resume a run; latest: the newest in runs/")
+    parser.add_argument("--override", action="store_true", help="let a resumed run change any setting")
+    parser.add_argument("--trust", action="store_true", help="let the settings of a resumed run execute code")
+    parser.add_argument(
+        "--explain",
+        nargs="?",
+        const="",
+        metavar="KEY",
+        help="explain a setting, such as planner.simulations, or list all of them",
+    )
+    return parser
+
+
 def actors(text: str) -> int:
-    """ "auto" or a number."""
+    """ "auto" or a number; auto is -1."""
     if text == "auto":
         return -1
-    if text.isdigit():
+    if text.isdecimal():
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of actors; expected 0, 1, 2, ... or auto")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of actors; expected 0, 1, 2, ... or auto")
 
 
 def command_line(options: argparse.Namespace) -> list[Layer]:
-    """The layers that the options of muzero-train make."""
-    flags = {"steps": options.steps, "seconds": options.time, "seed": options.seed, "device": options.device}
-    layers = [read_layer(path) for path in options.config]
-    layers.append(parse_settings(options.set))
-    named = {"seconds": "--time"}
-    pool = {"count": options.actors, "address": options.ray_address, "insecure": options.insecure or None}
-    pool |= {"cpus": options.actor_cpus, "gpus": options.actor_gpus}
-    if options.ray_address and options.actors is None:
-        pool["count"] = actors("auto")
-    flags_of = {"count": "--actors", "address": "--ray-address", "insecure": "--insecure"}
-    layers += [
-        Layer(flags_of.get(key, f"--actor-{key}"), {"actors": {key: value}})
-        for key, value in pool.items()
-        if value is not None
+    """The layers that the options of muzero-train make, the last one first in force."""
+    count = options.actors
+    if options.ray_address and count is None:
+        count = actors("auto")
+    flags = [
+        ("--actors", "actors", "count", count),
+        ("--ray-address", "actors", "address", options.ray_address),
+        ("--insecure", "actors", "insecure", options.insecure or None),
+        ("--actor-cpus", "actors", "cpus", options.actor_cpus),
+        ("--actor-gpus", "actors", "gpus", options.actor_gpus),
+        ("--actor-games", "run", "games", options.actor_games),
+        ("--steps", "run", "steps", options.steps),
+        ("--time", "run", "seconds", options.time),
+        ("--seed", "run", "seed", options.seed),
+        ("--device", "run", "device", options.device),
     ]
-    if options.actor_games is not None:
-        layers.append(Layer("--actor-games", {"run": {"games": options.actor_games}}))
-    layers += [
-        Layer(named.get(key, f"--{key}"), {"run": {key: value}}) for key, value in flags.items() if value is not None
-    ]
-    return layers
+    layers = [*map(read_layer, options.config), parse_settings(options.set)]
+    return layers + [Layer(flag, {table: {key: value}}) for flag, table, key, value in flags if value is not None]
 
 
-def begun(options: argparse.Namespace) -> tuple[Config, Path]:
+def configured(options: argparse.Namespace) -> Config:
+    """The settings that the options make, of a run, of a game, or without either; nothing is executed of a run's."""
+    from muzero import build
+
+    if options.resume is not None:
+        return merge([settings_of(run_of(options)), *command_line(options)], build.SCHEMA)
+    if options.game is not None:
+        return build.configure(options.game, command_line(options))
+    return merge(command_line(options), build.SCHEMA)
+
+
+def begun(options: argparse.Namespace) -> tuple[Config, Path, None]:
     """Configuration and folder of a new run."""
     from muzero import build
+    from muzero.cli.tables import terminal
+    from muzero.runs.folder import run_folder
 
     config = build.configure(options.game, command_line(options))
     game, seed = (config.table("run")[key] for key in ("game", "seed"))
     if game != options.game:
-        terminal().print(f"{options.game} is {game}, its newest version", highlight=False, soft_wrap=True)
+        say(terminal(), f"{options.game} is {game}, its newest version")
     folder = options.run or run_folder(game, seed, time.localtime())
     if (folder / "config.toml").exists():
-        raise ConfigError([f"{folder} holds a run already; go on with it: muzero-train --resume {folder}"])
-    return config, folder
+        raise ConfigError([exists(folder)])
+    return config, folder, None
+
+
+def exists(folder: Path) -> str:
+    """What is wrong if a new run is to use the folder of another."""
+    return f"{folder} already contains a run; resume it with: muzero-train --resume {shell_word(folder)}"
 
 
 def resumed(options: argparse.Namespace) -> tuple[Config, Path, list[str]]:
-    """Configuration and folder of a run that goes on, and what is changed of it against the rules."""
+    """Configuration and folder of a run that is resumed, and the settings that --override lets it change."""
     from muzero import build
     from muzero.games.registry import resolve
+    from muzero.runs.trust import ALL, GAME, require_trust
 
-    folder = newest_run(Path("runs")) if options.resume == Path("latest") else options.resume
-    if not (folder / "config.toml").is_file():
-        raise ConfigError([f"--resume {folder}: that is no run, it has no config.toml"])
-    base = read_layer(folder / "config.toml")
+    folder = run_of(options)
+    base, given = settings_of(folder), command_line(options)
     before = merge([base], build.SCHEMA)
     game = before.table("run")["game"]
     if options.game is not None and resolve(options.game) != game != options.game:
         raise ConfigError([f"--resume {folder} is a run of {game}, not of {options.game}"])
-    config = merge([base, *command_line(options)], build.SCHEMA)
+    config = merge([base, *given], build.SCHEMA)
+    if not options.trust:
+        mine = {f"{table}.{key}" for layer in given for table, keys in layer.tables.items() for key in keys}
+        mine |= set(GAME if options.game else ())
+        remedy = "resume it with --trust, or give these settings on the command line (--game, --set)"
+        require_trust(config, folder, remedy, set(ALL) - mine)
     changed = config.difference(before, CHANGEABLE)
     if changed and not options.override:
-        rule = f"a resumed run can change only {', '.join(CHANGEABLE)}; others with --override, which is noted"
+        rule = f"a resumed run can change only {', '.join(CHANGEABLE)}; "
+        rule += "use --override to change others (recorded in changes.jsonl)"
         raise ConfigError([*changed, rule])
     return config, folder, changed
 
 
-def learn(config: Config, folder: Path, changed: list[str] | None = None) -> int:
-    """Train, evaluate, and say where everything is.  changed: settings of a resumed run that --override let through."""
+def run_of(options: argparse.Namespace) -> Path:
+    """The folder of the run to resume."""
+    from muzero.runs.folder import newest_run
+
+    return newest_run(Path("runs")) if options.resume == Path("latest") else options.resume
+
+
+def settings_of(folder: Path) -> Layer:
+    """The settings that a run's folder holds."""
+    if not (folder / "config.toml").is_file():
+        raise ConfigError([f"--resume {folder}: not a run, it has no config.toml"])
+    return read_layer(folder / "config.toml")
+
+
+def learn(config: Config, folder: Path, changed: list[str] | None) -> int:
+    """Train, evaluate, and say where everything is.
+
+    changed: the settings that --override changes of a resumed run; None: a new run.
+    """
     from muzero.runs.folder import owned
     from muzero.training.loop import Training
 
@@ -137,76 +198,102 @@ def learn(config: Config, folder: Path, changed: list[str] | None = None) -> int
     try:
         with owned(folder):
             if changed is None and (folder / "config.toml").exists():
-                raise ConfigError([f"{folder} holds a run already; go on with it: muzero-train --resume {folder}"])
+                raise ConfigError([exists(folder)])
             training.open()
-            return train(training, folder, config, changed)
+            return train(training, changed)
     finally:
         training.close()
 
 
-def train(training: Any, folder: Path, config: Config, changed: list[str] | None) -> int:
+def train(training: Training, changed: list[str] | None) -> int:
     """The part of `learn` in which the folder is held."""
     from muzero.actors.tasks import LostCluster
+    from muzero.cli.tables import show_results, terminal
     from muzero.evaluation.in_training import Stopped, write_results
     from muzero.interfaces import EnvironmentFault
     from muzero.training.progress import Progress
-    from muzero.util.files import replace
 
-    console, go_on_with = terminal(), f"saved; go on with: muzero-train --resume {folder}"
-    if changed is not None:
-        go_on(training, folder, console)
-        note(folder, training.replay.steps, changed)
-    weights = sum(parameter.numel() for parameter in training.learner.model.parameters())
-    console.print(f"{training.spec.name}: {weights:,} weights on {training.device}, run in {folder}", highlight=False)
-    for text in training.spec.notes:
-        console.print(text, highlight=False, soft_wrap=True)
-    replace(folder / "config.toml", config.to_toml())
-    record(folder, training.replay.steps)
-    if training.replay.steps == 0:
-        training.save(wait=True)
+    console, folder = terminal(), training.folder
+    announce(training, changed, console)
     progress = Progress(folder, console)
     try:
         stopped = training.run(progress)
-    except (EnvironmentFault, LostCluster):
-        console.print(go_on_with, soft_wrap=True, highlight=False)
+    except LostCluster:
+        say(console, f"saved; {resume_hint(training)}")
+        raise
+    except EnvironmentFault:
+        if training.scores.score is not None:  # else the environment may never have worked
+            say(console, f"saved; when the environment is mended, {resume_hint(training)}")
         raise
     finally:
         progress.close(training.status())
     if stopped is not None:
-        console.print(go_on_with, soft_wrap=True, highlight=False)
+        say(console, f"saved; {resume_hint(training)}")
         return 128 + stopped
     try:
         results = training.evaluate(training.settings.evaluation_games, progress)
     except Stopped as error:
-        hint = f"evaluate it: muzero-eval {folder} --against {opponents(training.spec)}"
-        console.print(
-            f"the evaluation was stopped ({error}); the run is saved; {hint}", soft_wrap=True, highlight=False
-        )
+        say(console, f"the evaluation was stopped ({error}); the run is saved; {evaluation_hint(training)}")
         return 128 + (training.stop.number or 0)
     write_results(folder, results, training.spec.two_player)
     show_results(console, results, training.spec.two_player)
-    console.print(
-        f"evaluate it: muzero-eval {folder} --against {opponents(training.spec)}", soft_wrap=True, highlight=False
-    )
+    say(console, evaluation_hint(training))
     return 0
 
 
-def go_on(training: Any, folder: Path, console: Any) -> None:
-    """Take up the newest checkpoint; a run that was killed before its first one begins anew."""
-    checkpoints = folder / "checkpoints"
-    if not any(checkpoints.glob("step-*")) and training.experience.empty:
-        console.print(f"{folder} was stopped before anything was saved: it begins anew", highlight=False)
+def announce(training: Training, changed: list[str] | None, console: Console) -> None:
+    """Restore a run that is resumed, note in its folder what begins, and say so."""
+    from muzero.runs.folder import note, record
+    from muzero.util.files import replace
+
+    folder = training.folder
+    if changed is not None:
+        restore(training, console)
+        note(folder, training.replay.steps, changed)
+    weights = sum(parameter.numel() for parameter in training.learner.model.parameters())
+    where = f"{weights:,} weights on {training.device}, run in {escaped(str(folder))}"
+    say(console, f"{training.spec.name}: {where}")
+    for text in training.spec.notes:
+        say(console, text)
+    replace(folder / "config.toml", training.config.to_toml())
+    record(folder, training.replay.steps)
+    if training.replay.steps == 0:
+        training.save(wait=True)
+
+
+def restore(training: Training, console: Console) -> None:
+    """Load the newest checkpoint; a run that was killed before its first one begins from scratch."""
+    shown = escaped(str(training.folder))
+    if not any((training.folder / "checkpoints").glob("step-*")) and training.experience.empty:
+        say(console, f"{shown} was stopped before anything was saved: it begins from scratch")
         return
     for warning in training.restore():
-        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
-    console.print(f"resuming {folder} at {training.replay.steps:,} steps", highlight=False)
+        say(console, f"warning: {escaped(warning)}", style="yellow")
+    say(console, f"resuming {shown} at {training.replay.steps:,} steps")
 
 
-def opponents(spec: Any) -> str:
-    """Something to evaluate a game against."""
-    if not spec.two_player:
-        return "none"
-    return "minimax" if spec.max_steps and spec.max_steps <= 9 else "random"
+def resume_hint(training: Training) -> str:
+    """How to resume a run: with --trust, where its own settings execute code."""
+    from muzero.runs.trust import dangers
+
+    trust = " --trust" if dangers(training.config) else ""
+    return f"resume it with: muzero-train --resume {shell_word(training.folder)}{trust}"
+
+
+def evaluation_hint(training: Training) -> str:
+    """How to evaluate a run."""
+    from muzero.runs.trust import GAME, dangers
+
+    spec = training.spec
+    trust = " --trust" if dangers(training.config, GAME) else ""
+    opponent = "minimax" if spec.max_steps and spec.max_steps <= SMALL else "random"
+    against = f" --against {opponent}" if spec.two_player else ""
+    return f"evaluate it: muzero-eval {shell_word(training.folder)}{against}{trust}"
+
+
+def say(console: Console, text: str, style: str | None = None) -> None:
+    """Print one line, however long it is."""
+    console.print(text, style=style, soft_wrap=True, highlight=False)
 
 
 main = guarded(train_command)

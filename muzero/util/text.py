@@ -1,8 +1,9 @@
-"""Words from outside: the nearest known word to a misspelt one, and text made safe to print."""
+"""Text from outside: the nearest known word to a misspelt one, and what is safe to print or to paste into a shell."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 
 # What terminals obey: strings with an end (titles, links), then sequences (colours, movements), then short ones.
@@ -11,13 +12,19 @@ _ESCAPES = re.compile(
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
     r"|\x1b[ -/]*[0-~]?"
 )
+SYNONYMS = {"gpu": "cuda"}
 
 
 def nearest(word: str, words: Iterable[str], count: int = 1) -> list[str]:
     """Up to `count` of `words` that `word` was probably meant to be, the likeliest first; [] if nothing is close.
 
     Close is one edit, or one per three letters, or a part of the word (pong of atari/pong), in either case of letters.
+    A synonym is closest of all.
     """
+    words = list(words)
+    synonym = SYNONYMS.get(word.lower())
+    if synonym in words:
+        return [synonym]
     close = []
     for candidate in words:
         a, b = word.lower(), candidate.lower()
@@ -63,3 +70,18 @@ def printable(text: str, limit: int = 60) -> str:
         return text
     tail = max(limit - 3, 0) // 3
     return f"{text[: max(limit - 3, 0) - tail]}...{text[len(text) - tail :]}"[:limit]
+
+
+def escaped(text: str) -> str:
+    """Text in which a terminal finds nothing to obey: control characters are spelt out, "\\x1b"."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape", "backslashreplace").decode() for each in text
+    )
+
+
+def shell_word(text: object) -> str:
+    """A path or another text as one word of a command to copy, quoted where the shell needs that."""
+    word = str(text)
+    if word.isprintable():
+        return shlex.quote(word)
+    return "$'" + escaped(word.replace("\\", "\\\\").replace("'", "\\'")) + "'"

@@ -47,7 +47,7 @@ def runs(tmp_path_factory):
 def test_a_position_is_searched_shown_and_written(runs):
     result = command("tree", "ttt", "--moves", "x(1,1) 0", "--dot", "ttt.dot", folder=runs)
     assert result.returncode == 0, result.stderr
-    assert "the tree to unfold: ttt/tree.html" in result.stdout and "the tree for Graphviz: ttt.dot" in result.stdout
+    assert "wrote the search tree to ttt/tree.html" in result.stdout and "for Graphviz to ttt.dot" in result.stdout
     assert "after x(1,1) o(0,0)" in result.stdout and "12 simulations" in result.stdout
     agent = Agent.load(runs / "ttt")
     state = pyspiel.load_game("tic_tac_toe").new_initial_state()
@@ -98,11 +98,17 @@ MISTAKES = [
     ("ttt --simulations 0", 2, "--simulations 0; expected at least 1"),
     ("ttt --depth 0", 2, "--depth 0; expected at least 1"),
     ("ttt --seed -1", 2, "--seed -1; expected at least 0"),
+    ("ttt --seed 1180591620717411303424", 2, "expected at most 9223372036854775807"),
+    ("ttt --moves \x1b[2J", 2, "is not legal"),
+    ("ttt --moves 99999999999999999999999", 2, "is not legal"),
+    ("ttt --moves ²", 2, "move 1, '²', is not legal"),
+    ("ttt --moves -1", 2, "move 1, '-1', is not legal"),
     ("bare", 2, "[planner] kind = 'reactive' has no tree"),
     ("", 2, "run"),
-    ("nowhere", 3, "nowhere is no run"),
-    ("nowhere --checkpoint 5", 3, "nowhere is no run"),
-    ("ttt --checkpoint 1", 3, "holds no step-000000001, only step-0000000"),
+    ("nowhere", 3, "nowhere is not a run"),
+    ("nowhere --checkpoint 5", 3, "nowhere is not a run"),
+    ("ttt --checkpoint 1", 3, "holds no 1, only step-0000000"),
+    ("ttt --checkpoint best", 3, "none of its checkpoints was evaluated while it learned"),
     ("ttt --html nowhere/x.html", 1, "nowhere/x.html"),
 ]
 

@@ -73,7 +73,7 @@ def go(folder, game, *settings, console=None):
     with owned(folder):
         training.open()
         if (folder / "config.toml").exists():
-            train.go_on(training, folder, console)
+            train.restore(training, console)
         (folder / "config.toml").write_text(training.config.to_toml())
         if training.replay.steps == 0:
             training.save(wait=True)
