@@ -10,12 +10,13 @@ import torch
 
 from muzero import build
 from muzero.config import Config, ConfigError, merge, read_layer
-from muzero.games.registry import as_rules
+from muzero.games.registry import as_rules, resolve
 from muzero.interfaces import GameSpec, Positions, Rules, observe_first
 from muzero.planners.tree import TreePlanner
 from muzero.players.planning import PlanningPlayer
 from muzero.runs import checkpoint
-from muzero.runs.checkpoint import CheckpointError
+from muzero.runs.checkpoint import Checkpoint, CheckpointError
+from muzero.runs.trust import GAME, require_trust
 from muzero.search import Result
 
 
@@ -27,28 +28,36 @@ class Agent:
 
     @classmethod
     def load(
-        cls, run: str | Path, simulations: int | None = None, device: str = "cpu", step: str | None = None
+        cls,
+        run: str | Path,
+        simulations: int | None = None,
+        device: str = "cpu",
+        step: int | str | None = None,
+        trust: bool = False,
+        game: str | None = None,
     ) -> Agent:
-        """The newest good checkpoint of a run, or one checkpoint of it (RUN/checkpoints/step-...).
+        """Load the newest good checkpoint of a run, or one checkpoint of it.
 
         Args:
-            run: a folder.
+            run: the run's folder, or RUN/checkpoints/step-... for that checkpoint.
             simulations: of each search; None: as trained, 0: none, the policy alone.
             device: "cpu", "cuda" or "auto".
             step: of the checkpoint, or "best" of those that were evaluated while the run learned.
+            trust: whether the run may execute code: its game may be a class in a module of your own (python/...).
+            game: the game of the run; to name it is to consent to the code of this one game.
 
         Raises:
-            CheckpointError: if there is none, or it does not fit the run's game and model.
+            CheckpointError: if there is no such checkpoint, or it does not fit the run's game and model.
+            ConfigError: if the run would execute code without consent, or is a run of another game.
         """
-        path = Path(run) if step is None else checkpoint.named(Path(run), step)
-        if path.parent.name == "checkpoints":
-            found, folder = checkpoint.verify(path), path.parent.parent
-        else:
-            folder = path
-            if not (folder / "config.toml").is_file():
-                raise CheckpointError(f"{folder} is no run: it has no config.toml")
-            found, _ = checkpoint.latest(folder / "checkpoints")
+        folder = Path(run)
+        if folder.parent.name == "checkpoints":
+            folder = folder.parent.parent
+        if not (folder / "config.toml").is_file():
+            raise CheckpointError(f"{folder} is not a run: it has no config.toml")
         config = merge([read_layer(folder / "config.toml")], build.SCHEMA)
+        check_consent(config, folder, trust, game)
+        found = _checkpoint(Path(run), folder, step)
         games = build.games(config, 1, training=False)
         games.close()
         model = build.model(config, games.spec)
@@ -108,3 +117,25 @@ class Agent:
             raise ValueError(f"the game is over after {len(rules.history)} moves: there is nothing to choose")
         observation, legal = rules.view()
         return int(self.act(observation[None], legal[None])[0])
+
+
+def check_consent(config: Config, folder: Path, trust: bool, game: str | None) -> None:
+    """Refuse to load a run whose game is somebody's code, unless the user has consented to it.
+
+    Raises:
+        ConfigError: naming what would be executed, or the game that the run is of.
+    """
+    own = config.table("run")["game"]
+    if game is not None and resolve(game) != own != game:
+        raise ConfigError([f"{folder} is a run of {own}, not of {game}"])
+    if game is None and not trust:
+        require_trust(config, folder, f"load it with --trust or --game {own} (in Python: trust=True or game=...)", GAME)
+
+
+def _checkpoint(run: Path, folder: Path, step: int | str | None) -> Checkpoint:
+    """The checkpoint that is asked for, verified."""
+    if step is not None:
+        return checkpoint.verify(checkpoint.named(folder, str(step)))
+    if run != folder:
+        return checkpoint.verify(run)
+    return checkpoint.latest(folder / "checkpoints")[0]

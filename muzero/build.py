@@ -21,6 +21,7 @@ from muzero.planners.reactive import ReactivePlanner
 from muzero.planners.tree import GumbelPlanner, PuctPlanner
 from muzero.play.selfplay import SelfPlay
 from muzero.util.extras import MissingExtra
+from muzero.util.text import nearest, printable
 
 SCHEMA: Schema = {
     "run": RunSettings,
@@ -33,6 +34,7 @@ SCHEMA: Schema = {
     "replay": Replay,
     "learner": Learner,
 }
+DEVICES = ("auto", "cpu", "cuda")
 # Inside the package in a wheel, beside it in a checkout.
 CONFIGS = next(
     path for path in (Path(__file__).parent / "configs", Path(__file__).parent.parent / "configs") if path.exists()
@@ -110,6 +112,9 @@ def games(config: Config, batch: int, training: bool) -> Games:
 
 def _games(config: Config, game: str, batch: int, training: bool) -> Games:
     kind, name = split(game)
+    if config.kind("game") != kind:
+        given = f'[game] kind = "{config.kind("game")}" (from {config.source("game", "kind")})'
+        raise ConfigError([f'{given}; expected "{kind}", as the game is {printable(game)}'])
     known = (ConfigError, UnknownGame, MissingExtra)
     return attempt(f"{kind}/{name} cannot be made", lambda: config.construct("game", name, batch, training), *known)
 
@@ -148,8 +153,12 @@ def device(name: str) -> torch.device:
     """The device that a run asked for.
 
     Raises:
-        ConfigError: if CUDA is asked for and not there.
+        ConfigError: if there is no such device, or CUDA is asked for and not there.
     """
+    if name not in DEVICES:
+        close = nearest(name, DEVICES)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ConfigError([f"device {printable(name)!r}; expected {', '.join(DEVICES)}{hint}"])
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():

@@ -73,7 +73,8 @@ class LocalArena(Arena):
     def _enter(self, match: Match, name: str) -> Player:
         key = (name, match.simulations, match.device)
         if key not in self.players:
-            self.players[key] = enter(*key).player
+            # The command entered this player before, and asked for consent where it was needed.
+            self.players[key] = enter(*key, trust=True).player
         return self.players[key]
 
     def close(self) -> None:

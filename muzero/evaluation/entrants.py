@@ -51,16 +51,20 @@ def parse(text: str) -> RunName:
     return RunName(Path(found["folder"]), found["step"], None if count is None else int(count))
 
 
-def enter(text: str, simulations: int | None = None, device: str = "cpu") -> Entrant:
+def enter(
+    text: str, simulations: int | None = None, device: str = "cpu", trust: bool = False, game: str | None = None
+) -> Entrant:
     """A player by name.
 
     Args:
         text: as in `muzero.evaluation.entrants`.
         simulations: of a run whose name gives none.
         device: of a run's network.
+        trust: whether a run may execute code, as in `Agent.load`.
+        game: the game that is given on the command line, which is consent to the code of this one game.
 
     Raises:
-        ConfigError: if there is no such player; names the nearest.
+        ConfigError: if there is no such player, with the nearest; or a run would execute code without consent.
         CheckpointError: if the folder is no run, or its checkpoint cannot be read.
         PlayerError: if a player cannot be had here.
     """
@@ -72,7 +76,7 @@ def enter(text: str, simulations: int | None = None, device: str = "cpu") -> Ent
         hint = "" if known else registry.hint_of(text)
         raise ConfigError([f"{printable(text)}: no such player and no such folder{hint}"])
     count = simulations if name.simulations is None else name.simulations
-    agent = Agent.load(name.folder, count, device, name.step)
+    agent = Agent.load(name.folder, count, device, name.step, trust, game)
     return Entrant(text, agent.player, agent)
 
 

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from muzero.config import Config
+from collections.abc import Collection
+from pathlib import Path
+
+from muzero.config import Config, ConfigError
 from muzero.config.schema import written
 from muzero.util.text import printable
 
 ENGINES = ("gtp", "uci")  # protocols of players that are commands
 LONGEST = 1000  # characters of a sentence
+GAME = ("run.game",)
+ALL = (*GAME, "run.opponent", "actors.address", "actors.insecure")
 
 
-def dangers(config: Config) -> list[str]:
+def dangers(config: Config, keys: Collection[str] = ALL) -> list[str]:
     """The settings that execute something on this machine or send it elsewhere, a sentence for each; empty if none do.
 
     Each sentence names the setting, its value, where the value was set, and what it does.
+
+    Args:
+        config: may be of anybody; nothing in it is followed.
+        keys: the settings to look at, as "table.key".
     """
     run, actors = config.table("run"), config.table("actors")
     found = []
     kind, _, name = run["game"].partition("/")
+    kinds = (kind, config.kind("game"))  # the name is read by the kind of the table [game]
     module, colon, attribute = name.partition(":")
-    if kind == "python":
+    if "python" in kinds:
         found.append(("run", "game", f"imports the module {module!r} and calls {attribute!r}"))
-    elif kind == "gym" and colon:
+    elif "gym" in kinds and colon:
         found.append(("run", "game", f"imports the module {module!r}"))
+    elif "gym" in kinds and name.startswith("GymV"):  # gymnasium's doors to environments of older versions
+        found.append(("run", "game", "makes an environment of another library"))
     protocol, colon, command = run["opponent"].partition(":")
     if protocol in ENGINES and colon:
         found.append(("run", "opponent", f"starts the command {command.strip()!r}"))
@@ -32,7 +44,23 @@ def dangers(config: Config) -> list[str]:
         )
     if actors["insecure"]:
         found.append(("actors", "insecure", "accepts a Ray cluster that asks for no token"))
-    return [_sentence(config, *danger) for danger in found]
+    return [_sentence(config, *danger) for danger in found if f"{danger[0]}.{danger[1]}" in keys]
+
+
+def require_trust(config: Config, folder: Path, remedy: str, keys: Collection[str] = ALL) -> None:
+    """Refuse to follow the configuration of a run that may be somebody else's.
+
+    Args:
+        config: of the run.
+        folder: of the run, for the message.
+        remedy: what the user can do who trusts the run.
+        keys: the settings that would be followed and that the user did not give.
+
+    Raises:
+        ConfigError: naming every setting that would execute something.
+    """
+    if found := dangers(config, keys):
+        raise ConfigError([f"{folder} would run code: only if you trust its author, {remedy}", *found])
 
 
 def _sentence(config: Config, table: str, key: str, effect: str) -> str:

@@ -46,12 +46,12 @@ def evaluate_command(arguments: Sequence[str] | None = None) -> int:
     from muzero.evaluation.entrants import enter, stage
 
     names = rows(options)
-    entrants = [enter(name, options.simulations, options.device) for name, _ in names]
+    entrants = [enter(name, options.simulations, options.device, options.trust, options.game) for name, _ in names]
     try:
         if options.positions is not None:
             return positions.examine(options, names, entrants)
         met = [] if options.against in (None, "none") else [options.against]
-        opponents = [enter(name, options.simulations, options.device) for name in met]
+        opponents = [enter(name, options.simulations, options.device, options.trust, options.game) for name in met]
         for opponent in opponents:
             opponent.player.close()  # those who play are entered where they play
         config = stage([*entrants, *opponents], options.game)

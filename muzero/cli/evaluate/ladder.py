@@ -50,7 +50,7 @@ def ladder_command(arguments: Sequence[str]) -> int:
         raise ConfigError([f"a ladder needs two players at least, and this is one: {', '.join(names)}"])
     if "human" in names:
         raise ConfigError(["a ladder has too many games for a human; play with --against human"])
-    entrants = [enter(name, options.simulations, options.device) for name in names]
+    entrants = [enter(name, options.simulations, options.device, options.trust, options.game) for name in names]
     config = stage(entrants, options.game)
     titles = [entrant.player.title for entrant in entrants]
     for entrant in entrants:

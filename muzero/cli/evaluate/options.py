@@ -18,7 +18,8 @@ muzero-eval ladder PLAYER... rates a whole pool; muzero-eval ladder --help says 
 
 def add_match_options(parser: Parser) -> None:
     """What single matches and ladders share."""
-    parser.add_argument("--game", help="where no player is a run: board/connect_four, ...")
+    parser.add_argument("--game", help="board/connect_four, ...: needed where no player is a run")
+    parser.add_argument("--trust", action="store_true", help="let runs execute code: games that are your own classes")
     parser.add_argument("--simulations", type=count, metavar="N", help="of runs that name none (default: as trained)")
     parser.add_argument("--openings", type=plies, metavar="2-4", help="random moves that games begin with, as pairs")
     parser.add_argument("--batch", type=whole, default=100, metavar="N", help="games side by side (default 100)")
