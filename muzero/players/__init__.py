@@ -1,1 +1,1 @@
-"""Who plays: one file per kind of player; `muzero/build.py` knows them by name."""
+"""The kinds of players, one file for each; `registry` finds them by name."""

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from muzero.interfaces import PlayerError
 from muzero.util.text import printable
@@ -142,6 +142,15 @@ class Engine:
         return PlayerError(
             f"{printable(self.command)!r} {what}" + (f"; it said: {printable(last, 200)}" if last else "")
         )
+
+    @contextlib.contextmanager
+    def closed_on_error(self) -> Iterator[None]:
+        """Close the engine if what is done with it raises."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """End the process: ask it to, then kill it with its children."""

@@ -16,25 +16,34 @@ CLEANUP = "kgs-genmove_cleanup"
 
 
 class GtpPlayer:
-    """An engine.  It is told the whole game before every move, so that its moves depend on the position alone.
+    """An engine for Go.  Before every move it gets the whole game, so that its moves depend on the position alone.
 
-    OpenSpiel counts every stone on the board as alive when both have passed (Tromp-Taylor rules).  An engine that would
-    pass is therefore asked for a move that takes dead stones off, where it knows that command, and passes after these.
+    OpenSpiel counts every stone on the board as alive when both players have passed (Tromp-Taylor rules).  An engine
+    that would pass is therefore asked for a move that captures dead stones, if it has that command, before it passes.
     """
 
     def __init__(self, argument: str) -> None:
-        """argument: the engine's command, and commands of GTP for every game: "gnugo --mode gtp --level 1; komi 5.5".
+        """Start the engine.
+
+        Args:
+            argument: the engine's command, and GTP commands for every game: "gnugo --mode gtp --level 1; komi 5.5".
 
         Raises:
             PlayerError: if it cannot be started, or does not speak GTP.
         """
         command, self._settings = parts(argument)
         self._engine = Engine(command)
-        name, version, known = self._ask(["name", "version", "list_commands"])
+        with self._engine.closed_on_error():
+            name, version, known = self._ask(["name", "version", "list_commands"])
         self.title = f"{name} {version}".strip()
         self._known = set(known.split())
 
     def act(self, positions: Positions) -> Moves:
+        """Ask the engine for a move in each position, one after the other.
+
+        Raises:
+            PlayerError: if the game is not Go, or the engine fails or plays a move that is not legal.
+        """
         if positions.rules is None or any(rules.game != "go" for rules in positions.rules):
             raise PlayerError(f"gtp:{printable(self._engine.command)} plays board/go(...) only")
         rows = zip(positions.rules, positions.seed, strict=True)
@@ -61,7 +70,7 @@ class GtpPlayer:
         return legal[answer.lower()]
 
     def _ask(self, commands: Sequence[str]) -> list[str]:
-        """Send several commands at once; their answers.
+        """Send several commands at once and return their answers.
 
         Raises:
             PlayerError: naming the first command that failed.
@@ -70,12 +79,16 @@ class GtpPlayer:
         answers = [self._answer() for _ in commands]
         for command, answer in zip(commands, answers, strict=True):
             if not answer.startswith("="):
-                told = ", ".join(each for each in commands if each.startswith(("boardsize", "play")))
-                raise self._engine.error(f"refuses {command!r}: {printable(answer, 200)}; it was told {told}")
+                sent = ", ".join(each for each in commands if each.startswith(("boardsize", "play")))
+                raise self._engine.error(f"refuses {command!r}: {printable(answer, 200)}; commands sent: {sent}")
         return [answer[1:].strip() for answer in answers]
 
     def _answer(self) -> str:
-        """One answer: it begins with "=" or "?" and ends with an empty line.  Lines before it are chatter."""
+        """Read one answer, which begins with "=" or "?" and ends with an empty line.
+
+        Raises:
+            PlayerError: if the engine writes something else first.
+        """
         lines: list[str] = []
         while not lines or lines[-1]:
             line = self._engine.line().strip()
@@ -86,7 +99,7 @@ class GtpPlayer:
         return "\n".join(lines).strip()
 
     def close(self) -> None:
-        """End the engine."""
+        """End the engine's process."""
         self._engine.close()
 
 

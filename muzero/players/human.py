@@ -42,4 +42,4 @@ class HumanPlayer:
             print(f"{text!r} is no legal move" + (f"; did you mean {close[0]}?" if close else ""))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there are no resources to release."""

@@ -1,4 +1,4 @@
-"""Perfect play by searching to the end."""
+"""Perfect play by a search to the end of the game."""
 
 from muzero.interfaces import PlayerError, Rules
 from muzero.players.perfect import PerfectPlayer
@@ -12,7 +12,7 @@ class MinimaxPlayer(PerfectPlayer):
     title = "minimax"
 
     def __init__(self, largest: int = 1_000_000) -> None:
-        """largest: positions to solve before giving up."""
+        """largest: number of positions after which a game counts as too large."""
         self.largest = largest
         self.solved: dict[str, float] = {}
 
@@ -20,7 +20,7 @@ class MinimaxPlayer(PerfectPlayer):
         return {action: sign(rules) * self.value(rules.child(action)) for action in rules.legal()}
 
     def value(self, rules: Rules) -> float:
-        """Outcome for player 0 if both play perfectly.
+        """The return of player 0 if both players play perfectly.
 
         Raises:
             PlayerError: if the game is too large.

@@ -1,4 +1,4 @@
-"""Players that know the outcome of every move, and the scores of moves that positions are held against."""
+"""Players that know the score of every move; evaluation compares other players' moves with these scores."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from muzero.interfaces import Moves, PlayerError, Positions, Rules
 
 
 class PerfectPlayer(ABC):
-    """Plays uniformly among the moves with the best score."""
+    """Plays uniformly at random among the moves with the best score."""
 
     title: str
 
     def act(self, positions: Positions) -> Moves:
+        """Choose a best move in each position; the value is the outcome of perfect play: 1, 0 or -1.
+
+        Raises:
+            PlayerError: if the game has no rules to consult, or cannot be solved here.
+        """
         if positions.rules is None:
             raise PlayerError(
                 f"{self.title} plays games whose rules it can consult: board/..., or your own with clone()"
@@ -27,16 +32,16 @@ class PerfectPlayer(ABC):
 
     @abstractmethod
     def scores(self, rules: Rules) -> dict[int, float]:
-        """Every legal action's score: above 0 the mover wins, 0 is a draw, below 0 it loses; the best is the largest.
+        """The score of every legal action: above 0 the mover wins, at 0 it draws, below 0 it loses; higher is better.
 
         Raises:
             PlayerError: if the game cannot be solved here.
         """
 
-    def close(self) -> None:  # noqa: B027 (most hold nothing)
-        """Release what the player holds."""
+    def close(self) -> None:  # noqa: B027 (these players hold no resources)
+        """Do nothing: there are no resources to release."""
 
 
 def outcome(score: float) -> float:
-    """1, 0 or -1: win, draw or loss."""
+    """Reduce a score to 1 for a win, 0 for a draw and -1 for a loss."""
     return float(np.sign(score))

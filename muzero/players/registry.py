@@ -1,4 +1,4 @@
-"""The kinds of players, by the names that a person gives."""
+"""The kinds of players, by the names that users give them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PLAYERS_OF = {"mcts": RolloutsPlayer, "gtp": GtpPlayer, "uci": UciPlayer}  # wri
 
 
 def player(name: str) -> Player:
-    """A player by name: "random", "mcts:100", "gtp:gnugo --mode gtp".
+    """Construct a player by name: "random", "mcts:100", "gtp:gnugo --mode gtp".
 
     Raises:
-        ConfigError: naming the nearest known one.
-        PlayerError: if it cannot be had here.
+        ConfigError: if there is no such player; names the nearest one.
+        PlayerError: if it is not installed or cannot be started.
     """
     kind, colon, argument = name.partition(":")
     if kind in PLAYERS_OF and argument.strip():
@@ -35,7 +35,7 @@ def player(name: str) -> Player:
 
 
 def oracle(game: str) -> PerfectPlayer:
-    """Who knows the score of every move in a board game.
+    """The player that knows the score of every move in a board game.
 
     Raises:
         PlayerError: if the solver of the game is not installed.
@@ -44,13 +44,13 @@ def oracle(game: str) -> PerfectPlayer:
 
 
 def is_player(name: str) -> bool:
-    """Whether a name is meant to be that of a player rather than of a folder."""
+    """Whether a name means a kind of player here, and not the folder of a run."""
     kind, colon, _ = name.partition(":")
     return (kind in PLAYERS_OF and bool(colon)) or name in PLAYERS
 
 
 def hint_of(name: str) -> str:
-    """What was probably meant, and what there is."""
+    """A hint for a name that is not known: the nearest player, or all of them."""
     kind = name.partition(":")[0]
     close = nearest(kind, [*PLAYERS, *PLAYERS_OF])
     known = [*PLAYERS, "mcts:ROLLOUTS", "gtp:COMMAND", "uci:COMMAND"]

@@ -1,4 +1,4 @@
-"""OpenSpiel's tree search with the true rules and random rollouts: the baseline of every board game."""
+"""OpenSpiel's tree search with the true rules and random rollouts: a baseline for every board game."""
 
 import math
 
@@ -9,20 +9,32 @@ from muzero.interfaces import Moves, PlayerError, Positions, Rules
 from muzero.util.extras import need
 
 EXPLORATION = math.sqrt(2)  # of UCT (Kocsis and Szepesvári 2006)
-MEMORY = 1000  # MB
+MEMORY = 1000  # MB that a search may use
 
 
 class RolloutsPlayer:
-    """OpenSpiel's MCTS bot, in C++: UCT with N rollouts a move and proven wins and losses (Winands et al. 2008)."""
+    """OpenSpiel's MCTS bot: UCT with N rollouts per move, and proven wins and losses (Winands et al. 2008)."""
 
     def __init__(self, argument: str) -> None:
-        """argument: the number of rollouts."""
+        """Check the number of rollouts.
+
+        Args:
+            argument: the number of rollouts per move, as text.
+
+        Raises:
+            PlayerError: if it is not a number from 1 to 10,000,000.
+        """
         if not argument.isdecimal() or not 1 <= int(argument) <= 10_000_000:
             raise PlayerError(f"mcts:{argument}: expected a number of rollouts from 1 to 10000000, such as mcts:100")
         self.rollouts = int(argument)
         self.title = f"mcts:{self.rollouts}, by OpenSpiel"
 
     def act(self, positions: Positions) -> Moves:
+        """Search each position with its own seed; the value is the mean result of the chosen move's rollouts.
+
+        Raises:
+            PlayerError: if the game is not one of OpenSpiel's.
+        """
         rows = zip(positions.rules or [None] * len(positions.seed), positions.seed, strict=True)
         moves = [self._search(rules, int(seed)) for rules, seed in rows]
         return Moves(np.array([m[0] for m in moves], np.int64), np.array([m[1] for m in moves], np.float32))
@@ -41,4 +53,4 @@ class RolloutsPlayer:
         return best.action, best.total_reward / max(best.explore_count, 1)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there are no resources to release."""

@@ -1,4 +1,4 @@
-"""Perfect play in Connect Four by bitbully, which has every position solved in milliseconds."""
+"""Perfect play in Connect Four by the solver bitbully, which takes milliseconds for a position."""
 
 from muzero.interfaces import PlayerError, Rules
 from muzero.players.perfect import PerfectPlayer
@@ -8,14 +8,15 @@ SIZE = {"rows": 6, "columns": 7, "x_in_row": 4}
 
 
 class SolverPlayer(PerfectPlayer):
-    """Plays Connect Four perfectly: wins as soon, and loses as late, as can be."""
+    """Plays Connect Four perfectly: wins as early and loses as late as possible."""
 
     title = "solver, by bitbully"
 
     def __init__(self) -> None:
-        """
+        """Load the solver.
+
         Raises:
-            PlayerError: naming the extra that brings the solver.
+            PlayerError: if it is not installed; names the extra that installs it.
         """
         try:
             import bitbully

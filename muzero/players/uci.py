@@ -22,10 +22,13 @@ def _seconds(go: str) -> float:
 
 
 class UciPlayer:
-    """An engine.  It forgets everything before every move, so that its moves depend on the position alone."""
+    """An engine for chess.  It forgets all games before every move, so that its moves depend on the position alone."""
 
     def __init__(self, argument: str) -> None:
-        """argument: the engine's command, and commands of UCI: "stockfish; go depth 4; setoption name Hash value 64".
+        """Start the engine.
+
+        Args:
+            argument: the engine's command, and UCI commands: "stockfish; go depth 4; setoption name Hash value 64".
 
         Raises:
             PlayerError: if it cannot be started, or does not speak UCI.
@@ -36,15 +39,25 @@ class UciPlayer:
             raise PlayerError(f"uci:{printable(argument)}: '{self._go}' has no end; give nodes, depth or movetime")
         self._engine = Engine(command)
         self._engine.patience += _seconds(self._go)
+        with self._engine.closed_on_error():
+            self.title = self._greet([each for each in more if each.split()[0] != "go"]) or command
+
+    def _greet(self, options: list[str]) -> str | None:
+        """Exchange the first commands and set options; returns the engine's name."""
         self._engine.send(["uci"])
         greeting = self._until("uciok")
-        self.title = next((line[8:].strip() for line in greeting if line.startswith("id name")), command)
-        self._engine.send([*(each for each in more if each.split()[0] != "go"), "isready"])
+        self._engine.send([*options, "isready"])
         for line in self._until("readyok"):
             if line.lower().startswith(("no such option", "unknown", "error")):
                 raise self._engine.error(f"answers {printable(line)!r}")
+        return next((line[8:].strip() for line in greeting if line.startswith("id name")), None)
 
     def act(self, positions: Positions) -> Moves:
+        """Ask the engine for a move in each position, one after the other.
+
+        Raises:
+            PlayerError: if the game is not chess, or the engine fails or plays a move that is not legal.
+        """
         actions = [self._choose(rules) for rules in positions.rules or [None] * len(positions.legal)]
         return Moves(np.array(actions, np.int64), np.full(len(actions), np.nan, np.float32))
 
@@ -59,16 +72,16 @@ class UciPlayer:
         self._engine.send([position, self._go])
         answer = self._until("bestmove")[-1].split()
         if len(answer) < 2 or answer[1] not in legal:
-            raise self._engine.error(f"says {printable(' '.join(answer))!r}, which is no legal move after {moves}")
+            raise self._engine.error(f"says {printable(' '.join(answer))!r}, which is not a legal move after {moves}")
         return legal[answer[1]]
 
     def _until(self, word: str) -> list[str]:
-        """All lines to the one that begins with a word."""
+        """Read lines up to the one that begins with a word, and return them."""
         lines = [self._engine.line()]
         while lines[-1].split()[:1] != [word]:
             lines.append(self._engine.line())
         return lines
 
     def close(self) -> None:
-        """End the engine."""
+        """End the engine's process."""
         self._engine.close()

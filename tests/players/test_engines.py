@@ -134,9 +134,25 @@ def test_a_board_that_the_engine_does_not_know_is_an_error(engine):
         engine("plain").act(positions("go(board_size=13)", []))
 
 
-def test_a_program_that_speaks_no_gtp_is_an_error():
-    with pytest.raises(PlayerError, match="does not speak GTP: it says 'Welcome to a program"):
-        GtpPlayer(command("chatter"))
+@pytest.mark.parametrize(
+    ("kind", "argument", "message"),
+    [
+        (GtpPlayer, command("chatter"), "does not speak GTP: it says 'Welcome to a program"),
+        (UciPlayer, command("uci", "plain") + "; setoption name Skill value 3", "No such option: Skill"),
+    ],
+)
+def test_an_engine_that_is_refused_at_its_start_is_ended_at_once(monkeypatch, kind, argument, message):
+    started = []
+
+    class Recorded(Engine):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            started.append(self)
+
+    monkeypatch.setattr(f"{kind.__module__}.Engine", Recorded)
+    with pytest.raises(PlayerError, match=message):
+        kind(argument)
+    assert started[0]._process.returncode is not None
 
 
 @pytest.mark.parametrize("words", ["", "/nowhere/engine --gtp", "unclosed 'quote"])
@@ -166,11 +182,9 @@ def test_a_chess_engine_is_told_the_position_and_its_move_is_played(engine):
     assert load("chess").new_initial_state().action_to_string(action) == "e4"
 
 
-def test_a_chess_engine_that_cheats_or_lacks_an_option_is_an_error(engine):
-    with pytest.raises(PlayerError, match=r"says 'bestmove e2e5', which is no legal move"):
+def test_a_chess_engine_that_cheats_or_would_never_end_is_an_error(engine):
+    with pytest.raises(PlayerError, match=r"says 'bestmove e2e5', which is not a legal move"):
         engine("cheats", kind=UciPlayer).act(positions("chess", []))
-    with pytest.raises(PlayerError, match="No such option: Skill"):
-        engine("plain", "; setoption name Skill value 3", kind=UciPlayer)
     with pytest.raises(PlayerError, match="has no end"):
         UciPlayer("stockfish; go infinite")
 
