@@ -8,7 +8,7 @@ import operator
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
 
@@ -32,8 +32,8 @@ FORMS = {
 class PythonGames(BatchedGames):
     """B games of the user's class; name: "module:Class", the module in the current directory or installed.
 
-    The class, or a function that makes an instance, is called once per game, with `kwargs`.  It has the form of a
-    gymnasium environment (which may say in info["action_mask"] which actions are legal) or that of `TurnGame`.
+    The class, or a function that is annotated to return it, is called once per game, with `kwargs`.  It has the form
+    of a gymnasium environment (which may say in info["action_mask"] which actions are legal) or that of `TurnGame`.
     """
 
     def __init__(
@@ -114,9 +114,20 @@ def _find(name: str) -> Callable[..., Any]:
         classes = [word for word, value in vars(module).items() if isinstance(value, type)]
         raise unknown("python", name, [f"{module_name}:{word}" for word in classes])
     found = vars(module)[member]
-    if not callable(found):
-        raise UnknownGame(f"{game} cannot be played: it is not a class, but {shown(found)}")
+    if not _makes_games(found):
+        expected = "a class with the methods reset and step, nor a function that is annotated to return one"
+        raise UnknownGame(f"{game} cannot be played: {shown(found)} is not {expected}")
     return found
+
+
+def _makes_games(found: Any) -> bool:
+    """Whether it can be called to get a game: what does not say so (os:abort) is never called."""
+    if not isinstance(found, type):
+        try:
+            found = get_type_hints(found).get("return")
+        except Exception:  # not a function, or its annotations name what does not exist
+            return False
+    return isinstance(found, type) and all(callable(getattr(found, name, None)) for name in ("reset", "step"))
 
 
 def _check_arguments(made: Callable[..., Any], kwargs: Arguments, game: str) -> None:

@@ -218,7 +218,7 @@ def test_arguments_that_do_not_fit_are_named_with_the_remedy(play, kwargs, messa
         ("sub/envs:X", "did you mean python/sub.envs:X?"),
         (".envs:X", "expected python/<module>:<Class>"),
         (":X", "expected python/<module>:<Class>"),
-        ("sys:path", "not a class, but"),
+        ("sys:path", "is not a class with the methods reset and step"),
     ],
 )
 def test_a_name_that_is_not_a_class_says_what_to_write(name, message):
