@@ -16,6 +16,7 @@ from muzero.planners.tree import TreePlanner
 from muzero.players.planning import PlanningPlayer
 from muzero.runs import checkpoint
 from muzero.runs.checkpoint import Checkpoint, CheckpointError
+from muzero.runs.folder import RunFolder, run_of
 from muzero.runs.trust import GAME, require_trust
 from muzero.search import Result
 
@@ -50,12 +51,10 @@ class Agent:
             CheckpointError: if there is no such checkpoint, or it does not fit the run's game and model.
             ConfigError: if the run would execute code without consent, or is a run of another game.
         """
-        folder = Path(run)
-        if folder.parent.name == "checkpoints":
-            folder = folder.parent.parent
-        if not (folder / "config.toml").is_file():
+        folder = run_of(Path(run))
+        if not RunFolder(folder).exists:
             raise CheckpointError(f"{folder} is not a run: it has no config.toml")
-        config = merge([read_layer(folder / "config.toml")], build.SCHEMA)
+        config = merge([read_layer(RunFolder(folder).config)], build.SCHEMA)
         check_consent(config, folder, trust, game)
         found = _checkpoint(Path(run), folder, step)
         games = build.games(config, 1, training=False)
@@ -138,4 +137,4 @@ def _checkpoint(run: Path, folder: Path, step: int | str | None) -> Checkpoint:
         return checkpoint.verify(checkpoint.named(folder, str(step)))
     if run != folder:
         return checkpoint.verify(run)
-    return checkpoint.latest(folder / "checkpoints")[0]
+    return checkpoint.latest(RunFolder(folder).checkpoints)[0]

@@ -129,14 +129,14 @@ def begun(options: argparse.Namespace) -> tuple[Config, Path, None]:
     """Configuration and folder of a new run."""
     from muzero import build
     from muzero.cli.tables import terminal
-    from muzero.runs.folder import run_folder
+    from muzero.runs.folder import RunFolder, run_folder
 
     config = build.configure(options.game, command_line(options))
     game, seed = (config.table("run")[key] for key in ("game", "seed"))
     if game != options.game:
         say(terminal(), f"{options.game} is {game}, its newest version")
     folder = options.run or run_folder(game, seed, time.localtime())
-    if (folder / "config.toml").exists():
+    if RunFolder(folder).exists:
         raise ConfigError([exists(folder)])
     return config, folder, None
 
@@ -181,9 +181,11 @@ def run_of(options: argparse.Namespace) -> Path:
 
 def settings_of(folder: Path) -> Layer:
     """The settings that a run's folder holds."""
-    if not (folder / "config.toml").is_file():
+    from muzero.runs.folder import RunFolder
+
+    if not RunFolder(folder).exists:
         raise ConfigError([f"--resume {folder}: not a run, it has no config.toml"])
-    return read_layer(folder / "config.toml")
+    return read_layer(RunFolder(folder).config)
 
 
 def learn(config: Config, folder: Path, changed: list[str] | None) -> int:
@@ -191,13 +193,13 @@ def learn(config: Config, folder: Path, changed: list[str] | None) -> int:
 
     changed: the settings that --override changes of a resumed run; None: a new run.
     """
-    from muzero.runs.folder import owned
+    from muzero.runs.folder import RunFolder, owned
     from muzero.training.loop import Training
 
     training = Training(config, folder)  # first: where the configuration does not work, nothing is left behind
     try:
         with owned(folder):
-            if changed is None and (folder / "config.toml").exists():
+            if changed is None and RunFolder(folder).exists:
                 raise ConfigError([exists(folder)])
             training.open()
             return train(training, changed)
@@ -243,7 +245,7 @@ def train(training: Training, changed: list[str] | None) -> int:
 
 def announce(training: Training, changed: list[str] | None, console: Console) -> None:
     """Restore a run that is resumed, note in its folder what begins, and say so."""
-    from muzero.runs.folder import note, record
+    from muzero.runs.folder import RunFolder, note, record
     from muzero.util.files import replace
 
     folder = training.folder
@@ -255,7 +257,7 @@ def announce(training: Training, changed: list[str] | None, console: Console) ->
     say(console, f"{training.spec.name}: {where}")
     for text in training.spec.notes:
         say(console, text)
-    replace(folder / "config.toml", training.config.to_toml())
+    replace(RunFolder(folder).config, training.config.to_toml())
     record(folder, training.replay.steps)
     if training.replay.steps == 0:
         training.save(wait=True)
@@ -263,8 +265,11 @@ def announce(training: Training, changed: list[str] | None, console: Console) ->
 
 def restore(training: Training, console: Console) -> None:
     """Load the newest checkpoint; a run that was killed before its first one begins from scratch."""
+    from muzero.runs import checkpoint
+    from muzero.runs.folder import RunFolder
+
     shown = escaped(str(training.folder))
-    if not any((training.folder / "checkpoints").glob("step-*")) and training.experience.empty:
+    if not checkpoint.listed(RunFolder(training.folder).checkpoints) and training.experience.empty:
         say(console, f"{shown} was stopped before anything was saved: it begins from scratch")
         return
     for warning in training.restore():

@@ -22,6 +22,7 @@ def tree_command(arguments: Sequence[str] | None = None) -> int:
     from muzero.cli.tables import terminal
     from muzero.cli.tree_view import describe, show
     from muzero.play.position import Position, TreeNames
+    from muzero.runs.folder import RunFolder
     from muzero.search import to_dot, to_html
 
     agent = Agent.load(options.run, options.simulations, "cpu", options.checkpoint, options.trust, options.game)
@@ -32,7 +33,7 @@ def tree_command(arguments: Sequence[str] | None = None) -> int:
     facts = describe(agent, position, result, names)
     show(terminal(), facts, result, names, options.depth)
     games.close()
-    page = options.html or agent.folder / "tree.html"
+    page = options.html or RunFolder(agent.folder).tree
     chosen, title = int(result.action[0]), f"Search tree of {agent.spec.name}"
     page.write_text(to_html(result.tree, 0, names, chosen, title=title, facts=facts), encoding="utf-8")
     print(f"wrote the search tree to {shell_word(page)}")

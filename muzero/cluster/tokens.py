@@ -25,7 +25,7 @@ class Unreachable(ConfigError):
 def write_token(path: Path) -> Path:
     """Write a new token that only its owner can read.  Returns the path."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "w") as file:
+    with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(secrets.token_hex(32))
     return path
 

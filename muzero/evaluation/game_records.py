@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from muzero.interfaces import Rules
 from muzero.play.match import Outcome
+from muzero.runs import json_lines
 
 HISTORIES = "histories.jsonl"
 
@@ -36,7 +36,7 @@ class GameRecords:
             outcomes: of the games.
         """
         rows = [(each, (player, opponent) if each.seat == 0 else (opponent, player)) for each in outcomes]
-        self._append(HISTORIES, [json.dumps(history(self.game, each, players)) + "\n" for each, players in rows])
+        json_lines.append(self.folder / HISTORIES, [history(self.game, each, players) for each, players in rows])
         if self.start is not None and self.start.game in FORMATS:
             suffix, written = FORMATS[self.start.game]
             self._append(f"games.{suffix}", [written(self.start, each, players) + "\n\n" for each, players in rows])

@@ -19,6 +19,8 @@ from muzero.play.match import Openings, Outcome
 from muzero.players import registry
 from muzero.players.planning import PlanningPlayer
 from muzero.players.uniform import RandomPlayer
+from muzero.runs.folder import RunFolder
+from muzero.util.files import replace
 
 BATCH = 100  # games side by side
 SMALL = 20  # steps; in games that are never longer, a random opening would decide too much
@@ -124,4 +126,4 @@ def check_opponent(config: Config) -> None:
 def write_results(folder: Path, results: dict[str, Summary], two_player: bool) -> None:
     """Write the last evaluation to evaluation.json in the run's folder."""
     report = {name: summary.report(two_player) for name, summary in results.items()}
-    (folder / "evaluation.json").write_text(json.dumps(report, indent=1))
+    replace(RunFolder(folder).evaluation, json.dumps(report, indent=1))

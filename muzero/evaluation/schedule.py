@@ -10,6 +10,7 @@ from muzero.evaluation.intervals import Summary
 from muzero.runs import checkpoint, evaluations
 from muzero.runs.evaluations import Evaluation
 from muzero.runs.fields import whole
+from muzero.runs.folder import RunFolder
 
 
 class EvaluationSchedule:
@@ -68,6 +69,6 @@ class EvaluationSchedule:
 
     def wanted(self) -> list[int]:
         """Steps of checkpoints that must stay: the best one, and the one that is being evaluated."""
-        steps = [checkpoint.step_of(path) for path in checkpoint.listed(self.folder / "checkpoints")]
+        steps = [checkpoint.step_of(path) for path in checkpoint.listed(RunFolder(self.folder).checkpoints)]
         best = evaluations.best(evaluations.read(self.folder), steps)
         return [step for step in (best, self.pending and self.pending[0]) if step is not None]

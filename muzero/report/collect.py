@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from muzero.config.layers import ConfigError, read_layer
-from muzero.runs import checkpoint, evaluations
+from muzero.runs import checkpoint, evaluations, json_lines
 from muzero.runs.evaluations import Evaluation
+from muzero.runs.folder import RunFolder
+from muzero.util.files import read_regular
 
-COMMANDS = "commands.jsonl"
-RESULTS = "results"
 MOST = 64 << 20  # bytes of a file of results
 
 
@@ -29,7 +29,7 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """Table -> key -> value."""
-        with (self.folder / "config.toml").open("rb") as file:
+        with RunFolder(self.folder).config.open("rb") as file:
             return tomllib.load(file)
 
     @property
@@ -46,7 +46,7 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """Rows in the order of steps.  Where a run went back to a checkpoint, what it did before is left out."""
         rows: list[dict[str, Any]] = []
-        for row in lines(self.folder / "metrics.jsonl"):
+        for row in json_lines.read(RunFolder(self.folder).metrics):
             if isinstance(row.get("steps"), int):
                 while rows and rows[-1]["steps"] > row["steps"]:
                     rows.pop()
@@ -61,24 +61,24 @@ class Run:
     @property
     def best(self) -> int | None:
         """The best checkpoint that is there, by the lower end of its interval."""
-        steps = [checkpoint.step_of(path) for path in checkpoint.listed(self.folder / "checkpoints")]
+        steps = [checkpoint.step_of(path) for path in checkpoint.listed(RunFolder(self.folder).checkpoints)]
         return evaluations.best(self.evaluations, steps)
 
     @cached_property
     def final(self) -> dict[str, dict[str, Any]]:
         """What `muzero-train` played at the end: name -> figures."""
-        found = document(self.folder / "evaluation.json")
+        found = document(RunFolder(self.folder).evaluation)
         return {name: row for name, row in found.items() if isinstance(row, dict)}
 
     @cached_property
     def commands(self) -> list[dict[str, Any]]:
         """How it was begun and resumed, and where."""
-        return lines(self.folder / COMMANDS)
+        return json_lines.read(RunFolder(self.folder).commands)
 
     @cached_property
     def results(self) -> dict[str, dict[str, Any]]:
         """What `muzero-eval --json` left in its folder of results: file -> figures."""
-        found = {path.name: document(path) for path in sorted((self.folder / RESULTS).glob("*.json"))}
+        found = {path.name: document(path) for path in sorted(RunFolder(self.folder).results.glob("*.json"))}
         return {name: figures for name, figures in found.items() if figures}
 
     def last(self, key: str) -> Any:
@@ -93,9 +93,9 @@ def collect(folders: Sequence[Path]) -> list[Run]:
         ConfigError: if one is no run.
     """
     for folder in folders:
-        if not (folder / "config.toml").is_file():
-            raise ConfigError([f"{folder} is no run: it has no config.toml"])
-        read_layer(folder / "config.toml")  # says what is wrong with it, and where
+        if not RunFolder(folder).exists:
+            raise ConfigError([f"{folder} is not a run: it has no config.toml"])
+        read_layer(RunFolder(folder).config)  # says what is wrong with it, and where
     names = [folder.resolve().name for folder in folders]
     labels = names if len(set(names)) == len(names) else [str(folder) for folder in folders]
     return [Run(folder, label) for folder, label in zip(folders, labels, strict=True)]
@@ -121,29 +121,10 @@ def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
     return {key: row for key, row in values.items() if any(value != row[0] for value in row)}
 
 
-def lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a file of JSON lines, without lines that are none."""
-    found = []
-    try:
-        text = path.read_text("utf-8", "replace")
-    except OSError:
-        return []
-    for line in text.splitlines():
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(row, dict):
-            found.append(row)
-    return found
-
-
 def document(path: Path) -> dict[str, Any]:
     """The object of a JSON file; empty where there is none."""
     try:
-        if path.stat().st_size > MOST:
-            return {}
-        found = json.loads(path.read_text("utf-8", "replace"))
+        found = json.loads(read_regular(path, MOST).decode("utf-8", "replace"))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from muzero.report.collect import Run, differences
+from muzero.runs.folder import RunFolder
 from muzero.util.provenance import provenance
 
 STYLE = """
@@ -235,5 +236,5 @@ def made_by(note: Mapping[str, Any]) -> str:
 
 def configuration(run: Run) -> str:
     """Every setting."""
-    text = (run.folder / "config.toml").read_text("utf-8", "replace")
+    text = RunFolder(run.folder).config.read_text("utf-8", "replace")
     return f"<details><summary>{escape(run.label)}</summary><pre>{escape(text)}</pre></details>"

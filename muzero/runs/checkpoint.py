@@ -21,9 +21,11 @@ from safetensors.numpy import load_file
 
 from muzero.interfaces import GameSpec
 from muzero.runs import evaluations
+from muzero.runs.folder import RunFolder
 
 FORMAT = 2
 MANIFEST = "MANIFEST.json"
+STATE = "state.json"
 NAME = re.compile(r"step-(\d{9,15})(?:\.(\d{1,6}))?")
 FILE = re.compile(r"[a-z][a-z_]{0,40}\.(json|safetensors)")
 MOST_TEXT = 64 << 20  # bytes of a JSON file
@@ -48,9 +50,9 @@ class Checkpoint:
 
     def state(self) -> dict[str, Any]:
         """The plain values."""
-        found = parse(self.path / "state.json")
+        found = parse(self.path / STATE)
         if not isinstance(found, dict):
-            raise CheckpointError(f"{self.path}/state.json holds no table")
+            raise CheckpointError(f"{self.path / STATE} holds no table")
         return found
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
@@ -135,7 +137,7 @@ def verify(path: Path) -> Checkpoint:
         complete = isinstance(manifest["step"], int) and math.isfinite(manifest.get("seconds", 0))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path / MANIFEST} is no manifest ({error!r})") from error
-    if not complete or "state.json" not in files:
+    if not complete or STATE not in files:
         raise CheckpointError(f"{path / MANIFEST} is no manifest: step, seconds or state.json is missing")
     for name, (size, expected) in files.items():
         file = path / name
@@ -174,7 +176,7 @@ def named(run: Path, name: str) -> Path:
     Raises:
         CheckpointError: if the run has no such checkpoint; it lists those that there are.
     """
-    paths = {path.name: path for path in listed(run / "checkpoints")}
+    paths = {path.name: path for path in listed(RunFolder(run).checkpoints)}
     there = ", ".join(paths) or "nothing"
     if name == "best":
         step = evaluations.best(evaluations.read(run), map(step_of, paths.values()))
@@ -183,7 +185,7 @@ def named(run: Path, name: str) -> Path:
         name = str(step)
     found = paths.get(f"step-{int(name):09d}" if name.isdecimal() else name)
     if found is None:
-        raise CheckpointError(f"{run / 'checkpoints'} holds no {name}, only {there}")
+        raise CheckpointError(f"{RunFolder(run).checkpoints} holds no {name}, only {there}")
     return found
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-FILE = "evaluations.jsonl"
+from muzero.runs import json_lines
+from muzero.runs.fields import brief, number, whole
+from muzero.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,19 @@ class Evaluation:
     high: float
     cost: float  # seconds that it took
 
+    def check(self) -> None:
+        """Refuse values of other types, and numbers that are not finite or out of range.
+
+        Raises:
+            ValueError: naming the field.
+        """
+        for name in ("step", "updates", "games"):
+            whole(name, getattr(self, name))
+        for name in ("seconds", "mean", "low", "high", "cost"):
+            number(name, getattr(self, name))
+        if not isinstance(self.name, str):
+            raise ValueError(f"name: expected a text, got {brief(self.name)}")
+
 
 def append(folder: Path, evaluation: Evaluation) -> None:
     """Add a line.
@@ -32,24 +45,19 @@ def append(folder: Path, evaluation: Evaluation) -> None:
     Raises:
         OSError: if that is impossible.
     """
-    with (folder / FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(evaluation)) + "\n")
+    json_lines.append(RunFolder(folder).evaluations, [asdict(evaluation)])
 
 
 def read(folder: Path) -> list[Evaluation]:
-    """All evaluations by step, without lines that are no such; where a step was evaluated again, the last counts."""
+    """All valid evaluations by step; where a step was evaluated again, the last one counts."""
     found: dict[tuple[int, str], Evaluation] = {}
-    try:
-        lines = (folder / FILE).read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return []
-    for line in lines:
+    for row in json_lines.read(RunFolder(folder).evaluations):
         try:
-            evaluation = Evaluation(**json.loads(line))
-            if math.isfinite(evaluation.low + evaluation.high + evaluation.mean + evaluation.seconds):
-                found[evaluation.step, evaluation.name] = evaluation
-        except (TypeError, ValueError, RecursionError):
+            evaluation = Evaluation(**row)
+            evaluation.check()
+        except (TypeError, ValueError):
             continue
+        found[evaluation.step, evaluation.name] = evaluation
     return sorted(found.values(), key=lambda each: each.step)
 
 

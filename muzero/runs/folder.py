@@ -1,33 +1,92 @@
-"""A run's folder: its name, its lock, and the notes of how it was begun, resumed and changed."""
+"""A run's folder: the names of its files, its lock, and the notes of how it was begun, resumed and changed."""
+
+from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 import re
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from muzero.config import ConfigError
-from muzero.util.files import sync
+from muzero.runs import json_lines
+from muzero.util.files import open_regular, sync
 from muzero.util.provenance import provenance
 
-DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no names of files on Windows
+CHECKPOINTS = "checkpoints"
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # not names of files on Windows
+
+
+class RunFolder:
+    """The files of a run, by what they are for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.toml"  # the complete configuration
+        self.lock = path / "lock"  # locked by the process that learns here, and naming it
+        self.checkpoints = path / CHECKPOINTS
+        self.replay = path / "replay"  # the log of experience
+        self.metrics = path / "metrics.jsonl"  # what progress shows, every few seconds
+        self.evaluations = path / "evaluations.jsonl"  # those during the run
+        self.evaluation = path / "evaluation.json"  # the one at the end
+        self.commands = path / "commands.jsonl"  # how the run was begun and resumed, and where
+        self.changes = path / "changes.jsonl"  # settings that --override changed
+        self.bad_batch = path / "bad-batch.npz"  # the batch at which learning was given up
+        self.tree = path / "tree.html"  # of muzero-tree
+        self.results = path / "results"  # where a report looks for files of `muzero-eval --json`
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run was begun here."""
+        return self.config.is_file()
+
+    def check(self) -> None:
+        """Refuse a folder in which a run would write elsewhere, or wait: because of links, pipes or devices.
+
+        Raises:
+            ConfigError: naming each of them.
+        """
+        files = (self.config, self.lock, self.metrics, self.evaluations, self.evaluation)
+        files += (self.commands, self.changes, self.bad_batch)
+        problems = [wrong_kind(path, stat.S_IFDIR, "folder") for path in (self.checkpoints, self.replay)]
+        problems += [wrong_kind(path, stat.S_IFREG, "regular file") for path in files]
+        if any(problems):
+            raise ConfigError(filter(None, problems))
+
+
+def wrong_kind(path: Path, expected: int, name: str) -> str | None:
+    """What is wrong with a path, if it exists and is not of the expected kind; a link is of no kind but its own."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(mode):
+        return f"{path} is a symbolic link, expected a {name}: replace it with what it points to"
+    return None if stat.S_IFMT(mode) == expected else f"{path} is not a {name}: remove or rename it"
+
+
+def run_of(path: Path) -> Path:
+    """The run's folder of a path that is one, or is one of its checkpoints."""
+    return path.parent.parent if path.parent.name == CHECKPOINTS else path
 
 
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Hold a run's folder, made if needed; the system lets go of it when the process ends, however it ends.
+    """Lock a run's folder, made if needed; the system unlocks it when the process ends, however it ends.
 
     Raises:
-        ConfigError: if another process holds it, or it cannot be written to.
+        ConfigError: if another process holds it, it cannot be written to, or its files are links or pipes.
     """
+    run = RunFolder(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        run.check()
+        handle = open_regular(run.lock, os.O_RDWR | os.O_CREAT)
         probe(folder)
     except OSError as error:
         raise ConfigError([f"{folder} cannot be written to ({error}); choose another with --run"]) from error
@@ -39,7 +98,7 @@ def owned(folder: Path) -> Iterator[None]:
 
 
 def take(handle: int, folder: Path) -> None:
-    """Lock the file, and say in it who did."""
+    """Lock the file, and write into it which process did."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -50,10 +109,14 @@ def take(handle: int, folder: Path) -> None:
 
 
 def probe(folder: Path) -> None:
-    """Do once what a checkpoint needs: write, have the disk hold it, rename, remove."""
+    """Do once what a checkpoint needs: write, sync, rename, remove.
+
+    Raises:
+        OSError: if one of these is impossible.
+    """
     aside, final = folder / f".probe-{os.getpid()}", folder / f".probed-{os.getpid()}"
     try:
-        aside.write_bytes(b"muzero")
+        os.close(open_regular(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         sync(aside)
         aside.rename(final)
     finally:
@@ -61,17 +124,20 @@ def probe(folder: Path) -> None:
         final.unlink(missing_ok=True)
 
 
+# --- names ---------------------------------------------------------------------------------------------------------
+
+
 def run_folder(game: str, seed: int, began: time.struct_time) -> Path:
-    """The default folder of a run, whatever the game's name: below runs/, of plain names that every system takes."""
+    """The default folder of a run, for any name of a game: below runs/, of plain names that every system takes."""
     kind, *names = game.split("/")
     parts = [plain_name(part) for part in (kind, "/".join(names)) if part]
     return Path("runs", *parts, f"{time.strftime('%Y%m%d-%H%M%S', began)}-s{seed}")
 
 
 def plain_name(text: str, most: int = 64) -> str:
-    """A name of a file, for any text: letters, digits, "._-" and no more; one that is shortened keeps a checksum."""
+    """A file name for any text: letters, digits and "._-" only; one that is shortened ends with a checksum."""
     name = re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip("._-").rstrip(".") or "game"
-    if DEVICES.fullmatch(name):
+    if RESERVED.fullmatch(name):
         name = f"game-{name}"
     if len(name) <= most:
         return name
@@ -79,21 +145,26 @@ def plain_name(text: str, most: int = 64) -> str:
 
 
 def newest_run(runs: Path) -> Path:
-    """The run in a folder of runs that was begun or saved last."""
-    found = [path.parent for path in runs.glob("**/config.toml")] if runs.is_dir() else []
+    """The run in a folder of runs that was begun or saved last.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    found = [path.parent for path in runs.glob(f"**/{RunFolder(runs).config.name}")] if runs.is_dir() else []
     if not found:
         raise ConfigError([f"--resume latest: {runs} holds no run"])
-    return max(found, key=lambda run: max(path.stat().st_mtime for path in (run, run / "config.toml")))
+    return max(found, key=lambda run: max(path.stat().st_mtime for path in (run, RunFolder(run).config)))
+
+
+# --- notes ---------------------------------------------------------------------------------------------------------
 
 
 def record(folder: Path, steps: int) -> None:
-    """Keep how the run was begun or resumed, and where, for reports."""
-    with (folder / "commands.jsonl").open("a") as file:
-        file.write(json.dumps({"steps": steps, **provenance()}) + "\n")
+    """Note how the run was begun or resumed, and where, for reports."""
+    json_lines.append(RunFolder(folder).commands, [{"steps": steps, **provenance()}])
 
 
 def note(folder: Path, steps: int, changed: list[str]) -> None:
-    """Keep what was changed against the rules, one line each time."""
+    """Note what --override changed, one line each time."""
     if changed:
-        with (folder / "changes.jsonl").open("a") as file:
-            file.write(json.dumps({"steps": steps, "changed": changed}) + "\n")
+        json_lines.append(RunFolder(folder).changes, [{"steps": steps, "changed": changed}])

@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from muzero.runs.checkpoint import (
     FORMAT,
     MANIFEST,
+    STATE,
     Checkpoint,
     CheckpointError,
     digest,
@@ -63,10 +64,10 @@ def save(
                 {key: np.asarray(array, order="C") for key, array in group.items()}, aside / f"{name}.safetensors"
             )
             failpoint("checkpoint.mid_write")
-        (aside / "state.json").write_text(json.dumps(state))
+        (aside / STATE).write_text(json.dumps(state), "utf-8")
         files = {path.name: {"bytes": path.stat().st_size, "sha256": digest(path)} for path in sorted(aside.iterdir())}
         manifest = {"format": FORMAT, "step": step, **(notes or {}), "files": files}
-        (aside / MANIFEST).write_text(sealed(manifest))
+        (aside / MANIFEST).write_text(sealed(manifest), "utf-8")
         failpoint("checkpoint.before_sync")
         for path in [*aside.iterdir(), aside]:
             sync(path)

@@ -19,6 +19,7 @@ from muzero.evaluation.intervals import Summary
 from muzero.evaluation.schedule import EvaluationSchedule
 from muzero.interfaces import EnvironmentFault, NonFiniteError, PlayerError, Window
 from muzero.runs.evaluations import Evaluation
+from muzero.runs.folder import RunFolder
 from muzero.training.clock import Clock
 from muzero.training.evaluating import Evaluator
 from muzero.training.placement import gather
@@ -80,11 +81,11 @@ class Training:
         Raises:
             LogError: if it is of another game or another format.
         """
-        self.experience = Experience(self.replay, SegmentLog(self.folder / "replay", self.spec))
+        self.experience = Experience(self.replay, SegmentLog(RunFolder(self.folder).replay, self.spec))
         self.closing.callback(self.experience.close)
         plain = {"seconds": self.clock, "evaluated_at": self.schedule, "episodes": self.scores}
         parts = Parts(self.spec, self.learner, self.experience, self.pool, plain)
-        self.snapshots = Snapshots(self.folder / "checkpoints", parts, self.settings, self.schedule.wanted)
+        self.snapshots = Snapshots(RunFolder(self.folder).checkpoints, parts, self.settings, self.schedule.wanted)
 
     def close(self) -> None:
         """Release actors and files."""
@@ -229,7 +230,7 @@ class Training:
         if self.recoveries == RECOVERIES:
             where = ""
             if window is not None:
-                file = self.folder / "bad-batch.npz"
+                file = RunFolder(self.folder).bad_batch
                 np.savez(file, **{name: tensor.cpu().numpy() for name, tensor in vars(window).items()})
                 where = f"; the last batch is in {file}"
             raise NonFiniteError(f"{why}, also after {RECOVERIES} returns to a checkpoint{where}")

@@ -82,5 +82,5 @@ def test_a_run_that_has_only_begun_has_a_report(tmp_path):
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="is no run"):
+    with pytest.raises(ConfigError, match="is not a run"):
         report_command([str(tmp_path)])

@@ -81,11 +81,12 @@ def rows(options: argparse.Namespace) -> list[tuple[str, int | None]]:
     """Names of players to evaluate, each with the number of simulations that a sweep gives it."""
     from muzero.config import ConfigError
     from muzero.players.registry import is_player
+    from muzero.runs.folder import run_of
 
     found = []
     for name in options.players:
         player = is_player(name)
-        if options.checkpoint and not player and Path(name).parent.name != "checkpoints":
+        if options.checkpoint and not player and run_of(Path(name)) == Path(name):
             name = f"{name}:{options.checkpoint}"
         if options.sweep is None:
             found.append((name, None))
