@@ -7,6 +7,8 @@ from pathlib import Path
 
 from muzero.cli.exits import guarded
 from muzero.cli.parser import Parser
+from muzero.config import ConfigError
+from muzero.util.text import printable
 
 PAGE = "report.html"
 
@@ -28,11 +30,14 @@ def report_command(arguments: Sequence[str] | None = None) -> int:
     runs = collect(list(dict.fromkeys(options.runs)))
     images = charts(runs)
     folder = options.out or (runs[0].folder / "report" if len(runs) == 1 else Path("report"))
+    if options.out is None and folder.is_symlink():
+        raise ConfigError([f"{folder} is a symbolic link; choose a folder with --out"])
     folder.mkdir(parents=True, exist_ok=True)
-    for name, image in images.items():
-        (folder / name).write_bytes(image)
-    (folder / PAGE).write_text(page(runs, images), encoding="utf-8")
-    print(f"the report: {folder / PAGE}, with {len(images)} charts beside it")
+    files = images | {PAGE: page(runs, images).encode("utf-8", "replace")}
+    for name, content in files.items():
+        (folder / name).unlink(missing_ok=True)  # a link is not written through, a pipe not waited for
+        (folder / name).write_bytes(content)
+    print(f"the report: {printable(str(folder / PAGE), 300)}, with {len(images)} charts beside it")
     return 0
 
 

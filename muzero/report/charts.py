@@ -7,11 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from muzero.report.collect import Run, groups
+from muzero.report.foreign import number, rows
+from muzero.runs.folder import plain_name
 from muzero.util.extras import MissingExtra
+from muzero.util.text import printable
 
 COLOURS = ("#1f5fa8", "#c2571a", "#2b7a4b", "#8a3d8f", "#a08018", "#3b8a96", "#b03a48", "#5b5b5b")
 SIZE = (6.4, 3.6)  # inches
 DPI = 130
+MOST_LOSSES = 30  # losses that are drawn
 
 
 def figure() -> Any:
@@ -48,29 +52,27 @@ def charts(runs: Sequence[Run]) -> dict[str, bytes]:
         "steps-per-second": metric(runs, "steps_per_second", "environment steps per second"),
         "updates-per-second": metric(runs, "updates_per_second", "updates per second"),
     }
-    losses = sorted({key for run in runs for row in run.metrics for key in row if key.startswith("loss/")})
-    drawn |= {key.replace("/", "-"): metric(runs, key, key.replace("/", ": "), log=True) for key in losses}
+    losses = sorted({key for run in runs for row in run.metrics for key in row if key.startswith("loss/")})[
+        :MOST_LOSSES
+    ]
+    drawn |= {
+        key.replace("/", "-"): metric(runs, key, key.replace("/", ": "), log=True) for key in losses[:MOST_LOSSES]
+    }
     for run in runs:
         for name, result in run.results.items():
             title = f"{run.label}-{name.removesuffix('.json')}"
             drawn[f"sweep-{title}"] = swept(result, "simulations", "simulations a move")
             drawn[f"sweep-time-{title}"] = swept(result, "milliseconds_per_move", "milliseconds a move")
-    drawn = {name: made for name, made in drawn.items() if made is not None}
-    return {f"{plain(name)}.png": png(made) for name, made in drawn.items()}
-
-
-def plain(name: str) -> str:
-    """A name of a file."""
-    return "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name)
+    return {f"{plain_name(name)}.png": png(made) for name, made in drawn.items() if made is not None}
 
 
 def coloured(runs: Sequence[Run]) -> list[tuple[Run, str, str | None]]:
     """Each run with the colour of its group, and a label for the first of the group."""
     found = []
-    for number, group in enumerate(groups(runs)):
+    for place, group in enumerate(groups(runs)):
         for index, run in enumerate(group):
             label = run.label if len(group) == 1 else f"{run.label}, all {len(group)} seeds"
-            found.append((run, COLOURS[number % len(COLOURS)], label if index == 0 else None))
+            found.append((run, COLOURS[place % len(COLOURS)], label if index == 0 else None))
     return found
 
 
@@ -94,11 +96,12 @@ def metric(runs: Sequence[Run], key: str, title: str, log: bool = False) -> Any:
     if not any(run.last(key) is not None for run in runs):
         return None
     made, axes = figure()
+    values: list[float] = []
     for run, colour, label in coloured(runs):
-        rows = [(row["steps"], row[key]) for row in run.metrics if isinstance(row.get(key), (int, float))]
-        if rows:
-            axes.plot(*zip(*rows, strict=True), color=colour, label=label, linewidth=1.2)
-    values = [row[key] for run in runs for row in run.metrics if isinstance(row.get(key), (int, float))]
+        points = [(row["steps"], row[key]) for row in run.metrics if key in row]
+        if points:
+            axes.plot(*zip(*points, strict=True), color=colour, label=label, linewidth=1.2)
+            values += [value for _, value in points]
     if log and min(values) > 0 and max(values) > 10 * min(values):
         axes.set_yscale("log")
     finish(axes, "environment steps", title, len(runs) > 1)
@@ -106,35 +109,37 @@ def metric(runs: Sequence[Run], key: str, title: str, log: bool = False) -> Any:
 
 
 def swept(result: dict[str, Any], key: str, axis: str) -> Any:
-    """Score against the number of simulations, or against the time that they take; None where nothing was swept."""
-    rows = [row for row in result.get("rows", []) if isinstance(row.get("simulations"), int)]
-    if len(rows) < 2:
+    """Score against the number of simulations, or against the time that they take; None if nothing was swept."""
+    kinds = {"optimal": "optimal moves", "share": f"points against {result.get('against')}", "mean": "mean score"}
+    lines = rows(result.get("rows"))
+    value = next((kind for kind in kinds if lines and kind in lines[0]), "mean")
+    ends = "interval_95" if value == "mean" else f"{value}_interval_95"
+    lines = [row for row in lines if all(number(row.get(name)) for name in ("simulations", key, value))]
+    if len(lines) < 2:
         return None
-    value, ends = ("optimal", "optimal_interval_95") if "optimal" in rows[0] else ("share", "share_interval_95")
-    if value not in rows[0]:
-        value, ends = "mean", "interval_95"
     made, axes = figure()
-    where = [row[key] for row in rows]
-    axes.plot(where, [row[value] for row in rows], color=COLOURS[0], marker="o", markersize=4)
-    lows, highs = ([row[ends][side] for row in rows] for side in (0, 1))
-    if None not in lows + highs:
+    where = [row[key] for row in lines]
+    axes.plot(where, [row[value] for row in lines], color=COLOURS[0], marker="o", markersize=4)
+    bands = [row.get(ends) for row in lines]
+    if all(isinstance(band, list) and len(band) == 2 and all(map(number, band)) for band in bands):
+        lows, highs = zip(*bands, strict=True)
         axes.fill_between(where, lows, highs, color=COLOURS[0], alpha=0.15, linewidth=0)
     axes.set_xscale("symlog", linthresh=1 if key == "simulations" else 0.1)
     if key == "simulations":
-        axes.set_xticks(where, [str(number) for number in where])
+        axes.set_xticks(where, [str(each) for each in where])
         axes.minorticks_off()
-    names = {"optimal": "optimal moves", "share": f"points against {result.get('against')}", "mean": "mean score"}
-    finish(axes, axis, names[value], False)
+    finish(axes, axis, kinds[value], False)
     return made
 
 
 def finish(axes: Any, across: str, up: str, legend: bool) -> None:
-    """Names of the axes."""
-    axes.set_xlabel(across)
-    axes.set_title(up, loc="left", fontsize=10)
+    """Name the axes.  Texts may come from files: none of them is a formula."""
+    axes.set_xlabel(across, parse_math=False)
+    axes.set_title(printable(up, 80), loc="left", fontsize=10, parse_math=False)
     if "steps" in across:
         from matplotlib.ticker import EngFormatter
 
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 20k, 1M
     if legend:
-        axes.legend(frameon=False, fontsize=8)
+        for text in axes.legend(frameon=False, fontsize=8).get_texts():
+            text.set_parse_math(False)

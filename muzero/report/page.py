@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from muzero.report.collect import Run, differences
-from muzero.runs.folder import RunFolder
+from muzero.report.foreign import number, rows
 from muzero.util.provenance import provenance
 
 STYLE = """
@@ -41,7 +41,7 @@ def page(runs: Sequence[Run], charts: Mapping[str, bytes]) -> str:
     parts = [
         f"<h1>{escape(games)}</h1>",
         f'<p class="note">{len(runs)} run{"s" * (len(runs) > 1)}, reported {escape(made["date"])}</p>',
-        section("Runs", summary(runs)),
+        section("Runs", summary(runs) + problems(runs)),
         section("Curves", drawn(charts, True), "Every seed is drawn; bands and brackets are 95 % intervals."),
         *(section(f"Results: {run.label}", results(run)) for run in runs if run.results or run.final),
         section("Learning and speed", drawn(charts, False)),
@@ -59,9 +59,9 @@ def page(runs: Sequence[Run], charts: Mapping[str, bytes]) -> str:
 
 
 def section(title: str, body: str, note: str = "") -> str:
-    """A part of the page; nothing where there is nothing to say."""
-    told = f'<p class="note">{escape(note)}</p>' if note else ""
-    return f"<h2>{escape(title)}</h2>{told}{body}" if body else ""
+    """A part of the page; empty if its body is."""
+    shown = f'<p class="note">{escape(note)}</p>' if note else ""
+    return f"<h2>{escape(title)}</h2>{shown}{body}" if body else ""
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -78,7 +78,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def wordy(value: Any) -> bool:
-    """Whether a cell is words, and no number with or without its interval."""
+    """Whether a cell is words, not a number with or without its interval."""
     return isinstance(value, str) and bool(value) and not value[0].isdigit() and value[0] not in "+-∞"
 
 
@@ -92,11 +92,9 @@ def cell(value: Any) -> str:
 
 
 def interval(value: Any, ends: Any, form: str = ".2f") -> str:
-    """ "0.31 [0.12..0.50]"."""
-    if not isinstance(value, (int, float)):
-        value = None
+    """A figure with its 95 % interval, as "0.31 [0.12..0.50]"."""
     low, high = ends if isinstance(ends, list) and len(ends) == 2 else (None, None)
-    texts = ["∞" if end is None else f"{end:{form}}" for end in (value, low, high)]
+    texts = [f"{each:{form}}" if number(each) else "∞" for each in (value, low, high)]
     return f"{texts[0]} [{texts[1]}..{texts[2]}]"
 
 
@@ -113,6 +111,12 @@ def summary(runs: Sequence[Run]) -> str:
         rows.append([run.label, run.game, run.seed, run.last("steps"), run.last("updates"), minutes, last, kept])
     note = '<p class="note">The best checkpoint is the one whose interval has the highest lower end.</p>'
     return table(columns, rows) + note
+
+
+def problems(runs: Sequence[Run]) -> str:
+    """What could not be read of the runs, a line each."""
+    lines = [f"<li>{escape(run.label)}: {escape(problem)}</li>" for run in runs for problem in run.problems]
+    return f"<p>What could not be read:</p><ul>{''.join(lines)}</ul>" if lines else ""
 
 
 def drawn(charts: Mapping[str, bytes], first: bool) -> str:
@@ -144,50 +148,58 @@ def results(run: Run) -> str:
 
 def result(found: Mapping[str, Any]) -> str:
     """One file of muzero-eval."""
-    command = found.get("provenance", {}).get("command") if isinstance(found.get("provenance"), dict) else None
+    provenance = found.get("provenance")
+    command = provenance.get("command") if isinstance(provenance, dict) else None
     note = f'<p class="note">{escape(str(command))}</p>' if command else ""
     if isinstance(found.get("players"), list):
-        return ladder(found) + note
-    rows = [row for row in found.get("rows", []) if isinstance(row, dict)] or [found]
-    if "optimal" in rows[0]:
+        return ladder(rows(found["players"])) + note
+    lines = rows(found.get("rows")) or [dict(found)]
+    if "optimal" in lines[0]:
         columns = ["player", "positions", "optimal [95 %]", "keeps outcome [95 %]", "value error", "ms/move"]
-        return table(columns, [quality(row) for row in rows]) + note
-    if "share" in rows[0]:
+        return table(columns, map(quality, lines)) + note
+    if "share" in lines[0]:
         columns = ["player", "against", "games", "wins", "draws", "losses", "points [95 %]", "Elo [95 %]", "ms/move"]
-        return table(columns, [match(row) for row in rows]) + note
+        return table(columns, map(match, lines)) + note
+    return alone(found, lines) + note
+
+
+def alone(found: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> str:
+    """Scores in a single-agent environment, beside published ones."""
     columns = ["player", "protocol", "games", "mean [95 %]", "min", "max", "of human", "ms/move"]
     keys = ("min", "max", "human_normalised", "milliseconds_per_move")
-    lines = [
+    shown = [
         [row.get("player"), row.get("protocol"), row.get("games"), interval(row.get("mean"), row.get("interval_95"))]
         + [row.get(key) for key in keys]
-        for row in rows
+        for row in lines
     ]
-    published = [[each.get("agent"), each.get("score"), each.get("source")] for each in found.get("references", [])]
+    text = table(columns, shown)
+    published = [[each.get("agent"), each.get("score"), each.get("source")] for each in rows(found.get("references"))]
+    if published:
+        text += table(["published", "score", "source"], published)
     seeds = found.get("over_seeds")
     if isinstance(seeds, dict):
         mean = interval(seeds.get("iqm"), [seeds.get("low"), seeds.get("high")])
-        note = f"<p>Interquartile mean over {cell(seeds.get('runs'))} runs: {mean}</p>" + note
-    return table(columns, lines) + (table(["published", "score", "source"], published) if published else "") + note
+        text += f"<p>Interquartile mean over {cell(seeds.get('runs'))} runs: {mean}</p>"
+    return text
 
 
 def quality(row: Mapping[str, Any]) -> list[Any]:
-    """A line of moves held against perfect play."""
-    shares = [interval(row[key], row.get(f"{key}_interval_95"), ".1%") for key in ("optimal", "outcome_preserving")]
+    """A line of moves compared with perfect play."""
+    shares = [interval(row.get(key), row.get(f"{key}_interval_95"), ".1%") for key in ("optimal", "outcome_preserving")]
     return [row.get("player"), row.get("positions"), *shares, row.get("value_error"), row.get("milliseconds_per_move")]
 
 
 def match(row: Mapping[str, Any]) -> list[Any]:
     """A line of a match."""
     counts = [row.get(key) for key in ("games", "wins", "draws", "losses")]
-    points = interval(row["share"], row.get("share_interval_95"), ".1%")
+    points = interval(row.get("share"), row.get("share_interval_95"), ".1%")
     elo = interval(row.get("elo"), row.get("elo_interval_95"), "+.0f")
     return [row.get("player"), row.get("against"), *counts, points, elo, row.get("milliseconds_per_move")]
 
 
-def ladder(found: Mapping[str, Any]) -> str:
+def ladder(players: Sequence[Mapping[str, Any]]) -> str:
     """Ratings, the best first."""
-    rows = sorted(found["players"], key=lambda row: -row.get("elo", 0))
-    columns = ["player", "Elo [95 %]", "points", "games"]
+    rated = sorted(players, key=lambda row: -row["elo"] if number(row.get("elo")) else 0.0)
     lines = [
         [
             row.get("player"),
@@ -195,14 +207,14 @@ def ladder(found: Mapping[str, Any]) -> str:
             row.get("points"),
             row.get("games"),
         ]
-        for row in rows
+        for row in rated
     ]
-    return table(columns, lines)
+    return table(["player", "Elo [95 %]", "points", "games"], lines)
 
 
 def different(runs: Sequence[Run]) -> str:
     """Settings that are not the same in all runs."""
-    found = {key: values for key, values in differences(runs).items()}
+    found = differences(runs)
     if not found:
         return "<p>All settings are the same.</p>"
     return table(["setting", *(run.label for run in runs)], [[key, *map(str, row)] for key, row in found.items()])
@@ -211,9 +223,7 @@ def different(runs: Sequence[Run]) -> str:
 def origin(run: Run) -> str:
     """How a run came about."""
     if not run.commands:
-        return (
-            f'<h3>{escape(run.label)}</h3><p class="note">{escape(str(run.folder))}: its commands were not noted.</p>'
-        )
+        return f'<h3>{escape(run.label)}</h3><p class="note">No commands are recorded.</p>'
     last = run.commands[-1]
     commands = "\n".join(f"{each.get('date')}  {each.get('command')}" for each in run.commands)
     return f"<h3>{escape(run.label)}</h3><pre>{escape(commands)}</pre>" + facts(last)
@@ -223,7 +233,8 @@ def facts(note: Mapping[str, Any]) -> str:
     """Machine and versions."""
     machine, versions = note.get("machine"), note.get("versions")
     machine, versions = (each if isinstance(each, dict) else {} for each in (machine, versions))
-    gpus = ", ".join(map(str, machine.get("gpus") or [])) or "no GPU"
+    named = machine.get("gpus")
+    gpus = ", ".join(map(str, named)) if isinstance(named, list) and named else "no GPU"
     text = f"{machine.get('processor')}, {machine.get('cores')} cores, {machine.get('memory_GiB')} GiB, {gpus}"
     with_them = ", ".join(f"{name} {version}" for name, version in versions.items())
     return f'<p class="note">{escape(text)}, {escape(str(machine.get("system")))}<br>{escape(with_them)}</p>'
@@ -236,5 +247,4 @@ def made_by(note: Mapping[str, Any]) -> str:
 
 def configuration(run: Run) -> str:
     """Every setting."""
-    text = RunFolder(run.folder).config.read_text("utf-8", "replace")
-    return f"<details><summary>{escape(run.label)}</summary><pre>{escape(text)}</pre></details>"
+    return f"<details><summary>{escape(run.label)}</summary><pre>{escape(run.text)}</pre></details>"
