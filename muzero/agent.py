@@ -10,8 +10,10 @@ import torch
 
 from muzero import build
 from muzero.config import Config, ConfigError, merge, read_layer
+from muzero.games.checks import shown
 from muzero.games.registry import as_rules, resolve
-from muzero.interfaces import GameSpec, Positions, Rules, observe_first
+from muzero.games.spaces import as_bytes
+from muzero.interfaces import Games, Positions, Rules, observe_first
 from muzero.planners.tree import TreePlanner
 from muzero.players.planning import PlanningPlayer
 from muzero.runs import checkpoint
@@ -24,8 +26,18 @@ from muzero.search import Result
 class Agent:
     """Plays a checkpoint by greedy search: the same position always gives the same action."""
 
-    def __init__(self, config: Config, spec: GameSpec, player: PlanningPlayer, step: int, folder: Path) -> None:
-        self.config, self.spec, self.player, self.step, self.folder = config, spec, player, step, folder
+    def __init__(self, config: Config, games: Games, player: PlanningPlayer, step: int, folder: Path) -> None:
+        """Use `Agent.load`.
+
+        Args:
+            config: of the run.
+            games: of the run's game; they convert observations, and are not played.
+            player: the model and the planner.
+            step: environment steps after which the checkpoint was written.
+            folder: of the run.
+        """
+        self.config, self.spec, self.player, self.step, self.folder = config, games.spec, player, step, folder
+        self._games = games
 
     @classmethod
     def load(
@@ -62,45 +74,117 @@ class Agent:
         model = build.model(config, games.spec)
         checkpoint.load_weights(model, found, games.spec)
         player = PlanningPlayer(model.to(build.device(device)), build.planner(config, simulations))
-        return cls(config, games.spec, player, found.step, folder)
+        return cls(config, games, player, found.step, folder)
 
-    def act(self, observation: np.ndarray, legal: np.ndarray | None = None) -> np.ndarray:
+    def act(self, observation: Any, legal: Any = None) -> np.ndarray | np.int64:
         """Choose actions.
 
         Args:
-            observation: [B, *observation], of the game's dtype.
-            legal: [B, A] bool, of which column 0 is the first action; default all.
+            observation: one observation, as the environment returns it or as an array [*observation]; or a batch of
+                arrays [B, *observation], see `observation`.
+            legal: [A] or [B, A] booleans, true where an action is legal; column 0 is the first action.  Default: all.
 
         Returns:
-            [B] int64, in the environment's own numbering: from `spec.first_action` on, which is 0 in most games.
+            one int64, or [B] of a batch, in the environment's own numbering: from `spec.first_action` on, which is 0 in
+            most games.
+
+        Raises:
+            ValueError: if the observation is not one of this game, or the actions are not a mask for it.
         """
-        return self.player.act(self._positions(observation, legal)).action + self.spec.first_action
+        positions, one = self._positions(observation, legal)
+        chosen = self.player.act(positions).action + self.spec.first_action
+        return chosen[0] if one else chosen
+
+    def observation(self, given: Any) -> np.ndarray:
+        """Convert one observation, as the environment returns it (a dict, a number, an image), to an array.
+
+        Returns:
+            [*spec.observation] of the type spec.dtype, as the network sees it; `numpy.stack` makes a batch of several.
+
+        Raises:
+            ValueError: if it is not an observation of this game.
+        """
+        return self._batch(given, single=True)[0][0]
 
     @torch.inference_mode()
-    def search(self, observation: np.ndarray, legal: np.ndarray | None = None) -> Result:
-        """The searches by which `act` chooses, to be read: what is visited, the trees.  Arguments as of `act`.
+    def search(self, observation: Any, legal: Any = None) -> Result:
+        """Run the searches by which `act` chooses, to read what they visited and their trees.
+
+        Args:
+            observation: as of `act`; one observation is a batch of one.
+            legal: as of `act`.  Actions in the result begin at 0.
 
         Raises:
             ConfigError: if the run's planner searches no tree.
+            ValueError: as `act` does.
         """
         planner = self.player.planner
         if not isinstance(planner, TreePlanner):
             kind = self.config.kind("planner")
             raise ConfigError([f"[planner] kind = {kind!r} has no tree: it acts without search"])
-        positions = self._positions(observation, legal)
+        positions, _ = self._positions(observation, legal)
         root = observe_first(self.player.model, torch.from_numpy(positions.observation).to(self.player.device))
         return planner.search(self.player.model, root, positions.legal, None)
 
-    def _positions(self, observation: np.ndarray, legal: np.ndarray | None) -> Positions:
-        expected = (*self.spec.observation,)
-        if observation.ndim != 1 + len(expected) or observation.shape[1:] != expected:
-            raise ValueError(
-                f"observation: expected shape (B, {', '.join(map(str, expected))}), got {observation.shape}"
-            )
+    def _positions(self, observation: Any, legal: Any) -> tuple[Positions, bool]:
+        """What the player sees, and whether that is one observation without a batch."""
+        batch, one = self._batch(observation)
+        return Positions(batch, self._mask(legal, len(batch), one), np.zeros(len(batch), np.int64), None), one
+
+    def _mask(self, legal: Any, count: int, one: bool) -> np.ndarray:
+        """[B, A] booleans of the legal actions that were given; of one position also [A]."""
+        shape = (count, self.spec.actions)
         if legal is None:
-            legal = np.ones((len(observation), self.spec.actions), bool)
-        unseeded = np.zeros(len(observation), np.int64)
-        return Positions(np.ascontiguousarray(observation, self.spec.dtype), legal, unseeded, None)
+            return np.ones(shape, bool)
+        given = np.asarray(legal)
+        mask = given[None] if one and given.ndim == 1 else given
+        if mask.shape != shape or mask.dtype.kind not in "biuf" or not ((mask == 0) | (mask == 1)).all():
+            expected = f"booleans of shape {shape[1:] if one else shape}, true where an action is legal"
+            raise ValueError(f"legal: got {shown(legal)} of shape {given.shape}; expected {expected}")
+        allows = mask.any(1)
+        if not allows.all():
+            raise ValueError(f"legal: row {int(allows.argmin())} allows no action; expected at least 1")
+        return mask.astype(bool)
+
+    def _batch(self, given: Any, single: bool = False) -> tuple[np.ndarray, bool]:
+        """Observations as [B, *observation], and whether one without a batch was given."""
+        expected = tuple(self.spec.observation)
+        array = _array(given)
+        if array is not None and array.ndim == 1 + len(expected) and array.shape[1:] == expected and not single:
+            if not len(array):
+                raise ValueError("observation: a batch of 0; expected at least 1")
+            return self._checked(array), False
+        if array is None or array.shape != expected:
+            array = self._converted(given)
+        return self._checked(array[None]), True
+
+    def _converted(self, given: Any) -> np.ndarray:
+        """One observation that the environment returned, as an array [*observation]."""
+        try:
+            array = _array(self._games.convert(given))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{error}{self._remedy(given)}") from None
+        if array is None or array.shape != tuple(self.spec.observation):
+            found = type(given).__name__ if array is None else f"an array of shape {array.shape}"
+            raise ValueError(f"observation: got {found}{self._remedy(given)}")
+        return array
+
+    def _remedy(self, given: Any) -> str:
+        """What to give instead, for a message."""
+        if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], dict):
+            return "; reset() returns the pair observation, info: pass the observation alone"
+        shape = ", ".join(map(str, self.spec.observation))
+        return f"; expected one observation of {self.spec.name}, or arrays of shape (B, {shape})"
+
+    def _checked(self, batch: np.ndarray) -> np.ndarray:
+        """The batch in the type of the game."""
+        if self.spec.dtype == "uint8":
+            return np.ascontiguousarray(as_bytes(batch))
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
+            array = np.ascontiguousarray(batch, self.spec.dtype)
+        if not np.isfinite(array).all():
+            raise ValueError(f"observation holds {array[~np.isfinite(array)][0]}; expected finite numbers")
+        return array
 
     def choose(self, position: Rules | Any) -> int:
         """Choose an action in a position of the game that the agent learned.
@@ -115,7 +199,16 @@ class Agent:
         if rules.over:
             raise ValueError(f"the game is over after {len(rules.history)} moves: there is nothing to choose")
         observation, legal = rules.view()
-        return int(self.act(observation[None], legal[None])[0])
+        return int(self.act(observation, legal))
+
+
+def _array(given: Any) -> np.ndarray | None:
+    """Numbers as an array; None if it is something else."""
+    try:
+        array = np.asarray(given)
+    except ValueError:  # lists of different lengths
+        return None
+    return array if array.dtype.kind in "biuf" else None
 
 
 def check_consent(config: Config, folder: Path, trust: bool, game: str | None) -> None:

@@ -108,6 +108,14 @@ class Games(ABC):
         """
         return None
 
+    def convert(self, observation: Any) -> np.ndarray:
+        """Convert one observation, as the environment returns it, to an array [*spec.observation].
+
+        Raises:
+            ValueError: if it is not an observation of the environment.
+        """
+        return np.asarray(observation)
+
     def close(self) -> None:  # noqa: B027 (most games hold nothing)
         """Release what the games hold."""
 

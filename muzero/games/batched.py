@@ -6,6 +6,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,10 @@ class OneGame(ABC):
     @abstractmethod
     def legal(self) -> Sequence[int] | None:
         """The legal actions, None for all.  Not asked where the game has ended."""
+
+    def convert(self, observation: Any) -> np.ndarray:
+        """Convert one observation, as the environment returns it; see `Games.convert`."""
+        return np.asarray(observation)
 
     def rules(self) -> Rules | None:
         """The position, for players that look ahead; None if the rules cannot be consulted."""
@@ -157,6 +162,9 @@ class BatchedGames(Games):
         found = [self._games[slot].rules() for slot in slots]
         known = [position for position in found if position is not None]
         return known if len(known) == len(found) else None
+
+    def convert(self, observation: Any) -> np.ndarray:
+        return self._games[0].convert(observation)
 
     def close(self) -> None:
         for game in self._games:

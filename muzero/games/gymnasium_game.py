@@ -25,7 +25,7 @@ class GymnasiumGame(OneGame):
 
     def __init__(self, environment: Any, seen: View, discount: float, masked: bool) -> None:
         self._environment = environment
-        self._write = seen.write
+        self._seen = seen
         self._discount = discount
         self._masked = masked
         self._start = int(environment.action_space.start)
@@ -56,7 +56,12 @@ class GymnasiumGame(OneGame):
         return number(reward, "reward"), 0.0 if over else self._discount, cut
 
     def observe(self, out: np.ndarray) -> None:
-        self._write(self._observation, out)
+        self._seen.write(self._observation, out)
+
+    def convert(self, observation: Any) -> np.ndarray:
+        out = np.empty(self._seen.shape, self._seen.dtype)
+        self._seen.write(observation, out)
+        return out
 
     def legal(self) -> Sequence[int] | None:
         if not self._masked or MASK not in self._info:
