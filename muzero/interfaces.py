@@ -173,6 +173,10 @@ class Rules(Protocol):
         """What an action is called here: "x(0,1)"."""
         ...
 
+    def player(self, number: int) -> str:
+        """What a player, 0 or 1, is called, or its pieces look like: "x", "black"."""
+        ...
+
     def key(self) -> str:
         """A text that two positions share if the game continues from both in the same way."""
         ...

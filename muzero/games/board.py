@@ -12,6 +12,7 @@ import numpy as np
 from muzero.config.schema import Range
 from muzero.games.batched import BatchedGames, OneGame
 from muzero.games.checks import check_size
+from muzero.games.coordinates import PLAYERS, drawing
 from muzero.games.errors import UnknownGame, unknown
 from muzero.interfaces import GameSpec
 from muzero.util.extras import need
@@ -289,7 +290,10 @@ class BoardRules:
         return f"{self.state.current_player()} {self.state}"
 
     def draw(self) -> str:
-        return str(self.state)
+        return drawing(self.game, str(self.state))
+
+    def player(self, number: int) -> str:
+        return PLAYERS[self.game][number] if self.game in PLAYERS else f"player {number}"
 
     def view(self) -> tuple[np.ndarray, np.ndarray]:
         game = self.state.get_game()

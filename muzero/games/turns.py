@@ -133,6 +133,9 @@ class TurnRules:
         game = self._turns.game
         return str(game) if type(game).__str__ is not object.__str__ else str(self.view()[0])
 
+    def player(self, number: int) -> str:
+        return f"player {number}"
+
     def view(self) -> tuple[np.ndarray, np.ndarray]:
         seen = np.empty(self._turns.spec.observation, np.float32)
         self._turns.observe(seen)

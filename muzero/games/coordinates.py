@@ -1,0 +1,102 @@
+"""Boards as people read them: OpenSpiel's drawings with the coordinates by which it names moves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")  # colours
+
+
+def drawing(game: str, text: str) -> str:
+    """A drawing for people.
+
+    Args:
+        game: OpenSpiel's name of the game, "connect_four".
+        text: OpenSpiel's drawing of a position; returned as it is if it has coordinates already.
+    """
+    text = ANSI.sub("", text).rstrip("\n")
+    return DRAWINGS[game](text) if game in DRAWINGS else text
+
+
+def rows_and_columns(text: str, first: int) -> str:
+    """A grid with the numbers of its rows and columns, counted from `first`."""
+    lines = text.split("\n")
+    if len(set(map(len, lines))) > 1 or " " in text:
+        return text
+    labels = [str(first + index) for index in range(max(len(lines), len(lines[0])))]
+    width = max(map(len, labels))
+    head = " " * width + "".join(f" {label:>{width}}" for label in labels[: len(lines[0])])
+    rows = [
+        f"{label:>{width}}" + "".join(f" {cell:>{width}}" for cell in line)
+        for label, line in zip(labels, lines, strict=False)
+    ]
+    return "\n".join([head, *rows])
+
+
+def columns_below(text: str) -> str:
+    """A grid with the numbers of its columns below it."""
+    lines = text.split("\n")
+    labels = [str(column) for column in range(len(lines[0]))]
+    width = max(map(len, labels))
+    return "\n".join(" ".join(f"{cell:>{width}}" for cell in line) for line in [*lines, labels])
+
+
+def skewed(text: str) -> str:
+    """A board of Hex with the letters of its columns and the numbers of its rows."""
+    lines = text.split("\n")
+    letters = " ".join(chr(ord("a") + column) for column in range(len(lines[0].split())))
+    return "\n".join([f"   {letters}", *(f"{row:2} {line.rstrip()}" for row, line in enumerate(lines, 1))])
+
+
+def chess(text: str, files: Sequence[str], ranks: Sequence[str]) -> str:
+    """The board of a position in Forsyth-Edwards notation, and the notation below it; upper case is white.
+
+    files: labels of columns from the left.  ranks: labels of rows from the top.
+    """
+    rows = [re.findall(r"\+?[A-Za-z]|\d", row) for row in re.split(r"[ \[]", text)[0].split("/")]
+    cells = [[cell for piece in row for cell in (["."] * int(piece) if piece.isdigit() else [piece])] for row in rows]
+    width = max(len(cell) for row in cells for cell in row)
+    board = [f"{rank} " + " ".join(f"{cell:>{width}}" for cell in row) for rank, row in zip(ranks, cells, strict=True)]
+    return "\n".join([*board, "  " + " ".join(f"{label:>{width}}" for label in files), text])
+
+
+def _gomoku(text: str) -> str:
+    to_move, _, board = text.partition("\n")
+    return f"{rows_and_columns(board, 0)}\n{to_move} to move"
+
+
+DRAWINGS: dict[str, Callable[[str], str]] = {
+    "amazons": lambda text: rows_and_columns(text, 1),
+    "antichess": lambda text: chess(text, "abcdefgh", "87654321"),
+    "chess": lambda text: chess(text, "abcdefgh", "87654321"),
+    "connect_four": columns_below,
+    "crazyhouse": lambda text: chess(text, "abcdefgh", "87654321"),
+    "gomoku": _gomoku,
+    "hex": skewed,
+    "mnk": lambda text: rows_and_columns(text, 0),
+    "shogi": lambda text: chess(text, "987654321", "abcdefghi"),
+    "tic_tac_toe": lambda text: rows_and_columns(text, 0),
+    "xiangqi": lambda text: rows_and_columns(text, 0),
+}
+
+PLAYERS: dict[str, tuple[str, str]] = {
+    "antichess": ("black", "white"),
+    "breakthrough": ("b", "w"),
+    "checkers": ("o", "+"),
+    "chess": ("black, lower case", "white, upper case"),
+    "clobber": ("o", "x"),
+    "connect_four": ("x", "o"),
+    "crazyhouse": ("black, lower case", "white, upper case"),
+    "go": ("black, X", "white, O"),
+    "gomoku": ("b", "w"),
+    "hex": ("x", "o"),
+    "lines_of_action": ("x", "o"),
+    "mnk": ("x", "o"),
+    "nine_mens_morris": ("W", "B"),
+    "othello": ("black, x", "white, o"),
+    "shogi": ("black, upper case", "white, lower case"),
+    "tic_tac_toe": ("x", "o"),
+    "xiangqi": ("upper case", "lower case"),
+}
+"""What the two players of a game are called, or their pieces look like, by OpenSpiel's numbers of players."""
