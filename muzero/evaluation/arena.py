@@ -12,20 +12,20 @@ from muzero.config.layers import read_text
 from muzero.evaluation.entrants import enter
 from muzero.evaluation.in_training import played
 from muzero.interfaces import Player
-from muzero.play.match import Openings, Outcome, Timed
+from muzero.play.match import Openings, Outcome, Timed, Watch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Match:
-    """Who plays whom at what."""
+    """Two players and a game, or one player and a single-agent game."""
 
     config: str  # of the game, as TOML
-    player: str
-    opponent: str | None  # None in games for one
-    simulations: int | None  # of runs whose names give none
-    device: str
-    seed: int
-    openings: Openings
+    player: str  # the player under test, by name
+    opponent: str | None = None  # None in single-agent games
+    simulations: int | None = None  # of runs whose names give none; None: as trained
+    device: str = "cpu"  # of networks
+    seed: int = 0
+    openings: Openings = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -33,26 +33,34 @@ class Played:
     """Some games of a match."""
 
     outcomes: list[Outcome]
-    seconds: float  # that the player under test thought
-    moves: int  # that it made
+    seconds: float  # that the player under test took to choose its moves
+    moves: int  # that the player under test made
 
 
 Numbers = Sequence[int]
 
 
+def unwatched(finished: Sequence[Outcome]) -> None:
+    """Watch nothing."""
+
+
 class Arena(ABC):
     """Where matches are played."""
 
+    watch: Watch = staticmethod(unwatched)
+    """Called with the finished games of a chunk while it is played, where that is in this process."""
+
     @abstractmethod
     def play(self, match: Match, chunks: Sequence[Numbers]) -> Iterator[Played]:
-        """The games of these numbers, each chunk side by side; results in the order of the chunks.
+        """Play the games of these numbers, each chunk side by side; yields results in the order of the chunks.
 
         Raises:
             PlayerError: if a player cannot play.
         """
 
-    def close(self) -> None:  # noqa: B027 (one of this process holds players only)
-        """Let go of everything."""
+    @abstractmethod
+    def close(self) -> None:
+        """Release players and processes."""
 
 
 class LocalArena(Arena):
@@ -67,7 +75,9 @@ class LocalArena(Arena):
         opponent = None if match.opponent is None else self._enter(match, match.opponent)
         for numbers in chunks:
             player.seconds, player.moves = 0.0, 0
-            outcomes = played(config, player, opponent, numbers, match.seed, match.openings, len(numbers))
+            outcomes = played(
+                config, player, opponent, numbers, match.seed, match.openings, len(numbers), watch=self.watch
+            )
             yield Played(outcomes, player.seconds, player.moves)
 
     def _enter(self, match: Match, name: str) -> Player:
@@ -83,9 +93,8 @@ class LocalArena(Arena):
         self.players.clear()
 
 
-def chunked(first: int, count: int, batch: int) -> list[range]:
-    """Numbers of games in chunks of whole pairs."""
-    size = batch + batch % 2
+def chunked(first: int, count: int, size: int) -> list[range]:
+    """Split the numbers of games into chunks."""
     return [range(begin, min(begin + size, first + count)) for begin in range(first, first + count, size)]
 
 
@@ -97,17 +106,18 @@ def contest(
     enough: Callable[[list[Outcome]], bool] | None = None,
     ahead: int = 1,
 ) -> Iterator[Played]:
-    """Play until there are enough games, or `most`.
+    """Play games of a match until a rule says that there are enough, or until `most` games.
 
     Args:
-        arena: where.
-        match: what.
-        most: games.
-        batch: games side by side.
-        enough: asked after each round; None plays `most`.
-        ahead: batches in a round.
+        arena: where to play.
+        match: what to play.
+        most: number of games at which the match ends.
+        batch: number of games that are played side by side.
+        enough: called with all outcomes after each round; None plays `most` games.
+        ahead: number of batches in a round.
     """
-    chunks = chunked(0, most, batch)
+    # Whole pairs: the two games of a pair count together.
+    chunks = chunked(0, most, batch if match.opponent is None else batch + batch % 2)
     size = len(chunks) if enough is None else ahead
     outcomes: list[Outcome] = []
     for begin in range(0, len(chunks), size):

@@ -64,7 +64,9 @@ def evaluate(
     games: dict[str, list[Outcome]] = {}
 
     def play_as(title: str, player: Player, opponent: Player | None) -> None:
-        seen = partial(watch, title, count)
+        def seen(finished: Sequence[Outcome]) -> None:
+            watch(title, count, len(finished))
+
         games[title] = played(config, player, opponent, range(count), settings["seed"], watch=seen)
 
     if build.spec(config).two_player:
@@ -97,7 +99,7 @@ def played(
         outcomes: list[Outcome] = []
         for begin in range(0, len(numbers), batch):
             part = numbers[begin : begin + batch]
-            seen = partial(lambda before, finished: watch(before + finished), len(outcomes))
+            seen = partial(lambda before, finished: watch([*before, *finished]), list(outcomes))
             outcomes += match.play(games, player, opponent, part, seed, chosen, seen)
         return outcomes
     finally:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import stat
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from muzero.config import Config
 from muzero.evaluation.intervals import finite, wilson
 from muzero.interfaces import Player, PlayerError, Positions, Rules
 from muzero.players.perfect import PerfectPlayer, outcome
-from muzero.util.text import printable
+from muzero.util.text import escaped, printable
 
 BATCH = 256  # positions that a player sees at a time
 PLIES = (0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40)  # where the groups by number of plies begin
 FEWEST, MOST = 2, 32  # plies of positions that are made
 TRIES = 1000  # random games for each position wanted, before giving up
+LARGEST = 64 << 20  # bytes of a file of positions
+Watch = Callable[[int], None]  # called with the number of positions that are done; may raise to end the work
 
 
 class PositionsError(ValueError):
@@ -59,13 +62,20 @@ def read(path: Path, start: Rules) -> list[Scored]:
     Raises:
         PositionsError: naming the line and what is wrong with it.
     """
+    name = escaped(str(path))
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise PositionsError(f"--positions {name}: that is not a regular file; expected a file of JSON lines")
+        if status.st_size > LARGEST:
+            size = f"{status.st_size / 2**20:,.0f} MiB"
+            raise PositionsError(f"--positions {name}: {size}, expected at most {LARGEST >> 20} MiB; split the file")
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise PositionsError(f"--positions {path}: {getattr(error, 'strerror', None) or error}") from error
-    found = [_parse(f"{path}:{number}", line, start) for number, line in enumerate(lines, 1) if line.strip()]
+        raise PositionsError(f"--positions {name}: {getattr(error, 'strerror', None) or error}") from error
+    found = [_parse(f"{name}:{number}", line, start) for number, line in enumerate(lines, 1) if line.strip()]
     if not found:
-        raise PositionsError(f"--positions {path} holds no position")
+        raise PositionsError(f"--positions {name}: the file holds no position")
     return found
 
 
@@ -102,7 +112,7 @@ def write(path: Path, positions: Iterable[Scored]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
-def everywhere(start: Rules, oracle: PerfectPlayer) -> list[Scored]:
+def everywhere(start: Rules, oracle: PerfectPlayer, watch: Watch = lambda count: None) -> list[Scored]:
     """Every position of a small game in which a player is to move."""
     seen: dict[str, Scored] = {}
     waiting = [start]
@@ -111,11 +121,19 @@ def everywhere(start: Rules, oracle: PerfectPlayer) -> list[Scored]:
         if rules.over or rules.key() in seen:
             continue
         seen[rules.key()] = Scored(list(rules.history), oracle.scores(rules))
+        watch(len(seen))
         waiting += [rules.child(action) for action in rules.legal()]
     return list(seen.values())
 
 
-def fresh(start: Rules, oracle: PerfectPlayer, count: int, seed: int, longest: int | None = None) -> list[Scored]:
+def fresh(
+    start: Rules,
+    oracle: PerfectPlayer,
+    count: int,
+    seed: int,
+    longest: int | None = None,
+    watch: Watch = lambda count: None,
+) -> list[Scored]:
     """Positions after 2 to 32 random plies in which moves differ in outcome, no two alike.
 
     Args:
@@ -124,6 +142,7 @@ def fresh(start: Rules, oracle: PerfectPlayer, count: int, seed: int, longest: i
         count: how many.
         seed: of the plies.
         longest: plies of the longest game, if that is known.
+        watch: called after each position.
 
     Raises:
         PositionsError: if the game has too few of them.
@@ -142,6 +161,7 @@ def fresh(start: Rules, oracle: PerfectPlayer, count: int, seed: int, longest: i
         scores = oracle.scores(rules)
         if len({outcome(score) for score in scores.values()}) > 1:
             found[rules.key()] = Scored(list(rules.history), scores)
+        watch(len(found))
         if len(found) == count:
             return list(found.values())
     raise PositionsError(
@@ -182,7 +202,9 @@ class Quality:
         }
 
 
-def quality(player: Player, positions: Sequence[Scored], start: Rules, seed: int) -> Quality:
+def quality(
+    player: Player, positions: Sequence[Scored], start: Rules, seed: int, watch: Watch = lambda count: None
+) -> Quality:
     """Have a player choose in every position, and compare.
 
     Args:
@@ -190,9 +212,10 @@ def quality(player: Player, positions: Sequence[Scored], start: Rules, seed: int
         positions: with the scores of all moves.
         start: the first position of the game.
         seed: of what is random in a player's choices.
+        watch: called after each batch of positions.
 
     Raises:
-        PlayerError: if it gives up, or chooses what is not legal.
+        PlayerError: if it resigns, or chooses what is not legal.
     """
     optimal, preserving, error = [], [], []
     for begin in range(0, len(positions), BATCH):
@@ -205,5 +228,6 @@ def quality(player: Player, positions: Sequence[Scored], start: Rules, seed: int
             optimal.append(each.scores[action] == each.best)
             preserving.append(outcome(each.scores[action]) == outcome(each.best))
             error.append(value - outcome(each.best))
+        watch(len(optimal))
     plies = np.array([len(each.moves) for each in positions])
     return Quality(plies, np.array(optimal), np.array(preserving), np.array(error))

@@ -13,7 +13,6 @@ from muzero.util.seeds import derive
 
 ATTEMPTS = 100  # to find an opening that does not end the game
 Openings = tuple[int, int]  # fewest and most random plies
-Watch = Callable[[int], None]  # called after every step with the number of finished games; what it raises ends the play
 
 
 class Outcome(NamedTuple):
@@ -26,6 +25,11 @@ class Outcome(NamedTuple):
     opening: int = 0  # random plies that it began with
     actions: tuple[int, ...] = ()  # all of the game, where there is an opponent
     resigned: bool = False
+
+
+Watch = Callable[
+    [Sequence[Outcome]], None
+]  # called after every step with the finished games; may raise to end the play
 
 
 def play(
@@ -58,8 +62,8 @@ def play(
     table = _Table(games, opponent is not None, numbers, seed, openings)
     while not table.done.all():
         table.step(player, opponent)
-        watch(sum(outcome is not None for outcome in table.outcomes))
-    return [outcome for outcome in table.outcomes if outcome is not None]
+        watch(table.finished())
+    return table.finished()
 
 
 def distinct(outcomes: Iterable[Outcome]) -> int:
@@ -86,6 +90,10 @@ class _Table:
         self.now: Timestep = games.reset(np.array(self.game_seeds, np.int64))
         for slot in range(batch):
             self._begin(slot)
+
+    def finished(self) -> list[Outcome]:
+        """The finished games, in the order of their numbers as given."""
+        return [outcome for outcome in self.outcomes if outcome is not None]
 
     def _begin(self, slot: int) -> None:
         """Start the slot's game, or start it again from its first position."""

@@ -5,15 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 from muzero.interfaces import RESIGN, Moves, Positions, Rules
-from muzero.util.text import nearest
+from muzero.util.text import escaped, nearest
 
 LEAVE = ("resign", "quit", "q")
+LISTED = 30  # moves that are shown
 
 
 class HumanPlayer:
-    """Shows the position and asks for a move, by number or, in board games, by name."""
+    """Shows the position and asks for a move, by its number or by the game's own name for it."""
 
     title = "human"
+
+    def __init__(self) -> None:
+        self._start: Rules | None = None
+        self._seen = 0  # moves of the game that were shown, or made here
+
+    def begin(self, start: Rules | None) -> None:
+        """A new game begins.  start: its first position; None if the rules cannot be consulted."""
+        self._start, self._seen = start, 0
 
     def act(self, positions: Positions) -> Moves:
         known = positions.rules or [None] * len(positions.legal)
@@ -24,22 +33,39 @@ class HumanPlayer:
         return Moves(np.array(actions, np.int64), np.full(len(actions), np.nan, np.float32))
 
     def _ask(self, rules: Rules | None, observation: np.ndarray, legal: list[int]) -> int:
-        names = {str(action): action for action in legal}
+        print()
         if rules is not None:
-            names |= {rules.name(action): action for action in legal}
-        print(f"\n{observation if rules is None else rules.draw()}")
+            self.show(rules)
+            self._seen = len(rules.history) + 1  # with the move that is asked for
+        else:
+            print(observation)
+        named = {action: str(action) if rules is None else rules.name(action) for action in legal}
+        names = {name: action for action, name in named.items()}
+        names |= {str(action): action for action in legal}
+        listed = [name if name == str(action) else f"{name} ({action})" for action, name in named.items()]
+        print(f"moves: {', '.join(listed[:LISTED])}" + (f" and {len(listed) - LISTED} more" * (len(listed) > LISTED)))
         while True:
-            shown = [name for name in names if rules is None or not name.isdecimal()] or list(names)
             try:
-                text = input(f"your move ({', '.join(shown[:30])}{', ...' * (len(shown) > 30)}; or resign): ").strip()
+                text = input("your move, or resign: ").strip()
             except EOFError:
+                print("resign")
                 return RESIGN
             if text in names:
                 return names[text]
             if text.lower() in LEAVE:
                 return RESIGN
-            close = nearest(text, names)
-            print(f"{text!r} is no legal move" + (f"; did you mean {close[0]}?" if close else ""))
+            close = [] if text.isdecimal() else nearest(text, named.values())
+            print(f"'{escaped(text)}' is not a legal move" + (f"; did you mean {close[0]}?" if close else ""))
+
+    def show(self, rules: Rules) -> None:
+        """Show the moves since the last time, and the board."""
+        if self._start is not None and len(rules.history) > self._seen:
+            position, names = self._start, []
+            for action in rules.history:
+                names.append(position.name(action))
+                position = position.child(action)
+            print(f"last move: {' '.join(names[self._seen :])}")
+        print(rules.draw())
 
     def close(self) -> None:
         """Do nothing: there are no resources to release."""

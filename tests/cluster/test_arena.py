@@ -29,7 +29,8 @@ def arena(orders):
 
 
 def match(game, player, opponent, openings=(0, 0)):
-    return Match(build.configure(game, []).to_toml(), player, opponent, None, "cpu", 3, openings)
+    config = build.configure(game, []).to_toml()
+    return Match(config=config, player=player, opponent=opponent, seed=3, openings=openings)
 
 
 def played(arena, match, count, batch):

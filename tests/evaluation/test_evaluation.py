@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,16 @@ from muzero.agent import Agent
 from muzero.cli.evaluate.command import evaluate_command
 from muzero.cli.train import train_command
 from muzero.config import ConfigError, parse_settings
-from muzero.evaluation import entrants, published_scores
+from muzero.evaluation import arena, entrants, in_training, published_scores
 from muzero.evaluation.aggregate import aggregate
-from muzero.evaluation.arena import LocalArena, Match, chunked, contest
+from muzero.evaluation.arena import LocalArena, Match, contest
 from muzero.evaluation.in_training import Evaluated
 from muzero.evaluation.schedule import EvaluationSchedule
 from muzero.games import registry
 from muzero.interfaces import PlayerError
 from muzero.planners.reactive import ReactivePlanner
 from muzero.play.match import Outcome
+from muzero.players.uniform import RandomPlayer
 from muzero.runs import evaluations
 from muzero.runs.checkpoint import CheckpointError
 from muzero.runs.evaluations import Evaluation
@@ -78,7 +80,7 @@ def test_a_match_says_results_by_seat_with_intervals_elo_and_where_it_comes_from
     assert report["provenance"]["machine"]["cores"] >= 1 and report["provenance"]["versions"]["muzero"]
     assert len((tmp_path / "games" / "histories.jsonl").read_text().splitlines()) == 20
     shown = capsys.readouterr().out
-    assert "against random" in shown and max(map(len, shown.splitlines())) <= 80
+    assert f"{run} " in shown and "against random" in shown  # whole, since this is not a terminal
 
 
 def test_the_same_seed_plays_the_same_games_side_by_side_or_not(run, tmp_path):
@@ -128,32 +130,80 @@ def test_a_ladder_orders_its_anchors_and_takes_several_checkpoints_of_a_run(run,
     assert "Elo above random" in capsys.readouterr().out
 
 
-def test_an_interrupted_match_shows_what_was_finished(monkeypatch, capsys, tmp_path):
-    played = LocalArena.play
+def interrupt_after(monkeypatch, chunks):
+    """Press Ctrl-C in the chunk after these, once a game of it is finished."""
+    begun = []
 
-    def interrupted(self, match, chunks):
-        yield from played(self, match, chunks[:2])
-        raise KeyboardInterrupt
+    def pressing(config, player, opponent, numbers, *more, watch):
+        begun.append(numbers)
 
-    monkeypatch.setattr(LocalArena, "play", interrupted)
+        def watching(finished):
+            watch(finished)
+            if finished and len(begun) > chunks:
+                raise KeyboardInterrupt
+
+        return in_training.played(config, player, opponent, numbers, *more, watch=watching)
+
+    monkeypatch.setattr(arena, "played", pressing)
+
+
+def test_an_interrupted_match_shows_the_finished_games(monkeypatch, capsys, tmp_path):
+    interrupt_after(monkeypatch, 2)
     words = ["random", "--game", "board/tic_tac_toe", "--against", "random", "--batch", "4", "--games", "40"]
     assert evaluate_command([*words, "--json", str(tmp_path / "out.json")]) == 130
-    assert "interrupted" in capsys.readouterr().out
+    assert "interrupted: these are the games that were finished\n" in capsys.readouterr().out
     assert json.loads((tmp_path / "out.json").read_text())["games"] == 8
+
+
+@pytest.mark.parametrize(("chunks", "games", "partial"), [(0, 1, True), (1, 4, False)])
+def test_an_interrupted_single_agent_shows_the_finished_games(monkeypatch, capsys, tmp_path, chunks, games, partial):
+    interrupt_after(monkeypatch, chunks)
+    words = ["random", "--game", "gym/CartPole-v1", "--batch", "4", "--games", "40"]
+    assert evaluate_command([*words, "--json", str(tmp_path / "out.json")]) == 130
+    report, shown = json.loads((tmp_path / "out.json").read_text()), capsys.readouterr().out
+    assert report["games"] >= 1 and (report["games"] == games or partial)
+    assert report.get("partial_batch", False) == ("the shortest are finished first" in shown) == partial
+
+
+def test_an_interrupted_ladder_rates_the_finished_matches(monkeypatch, capsys):
+    interrupt_after(monkeypatch, 1)
+    words = ["ladder", "random", "minimax", "mcts:2", "--game", "board/tic_tac_toe", "--games", "4"]
+    assert evaluate_command(words) == 130
+    shown = capsys.readouterr().out
+    assert "the ratings are of the matches that were finished" in shown and "mcts:2" not in shown
+
+
+def test_interrupted_positions_show_the_examined_players(monkeypatch, capsys):
+    act = RandomPlayer.act
+
+    def pressing(self, positions):
+        raise KeyboardInterrupt
+
+    words = ["minimax", "random", "--game", "board/tic_tac_toe", "--positions", "fresh:9"]
+    monkeypatch.setattr(RandomPlayer, "act", pressing)
+    assert evaluate_command(words) == 130
+    shown = capsys.readouterr().out
+    assert "these are the players that were examined" in shown and "minimax" in shown and "random" not in shown
+    monkeypatch.setattr(RandomPlayer, "act", act)
+
+
+def test_a_single_game_has_no_interval(capsys):
+    for words in (["--game", "gym/CartPole-v1"], ["--game", "board/connect_four", "--against", "random"]):
+        assert evaluate_command(["random", *words, "--games", "1"]) == 0
+        shown = capsys.readouterr().out
+        assert "1 game says nothing about strength" in shown and "inf" not in shown and "nan" not in shown
+        assert ".." not in shown.partition("\n")[2].replace("...", "")
+
+
+def test_games_that_repeat_others_are_counted(capsys, tmp_path):
+    report = evaluated(tmp_path, "minimax", "--game", "board/nim", "--against", "minimax", "--games", 30)
+    assert report["distinct_games"] < 30
+    assert f"{report['distinct_games']} of 30 games are distinct; the others repeat them" in capsys.readouterr().out
 
 
 def test_the_game_may_be_that_of_the_opponents_run(run, tmp_path):
     report = evaluated(tmp_path, "random", "--against", run, "--games", 4)
     assert report["game"] == "board/connect_four" and report["games"] == 4
-
-
-def test_a_person_plays_at_the_terminal(monkeypatch, capsys, tmp_path):
-    wishes = iter(["x(9,9)", "x(1,1)"])
-    monkeypatch.setattr("builtins.input", lambda prompt: next(wishes, "resign"))
-    report = evaluated(tmp_path, "random", "--game", "board/tic_tac_toe", "--against", "human", "--games", 2)
-    shown = capsys.readouterr().out
-    assert report["wins"] == 2 and report["resigned"] == 2 and report["openings"] == [0, 0]
-    assert "'x(9,9)' is no legal move; did you mean x(" in shown
 
 
 # --- positions -----------------------------------------------------------------------------------------------------
@@ -185,14 +235,17 @@ def test_positions_are_made_on_demand_and_kept(tmp_path):
         (["randon", "--game", "board/nim"], "randon: no such player and no such folder; did you mean random"),
         (["runs/missing", "--against", "random"], "runs/missing: no such player and no such folder"),
         (["random", "--against", "random"], "say what they play with --game"),
-        (["random", "--game", "board/nim"], "say whom to play with --against"),
+        (["random", "--game", "board/nim"], "choose an opponent with --against"),
         (["random", "--game", "gym/CartPole-v1", "--against", "random"], "has a single agent; leave it out"),
-        (["random", "--game", "gym/CartPole-v1", "--positions", "all"], "of board games only"),
-        (["random", "--sweep", "simulations=1,2", "--positions", "all"], "random is no run that could search"),
+        (["random", "--game", "gym/CartPole-v1", "--positions", "all"], "is known of games with rules only"),
+        (["random", "--sweep", "simulations=1,2", "--positions", "all"], "random is not a run that could search"),
         (["minimax", "--game", "board/connect_four", "--positions", "missing.jsonl"], "missing.jsonl: No such file"),
         (["random", "--positions", "fresh:none"], "expected fresh:N"),
-        (["ladder", "random"], "a ladder needs two players"),
+        (["ladder", "random"], "a ladder needs at least two players"),
         (["ladder", "random", "mcts:2", "--game", "gym/CartPole-v1"], "has a single agent"),
+        (["random", "--game", "board/nim", "--against", "human", "--sprt", "0,9"], "does not fit games of a person"),
+        (["random", "mcts:2", "--game", "board/nim", "--against", "human"], "one player at a time"),
+        (["random", "--positions", "/dev/zero"], "--positions /dev/zero: that is not a regular file"),
         (["solver", "--game", "board/nim", "--against", "random"], "solver plays board/connect_four"),
     ],
 )
@@ -214,6 +267,9 @@ def test_what_cannot_be_evaluated_is_refused_with_the_remedy(words, message, tmp
         (["r", "--games", "4", "--sprt", "0,30"], "not allowed with"),
         (["r", "--positions", "all", "--games", "4"], "--games is for games"),
         (["r", "--sweep", "simulations=1", "--simulations", "3"], "give one"),
+        (["r", "--seat", "first", "--against", "random"], "the seat of a person; play with --against human"),
+        (["r", "--against", "human", "--seat", "third"], "invalid choice: 'third'"),
+        (["r", "--against", "random", "--json", "."], "--json .: that is a folder"),
         (["r", "--gamse", "4"], "did you mean --game or --games"),
     ],
 )
@@ -342,14 +398,17 @@ def test_an_evaluation_that_a_kill_cut_short_is_done_again(tmp_path):
 # --- the arena -----------------------------------------------------------------------------------------------------
 
 
-def test_chunks_are_whole_pairs():
-    assert [list(chunk) for chunk in chunked(0, 7, 3)] == [[0, 1, 2, 3], [4, 5, 6]]
+def test_a_match_is_played_in_whole_pairs_and_a_single_agent_is_not():
+    for game, opponent, sizes in (("board/nim", "random", [4, 3]), ("gym/CartPole-v1", None, [3, 3, 1])):
+        config = build.configure(game, []).to_toml()
+        match = Match(config=config, player="random", opponent=opponent)
+        with closing(LocalArena()) as local:
+            assert [len(part.outcomes) for part in contest(local, match, 7, 3)] == sizes
 
 
 def test_a_contest_ends_when_there_is_enough():
     config = build.configure("board/tic_tac_toe", []).to_toml()
-    match = Match(config, "random", "random", None, "cpu", 0, (0, 0))
-    arena = LocalArena()
-    parts = list(contest(arena, match, 100, 4, lambda outcomes: len(outcomes) >= 10))
-    arena.close()
+    match = Match(config=config, player="random", opponent="random")
+    with closing(LocalArena()) as local:
+        parts = list(contest(local, match, 100, 4, lambda outcomes: len(outcomes) >= 10))
     assert sum(len(part.outcomes) for part in parts) == 12

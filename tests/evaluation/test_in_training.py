@@ -69,7 +69,7 @@ def test_what_watches_sees_all_games_of_both_players_in_batches():
     evaluate(config, model, 4, baseline=True, watch=lambda *now: seen.append(now))
     assert seen == [(title, 4, finished) for title in ("trained", "random") for finished in (0, 0, 4)]
     counts = []
-    played(config, RandomPlayer(), None, range(5), 0, batch=2, watch=counts.append)
+    played(config, RandomPlayer(), None, range(5), 0, batch=2, watch=lambda finished: counts.append(len(finished)))
     assert counts == [0, 0, 2, 2, 2, 4, 4, 4, 5]
 
 

@@ -1,6 +1,7 @@
 """Moves held against perfect play: solved positions, exact rates, files that are wrong."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,23 @@ def test_a_file_that_is_missing_empty_or_no_text_is_named(tmp_path):
     for name in ("missing", "empty", "binary"):
         with pytest.raises(PositionsError, match=name):
             read(tmp_path / name, start())
+
+
+def test_only_regular_files_of_a_bounded_size_are_read(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path("/dev/zero"), tmp_path / "pipe", tmp_path):
+        with pytest.raises(PositionsError, match=rf"^--positions {path}: that is not a regular file"):
+            read(path, start())
+    monkeypatch.setattr("muzero.evaluation.positions.LARGEST", 1 << 20)
+    (tmp_path / "large").write_text("\n" * (1 << 21))
+    with pytest.raises(PositionsError, match="2 MiB, expected at most 1 MiB; split the file"):
+        read(tmp_path / "large", start())
+
+
+def test_control_characters_of_a_path_are_spelt_out(tmp_path):
+    with pytest.raises(PositionsError, match=r"x\\x1b\[31m\\n: No such file") as caught:
+        read(tmp_path / "x\x1b[31m\n", start())
+    assert str(caught.value).isprintable()
 
 
 def test_a_player_that_chooses_what_is_not_legal_is_an_error():

@@ -131,17 +131,17 @@ def test_a_players_time_and_moves_are_counted():
 
 def test_what_watches_is_called_after_every_step_with_the_finished_games():
     seen = []
-    play(ChainGames(4, 5), Rightwards(), None, range(3), seed=0, watch=seen.append)
+    play(ChainGames(4, 5), Rightwards(), None, range(3), seed=0, watch=lambda finished: seen.append(len(finished)))
     assert seen == [0, 0, 0, 3]
     outcomes = match(RandomPlayer(), RandomPlayer(), 8)
-    play(boards(8), RandomPlayer(), RandomPlayer(), range(8), 0, watch=seen.append)
+    play(boards(8), RandomPlayer(), RandomPlayer(), range(8), 0, watch=lambda finished: seen.append(len(finished)))
     lengths = [outcome.steps for outcome in outcomes]
     assert seen[4:] == [sum(length <= step for length in lengths) for step in range(1, max(lengths) + 1)]
 
 
 def test_what_watches_can_end_the_play():
     def stop(finished):
-        raise InterruptedError(f"{finished} games were finished")
+        raise InterruptedError(f"{len(finished)} games were finished")
 
     with pytest.raises(InterruptedError, match="0 games"):
         play(ChainGames(2, 50), Rightwards(), None, range(2), seed=0, watch=stop)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from muzero.cli.evaluate.options import EPILOG, add_match_options, elo, span, sweep, whole
+from muzero.cli.evaluate.options import EPILOG, SEATS, add_match_options, check_files, elo, span, sweep, whole
 from muzero.cli.exits import guarded
 from muzero.cli.parser import Parser
 
@@ -19,15 +20,45 @@ def evaluate_command(arguments: Sequence[str] | None = None) -> int:
         from muzero.cli.evaluate.ladder import ladder_command
 
         return ladder_command(words[1:])
+    options = parsed(words)
+    from muzero import build
+    from muzero.cli.evaluate import human, match, positions, single
+    from muzero.cli.evaluate.playing import Row
+    from muzero.evaluation.entrants import Entrant, enter, stage
+
+    with ExitStack() as stack:
+
+        def entered(name: str) -> Entrant:
+            entrant = enter(name, options.simulations, options.device, options.trust, options.game)
+            stack.callback(entrant.player.close)
+            return entrant
+
+        rows = [Row(name, simulations, entered(name)) for name, simulations in names(options)]
+        if options.positions is not None:
+            return positions.evaluate(options, rows)
+        opponents = [entered(name) for name in [options.against] if name not in (None, "none")]
+        config = stage([*(row.entrant for row in rows), *opponents], options.game)
+        if not build.spec(config).two_player:
+            return single.evaluate(options, rows, config)
+        if "human" in (options.against, *options.players):
+            return human.evaluate(options, rows, opponents, config)
+        for opponent in opponents:
+            opponent.player.close()  # players are entered again where they play
+        return match.evaluate(options, rows, config)
+
+
+def parsed(words: Sequence[str]) -> argparse.Namespace:
+    """The options, checked against each other."""
     parser = Parser(
         prog="muzero-eval",
-        description="Evaluate players: against another, by the scores of perfect play, or alone.",
+        description="Evaluate players: against another, compared with perfect play, or in single-agent games.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("players", nargs="+", metavar="PLAYER", help="a run, or any player listed below")
-    parser.add_argument("--against", metavar="PLAYER", help="in games for two: the opponent")
-    parser.add_argument("--positions", metavar="FILE|all|fresh[:N]", help="hold moves against perfect play there")
+    parser.add_argument("--against", metavar="PLAYER", help="the opponent in two-player games; human: play yourself")
+    parser.add_argument("--seat", choices=SEATS, help="of a person: moves first (default), second, or in turn")
+    parser.add_argument("--positions", metavar="FILE|all|fresh[:N]", help="compare moves with perfect play there")
     parser.add_argument("--save-positions", type=Path, metavar="FILE", help="write the positions there")
     parser.add_argument("--sweep", type=sweep, metavar="simulations=0,1,2,...", help="one row for each number")
     parser.add_argument("--checkpoint", metavar="STEP|best", help="of runs that name none (default: the newest)")
@@ -41,49 +72,33 @@ def evaluate_command(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     parser.require_words(options.players)
     check(parser, options)
-    from muzero import build
-    from muzero.cli.evaluate import match, positions, single
-    from muzero.evaluation.entrants import enter, stage
-
-    names = rows(options)
-    entrants = [enter(name, options.simulations, options.device, options.trust, options.game) for name, _ in names]
-    try:
-        if options.positions is not None:
-            return positions.examine(options, names, entrants)
-        met = [] if options.against in (None, "none") else [options.against]
-        opponents = [enter(name, options.simulations, options.device, options.trust, options.game) for name in met]
-        for opponent in opponents:
-            opponent.player.close()  # those who play are entered where they play
-        config = stage([*entrants, *opponents], options.game)
-        if build.spec(config).two_player:
-            return match.match(parser, options, names, entrants, config)
-        return single.alone(parser, options, names, entrants, config)
-    finally:
-        for entrant in entrants:
-            entrant.player.close()
+    check_files(parser, options)
+    return options
 
 
 def check(parser: Parser, options: argparse.Namespace) -> None:
     """Refuse options that contradict each other."""
     if options.positions is not None:
-        for name in ("against", "until_interval", "sprt", "games", "openings", "save_games"):
+        for name in ("against", "until_interval", "sprt", "games", "openings", "save_games", "seat"):
             if getattr(options, name) is not None:
                 parser.error(f"--{name.replace('_', '-')} is for games, --positions plays none")
     elif options.save_positions is not None:
-        parser.error("--save-positions writes those of --positions all or fresh:N")
+        parser.error("--save-positions writes the positions of --positions all or fresh:N")
     if options.sweep and options.simulations is not None:
         parser.error("--sweep and --simulations both say how many simulations; give one")
     if options.ray_address and not options.actors:
         parser.error("--ray-address needs --actors N: how many processes are to play")
+    if options.seat is not None and "human" not in (options.against, *options.players):
+        parser.error("--seat is the seat of a person; play with --against human")
 
 
-def rows(options: argparse.Namespace) -> list[tuple[str, int | None]]:
+def names(options: argparse.Namespace) -> list[tuple[str, int | None]]:
     """Names of players to evaluate, each with the number of simulations that a sweep gives it."""
     from muzero.config import ConfigError
     from muzero.players.registry import is_player
     from muzero.runs.folder import run_of
 
-    found = []
+    found: list[tuple[str, int | None]] = []
     for name in options.players:
         player = is_player(name)
         if options.checkpoint and not player and run_of(Path(name)) == Path(name):
@@ -91,7 +106,7 @@ def rows(options: argparse.Namespace) -> list[tuple[str, int | None]]:
         if options.sweep is None:
             found.append((name, None))
         elif player or "@" in name:
-            raise ConfigError([f"--sweep simulations=...: {name} is no run that could search more or less"])
+            raise ConfigError([f"--sweep simulations=...: {name} is not a run that could search more or less"])
         else:
             found += [(f"{name}@{number}", number) for number in options.sweep]
     return found

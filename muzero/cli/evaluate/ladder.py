@@ -1,10 +1,12 @@
-"""muzero-eval ladder: everybody against everybody, and what ratings come of it."""
+"""muzero-eval ladder: each player against each other, and the ratings that follow."""
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +14,12 @@ import numpy as np
 from rich.console import Console
 
 from muzero import build
-from muzero.cli.evaluate.match import arena_of, openings
-from muzero.cli.evaluate.options import EPILOG, add_match_options, whole
+from muzero.cli.evaluate.match import openings, repetition
+from muzero.cli.evaluate.options import EPILOG, add_match_options, check_files, whole
+from muzero.cli.evaluate.playing import Matches, Result, match_of
 from muzero.cli.parser import Parser
-from muzero.cli.tables import bracketed, table, terminal, write_json
-from muzero.config import ConfigError
-from muzero.evaluation.arena import Match, contest
+from muzero.cli.tables import Figures, bracketed, say, terminal, write_json
+from muzero.config import Config, ConfigError
 from muzero.evaluation.entrants import enter, named, parse, stage
 from muzero.evaluation.game_records import GameRecords
 from muzero.evaluation.intervals import Summary
@@ -31,9 +33,33 @@ from muzero.runs.folder import RunFolder
 
 def ladder_command(arguments: Sequence[str]) -> int:
     """muzero-eval ladder."""
+    options = parsed(arguments)
+    names = competitors(options)
+    with ExitStack() as stack:  # those who play are entered where they play
+        entrants = [enter(name, options.simulations, options.device, options.trust, options.game) for name in names]
+        for entrant in entrants:
+            stack.callback(entrant.player.close)
+        config = stage(entrants, options.game)
+        titles = {entrant.name: entrant.player.title for entrant in entrants}
+    game = config.table("run")["game"]
+    if not build.spec(config).two_player:
+        raise ConfigError([f"{game} has a single agent: compare runs with muzero-eval RUN... instead"])
+    console, began, ladder = terminal(), time.monotonic(), Ladder(game, names)
+    interrupted = play(options, config, ladder, console)
+    if ladder.played:
+        show(console, ladder)
+        used, seconds = openings(options, config), round(time.monotonic() - began, 2)
+        head = {"game": game, "seed": options.seed, "openings": used, "seconds": seconds}
+        if options.json:
+            write_json(options.json, head | describe(ladder, titles))
+    return 130 if interrupted else 0
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of a ladder."""
     parser = Parser(
         prog="muzero-eval ladder",
-        description="Rate a pool of players: every one plays every other, in both seats, from the same openings.",
+        description="Rate a pool of players: each plays each other, in both seats, from the same openings.",
         epilog=EPILOG,
     )
     parser.add_argument("players", nargs="+", metavar="PLAYER", help="runs (several checkpoints of each) and others")
@@ -43,45 +69,47 @@ def ladder_command(arguments: Sequence[str]) -> int:
     add_match_options(parser)
     options = parser.parse_args(arguments)
     parser.require_words(options.players)
+    check_files(parser, options)
+    return options
+
+
+def competitors(options: argparse.Namespace) -> list[str]:
+    """The names of all players, anchors first, each once.
+
+    Raises:
+        ConfigError: if there are fewer than two, or one is a person.
+    """
     anchors = [anchor.strip() for anchor in options.anchors.split(",") if anchor.strip()]
-    names = list(
-        dict.fromkeys([*anchors, *(name for text in options.players for name in pool(text, options.checkpoints))])
-    )
+    entered = [name for text in options.players for name in pool(text, options.checkpoints)]
+    names = list(dict.fromkeys([*anchors, *entered]))
     if len(names) < 2:
-        raise ConfigError([f"a ladder needs two players at least, and this is one: {', '.join(names)}"])
+        raise ConfigError([f"a ladder needs at least two players, got one: {names[0]}"])
     if "human" in names:
         raise ConfigError(["a ladder has too many games for a human; play with --against human"])
-    entrants = [enter(name, options.simulations, options.device, options.trust, options.game) for name in names]
-    config = stage(entrants, options.game)
-    titles = [entrant.player.title for entrant in entrants]
-    for entrant in entrants:
-        entrant.player.close()
-    game = config.table("run")["game"]
-    if not build.spec(config).two_player:
-        raise ConfigError([f"{game} has a single agent: compare runs with muzero-eval RUN... instead"])
-    console, began, interrupted = terminal(), time.monotonic(), False
-    arena, used, ladder = arena_of(options), openings(options, config), Ladder(game, names)
-    records = GameRecords(options.save_games, game, start(config)) if options.save_games else None
-    try:
-        for pair in itertools.combinations(names, 2):
-            match = Match(config.to_toml(), *pair, options.simulations, options.device, options.seed, used)
-            outcomes = [o for part in contest(arena, match, options.games, options.batch) for o in part.outcomes]
-            ladder.played[pair] = outcomes
+    return names
+
+
+def play(options: argparse.Namespace, config: Config, ladder: Ladder, console: Console) -> bool:
+    """Play all pairs.  Returns whether Ctrl-C ended it; a pair is kept once all of its games are played."""
+    pairs = list(itertools.combinations(ladder.entered, 2))
+    used = openings(options, config)
+    records = GameRecords(options.save_games, ladder.game, start(config)) if options.save_games else None
+    with Matches(options, options.games * len(pairs), two_player=True) as matches:
+        for pair in pairs:
+            result = Result(pair[0])
+            for _ in matches.play(match_of(options, config, *pair, used), result, options.games):
+                pass
+            ladder.played[pair] = result.outcomes
             if records:
-                records.add(*pair, outcomes)
-            tally = ", ".join(f"{count} {word}" for word, count in Summary(outcomes).tally().items())
-            console.print(f"{pair[0]} against {pair[1]}: {tally}", soft_wrap=True)
-    except KeyboardInterrupt:
-        interrupted = True
-        console.print("interrupted: the ratings are of the matches that were finished")
-    finally:
-        arena.close()
-    if ladder.played:
-        show(console, ladder)
-        head = {"game": game, "seed": options.seed, "openings": used, "seconds": round(time.monotonic() - began, 2)}
-        if options.json:
-            write_json(options.json, head | describe(ladder, dict(zip(names, titles, strict=True))))
-    return 130 if interrupted else 0
+                records.add(*pair, result.outcomes)
+            matches.progress.clear()
+            tally = ", ".join(f"{count} {word}" for word, count in Summary(result.outcomes).tally().items())
+            repeated = repetition(result.outcomes)
+            say(console, f"{pair[0]} against {pair[1]}: {tally}" + (f"; {repeated}" if repeated else ""))
+    if matches.interrupted:
+        kept = "the ratings are of the matches that were finished" if ladder.played else "no match was finished"
+        say(console, f"interrupted: {kept}")
+    return matches.interrupted
 
 
 def pool(text: str, most: int) -> list[str]:
@@ -107,7 +135,7 @@ class Ladder:
 
     @property
     def names(self) -> list[str]:
-        """Who met somebody: all, unless the ladder was interrupted."""
+        """The players that have played: all, unless the ladder was interrupted."""
         return [name for name in self.entered if any(name in pair for pair in self.played)]
 
     def points(self) -> tuple[np.ndarray, np.ndarray]:
@@ -126,7 +154,7 @@ def show(console: Console, ladder: Ladder) -> None:
     """The best first; ratings are differences to the first player that was named."""
     names, (points, games) = ladder.names, ladder.points()
     ratings = rate(points, games)
-    drawn = table(
+    drawn = Figures(
         f"{ladder.game}: Elo above {names[0]} [95 % intervals]", ["player", "Elo", "points", "games", "share"]
     )
     for player in np.argsort(-ratings.elo, kind="stable").tolist():

@@ -1,149 +1,129 @@
-"""muzero-eval PLAYER --against PLAYER: matches of two, with as many games as are asked for."""
+"""muzero-eval PLAYER --against PLAYER: two-player matches, with as many games as are asked for."""
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from rich.console import Console
 
 from muzero import build
-from muzero.cli.parser import Parser
-from muzero.cli.tables import bracketed, percent, table, terminal, write_json
+from muzero.cli.evaluate.playing import Enough, Matches, Result, Row, match_of, say_interrupted
+from muzero.cli.tables import Figures, bracketed, percent, say, terminal, write_json
 from muzero.config import Config, ConfigError
-from muzero.evaluation.arena import Arena, LocalArena, Match, contest
-from muzero.evaluation.entrants import Entrant
 from muzero.evaluation.game_records import GameRecords
 from muzero.evaluation.in_training import usual_openings
 from muzero.evaluation.intervals import SequentialTest, Summary, pair_shares
 from muzero.evaluation.positions import everywhere, quality, start
-from muzero.play.match import Outcome
+from muzero.play.match import Openings, Outcome
 from muzero.players.minimax import MinimaxPlayer
 
 MOST = 10_000  # games, where an interval or a test says when there are enough
-Row = tuple[str, int | None]  # name, simulations of a sweep
 
 
-@dataclass
-class Result:
-    """What was played of one match."""
-
-    name: str
-    simulations: int | None
-    step: int | None  # of a run's checkpoint
-    outcomes: list[Outcome] = field(default_factory=list)
-    seconds: float = 0.0  # that the player thought
-    moves: int = 0
-
-    @property
-    def milliseconds(self) -> float:
-        """Of thought for a move, many games side by side."""
-        return 1000 * self.seconds / max(self.moves, 1)
-
-
-def match(
-    parser: Parser, options: argparse.Namespace, rows: Sequence[Row], entrants: Sequence[Entrant], config: Config
-) -> int:
+def evaluate(options: argparse.Namespace, rows: Sequence[Row], config: Config) -> int:
     """Play and show."""
-    game = config.table("run")["game"]
-    if options.against in (None, "none"):
-        raise ConfigError([f"{game} is for two: say whom to play with --against random, mcts:100, another run, ..."])
-    people = "human" in (options.against, *options.players)
-    batch = 1 if people else options.batch
-    console, began, results = terminal(), time.monotonic(), []
-    most = options.games or (2 if people else MOST if options.until_interval or options.sprt else 100)
-    arena = arena_of(options)
+    game, against = config.table("run")["game"], options.against
+    require_opponent(options, game)
+    used = openings(options, config)
+    enough = stopping(options)
+    most = options.games or (MOST if enough else 100)
     records = GameRecords(options.save_games, game, start(config)) if options.save_games else None
-    interrupted = False
-    try:
-        for (name, simulations), entrant in zip(rows, entrants, strict=True):
-            results.append(result := Result(name, simulations, entrant.step))
-            fight = Match(
-                config.to_toml(),
-                name,
-                options.against,
-                options.simulations,
-                options.device,
-                options.seed,
-                openings(options, config, people),
-            )
-            rule = stopping(options)
-            for part in contest(arena, fight, most, batch, rule, max(1, options.actors)):
-                result.outcomes += part.outcomes
-                result.seconds, result.moves = result.seconds + part.seconds, result.moves + part.moves
+    console, began = terminal(), time.monotonic()
+    results: list[Result] = []
+    with Matches(options, most * len(rows), two_player=True) as matches:
+        for row in rows:
+            results.append(result := Result(row.name, row.simulations, row.entrant.step))
+            match = match_of(options, config, row.name, against, used)
+            for part in matches.play(match, result, most, enough):
                 if records:
-                    records.add(name, options.against, part.outcomes)
-                if len(result.outcomes) < most:
-                    console.print(f"{name}: {len(result.outcomes):,} games", end="\r") if console.is_terminal else None
-    except KeyboardInterrupt:
-        interrupted = True
-        console.print("interrupted: these are the games that were finished")
-    finally:
-        arena.close()
+                    records.add(row.name, against, part.outcomes)
     results = [result for result in results if result.outcomes]
+    if matches.interrupted:
+        say_interrupted(console, results)
     if results:
-        show(console, results, options.against, game)
-        report = describe(options, results, game, config, time.monotonic() - began)
-        decide(console, options, results, report)
-        if options.against == "minimax" and not interrupted:
-            all_positions(console, entrants, report, config, options.seed)
+        show(console, results, against, game)
+        report = describe(results, game, against, options.seed, used, time.monotonic() - began)
+        say_verdicts(console, options, results, report)
+        if against == "minimax" and not matches.interrupted:
+            all_positions(console, rows, report, config, options.seed)
         if options.json:
             write_json(options.json, report)
-    return 130 if interrupted else 0
+    return 130 if matches.interrupted else 0
 
 
-def arena_of(options: argparse.Namespace) -> Arena:
-    """This process, or processes of Ray."""
-    if not options.actors:
-        return LocalArena()
-    from muzero.cluster.arena import RayArena
+def require_opponent(options: argparse.Namespace, game: str) -> None:
+    """Refuse a two-player game without an opponent.
 
-    return RayArena(options.actors, options.ray_address or "", options.insecure)
-
-
-def openings(options: argparse.Namespace, config: Config, people: bool = False) -> tuple[int, int]:
-    """As asked for, or as usual; a person begins at the beginning."""
-    if options.openings is not None:
-        return options.openings
-    return (0, 0) if people else usual_openings(build.spec(config))
+    Raises:
+        ConfigError: naming some opponents.
+    """
+    if options.against in (None, "none"):
+        wanted = "choose an opponent with --against random, mcts:100, another run, ..."
+        raise ConfigError([f"{game} is a two-player game: {wanted}"])
 
 
-def stopping(options: argparse.Namespace) -> Callable[[list[Outcome]], bool] | None:
-    """When there are enough games; None: when all are played."""
+def openings(options: argparse.Namespace, config: Config) -> Openings:
+    """The openings that were asked for, or the usual ones of the game."""
+    return usual_openings(build.spec(config)) if options.openings is None else options.openings
+
+
+def stopping(options: argparse.Namespace) -> Enough | None:
+    """The rule that says when there are enough games; None where their number is given."""
     if options.until_interval:
-
-        def narrow(outcomes: list[Outcome]) -> bool:
-            _, low, high = Summary(outcomes).elo
-            return (high - low) / 2 <= options.until_interval
-
-        return narrow
+        return partial(narrow, options.until_interval)
     if options.sprt:
-        test = SequentialTest(*options.sprt)
-        return lambda outcomes: test.decided(pair_shares(outcomes)) is not None
+        return partial(decided, SequentialTest(*options.sprt))
     return None
 
 
+def narrow(margin: float, outcomes: Sequence[Outcome]) -> bool:
+    """Whether the interval of Elo is at most this margin wide on each side."""
+    _, low, high = Summary(outcomes).elo
+    return (high - low) / 2 <= margin
+
+
+def decided(test: SequentialTest, outcomes: Sequence[Outcome]) -> bool:
+    """Whether a sequential test has come to a decision."""
+    return test.decided(pair_shares(outcomes)) is not None
+
+
 def show(console: Console, results: Sequence[Result], against: str, game: str) -> None:
-    """A table with a line for each match, and one for each seat."""
+    """A table with a row for each match, and one for each seat; then how many games repeat others."""
     columns = ["player", "games", "w-d-l", "points %", "Elo", "ms"]
-    drawn = table(f"{game}, against {against} [95 % intervals]", columns)
+    drawn = Figures(f"{game}, against {against} [95 % intervals]", columns)
     for result in results:
         summary = Summary(result.outcomes)
-        difference, *ends = summary.elo
-        points = percent(summary.share, summary.share_interval)
-        cells = [points, bracketed(difference, ends, "+.0f"), f"{result.milliseconds:.2f}"]
-        drawn.add_row(result.name, *counts(summary, None), *cells)
+        drawn.add_row(result.name, *counts(summary, None), *strength(summary), f"{result.milliseconds:.2f}")
         for seat, text in ((0, "  first seat"), (1, "  second seat")):
             if any(outcome.seat == seat for outcome in result.outcomes):
                 drawn.add_row(text, *counts(summary, seat), style="dim")
     console.print(drawn)
     for result in results:
-        distinct = Summary(result.outcomes).distinct
-        if distinct < len(result.outcomes):
-            console.print(f"{result.name}: {distinct:,} of {len(result.outcomes):,} games are distinct", soft_wrap=True)
+        if len(result.outcomes) == 1:
+            say(console, f"{result.name}: 1 game says nothing about strength")
+        elif text := repetition(result.outcomes):
+            say(console, f"{result.name}: {text}")
+
+
+def strength(summary: Summary) -> list[str]:
+    """Points and Elo with their intervals; without intervals for a single game, which says nothing."""
+    difference, *ends = summary.elo
+    if len(summary.outcomes) == 1:
+        return [f"{100 * summary.share:.1f}", "-"]
+    return [percent(summary.share, summary.share_interval), bracketed(difference, ends, "+.0f")]
+
+
+def repetition(outcomes: Sequence[Outcome]) -> str:
+    """How many games are distinct; empty where all are."""
+    count = Summary(outcomes).distinct
+    if count == len(outcomes):
+        return ""
+    only = f"{count:,} of {len(outcomes):,} games are distinct; the others repeat them, so the intervals are too narrow"
+    return f"{only} (--openings 2-4 gives more variety)"
 
 
 def counts(summary: Summary, seat: int | None) -> list[str]:
@@ -153,59 +133,46 @@ def counts(summary: Summary, seat: int | None) -> list[str]:
 
 
 def describe(
-    options: argparse.Namespace, results: Sequence[Result], game: str, config: Config, seconds: float
+    results: Sequence[Result], game: str, against: str, seed: int, used: Openings, seconds: float
 ) -> dict[str, Any]:
     """Plain values for JSON: the first row at the top, all of them in `rows`."""
     every = []
     for result in results:
-        row = {
-            "player": result.name,
-            "step": result.step,
-            "simulations": result.simulations,
-            "against": options.against,
-        }
+        row = {"player": result.name, "step": result.step, "simulations": result.simulations, "against": against}
+        row |= {"partial_batch": True} if result.partial else {}
         every.append(row | Summary(result.outcomes).report(True) | {"milliseconds_per_move": result.milliseconds})
-    used = openings(options, config, "human" in (options.against, *options.players))
-    report = {"game": game, "seed": options.seed, "openings": list(used), "seconds": round(seconds, 2)}
+    report = {"game": game, "seed": seed, "openings": list(used), "seconds": round(seconds, 2)}
     return report | every[0] | {"rows": every}
 
 
-def decide(console: Console, options: argparse.Namespace, results: Sequence[Result], report: dict[str, Any]) -> None:
-    """Say what a stopping rule came to."""
+def say_verdicts(
+    console: Console, options: argparse.Namespace, results: Sequence[Result], report: dict[str, Any]
+) -> None:
+    """Say what a rule that ends matches came to, and add it to the report."""
     if options.sprt:
         test = SequentialTest(*options.sprt)
         for result, row in zip(results, report["rows"], strict=True):
             shares = pair_shares(result.outcomes)
-            row["sprt"] = {
-                "low": test.low,
-                "high": test.high,
-                "ratio": test.ratio(shares),
-                "high_holds": test.decided(shares),
-            }
-            verdict = {True: f"{test.high:+g} Elo", False: f"{test.low:+g} Elo", None: "neither of the two, yet"}
-            console.print(
-                f"{result.name}: {verdict[test.decided(shares)]} holds (log likelihood ratio {test.ratio(shares):+.2f})"
-            )
+            ratio, holds = test.ratio(shares), test.decided(shares)
+            row["sprt"] = {"low": test.low, "high": test.high, "ratio": ratio, "high_holds": holds}
+            verdict = "undecided" if holds is None else f"{test.high if holds else test.low:+g} Elo holds"
+            say(console, f"{result.name}: {verdict} (log likelihood ratio {ratio:+.2f})")
         report |= report["rows"][0]
     if options.until_interval:
         for result in results:
-            if not (stopping(options) or bool)(result.outcomes):
-                console.print(f"{result.name}: after {len(result.outcomes):,} games Elo is still not known so closely")
+            if not narrow(options.until_interval, result.outcomes):
+                count = f"after {len(result.outcomes):,} games"
+                say(console, f"{result.name}: {count} the interval of Elo is still wider than asked")
 
 
-def all_positions(
-    console: Console, entrants: Sequence[Entrant], report: dict[str, Any], config: Config, seed: int
-) -> None:
+def all_positions(console: Console, rows: Sequence[Row], report: dict[str, Any], config: Config, seed: int) -> None:
     """Against perfect play in a small game: how many of all its positions are played optimally."""
     first = start(config)
     assert first is not None  # minimax has played it
     positions = everywhere(first, MinimaxPlayer())
-    for entrant, row in zip(entrants, report["rows"], strict=True):
-        found = quality(entrant.player, positions, first, seed).report()
-        row["all_positions"] = found
-        console.print(
-            f"{entrant.name}: optimal choice in {round(found['optimal'] * len(positions)):,} of {len(positions):,} "
-            f"positions ({found['optimal']:.2%})",
-            soft_wrap=True,
-        )
+    for row, described in zip(rows, report["rows"], strict=True):
+        found = quality(row.entrant.player, positions, first, seed).report()
+        described["all_positions"] = found
+        optimal = f"{round(found['optimal'] * len(positions)):,} of {len(positions):,} positions"
+        say(console, f"{row.name}: optimal choice in {optimal} ({found['optimal']:.2%})")
     report["all_positions"] = report["rows"][0]["all_positions"]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 
 from muzero.cli.parser import Parser
+from muzero.util.text import escaped
 
+SEATS = ("first", "second", "both")
 EPILOG = """
 players: a run's folder, RUN:STEP or RUN:best for one of its checkpoints, RUN@16 for 16 simulations a move (RUN@0 plays
 the policy alone); random; mcts:ROLLOUTS (OpenSpiel's); minimax (small board games); solver (Connect Four); gtp:COMMAND
@@ -30,6 +33,21 @@ def add_match_options(parser: Parser) -> None:
     parser.add_argument("--seed", type=count, default=0)
     parser.add_argument("--save-games", type=Path, metavar="DIR", help="histories, SGF of Go, PGN of chess")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+
+
+def check_files(parser: Parser, options: argparse.Namespace) -> None:
+    """Refuse files that could not be written, before any game is played for them."""
+    for name, folder in (("json", False), ("save_positions", False), ("save_games", True)):
+        path: Path | None = getattr(options, name, None)
+        if path is None:
+            continue
+        option = f"--{name.replace('_', '-')} {escaped(str(path))}"
+        if path.is_dir() != folder and path.exists():
+            parser.error(f"{option}: that is {'a folder' if path.is_dir() else 'a file'}; give another name")
+        # The nearest folder above that exists: those between are made when the file is written.
+        above = next(each for each in [path, *path.absolute().parents] if each.exists())
+        if not os.access(above, os.W_OK):
+            parser.error(f"{option}: {escaped(str(above))} cannot be written to")
 
 
 # --- texts of options ----------------------------------------------------------------------------------------------

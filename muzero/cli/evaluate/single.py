@@ -1,4 +1,4 @@
-"""muzero-eval RUN...: games for one, with published scores beside ours."""
+"""muzero-eval RUN...: single-agent games, with published scores beside ours."""
 
 from __future__ import annotations
 
@@ -10,89 +10,118 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from muzero.cli.evaluate.match import Result, Row, arena_of
-from muzero.cli.parser import Parser
-from muzero.cli.tables import bracketed, table, terminal, write_json
+from muzero.cli.evaluate.playing import Matches, Result, Row, match_of, say_interrupted
+from muzero.cli.tables import Figures, bracketed, say, terminal, write_json
 from muzero.config import Config, ConfigError
 from muzero.evaluation import published_scores
 from muzero.evaluation.aggregate import Aggregate, aggregate
-from muzero.evaluation.arena import Match, contest
-from muzero.evaluation.entrants import Entrant
 from muzero.evaluation.intervals import Summary
 from muzero.games.registry import protocols
 
 
-def alone(
-    parser: Parser, options: argparse.Namespace, rows: Sequence[Row], entrants: Sequence[Entrant], config: Config
-) -> int:
+def evaluate(options: argparse.Namespace, rows: Sequence[Row], config: Config) -> int:
     """Play and show: full games, with their true rewards, under each of the game's protocols."""
     game = config.table("run")["game"]
+    check(options, game)
+    console, began = terminal(), time.monotonic()
+    players = [Result(row.name, row.simulations, row.entrant.step) for row in rows]
+    if all(player.name != "random" for player in players):
+        players.append(Result("random"))
+    rules = protocols(config)
+    most = options.games or (1 if "human" in options.players else 100)
+    results: list[tuple[str, Result]] = []  # with the protocol
+    with Matches(options, most * len(players) * len(rules), two_player=False) as matches:
+        for protocol, changed in rules.items():
+            for player in players:
+                result = Result(player.name, player.simulations, player.step)
+                results.append((protocol, result))
+                for _ in matches.play(match_of(options, changed, player.name, None), result, most):
+                    pass
+    results = [(protocol, result) for protocol, result in results if result.outcomes]
+    if matches.interrupted:
+        say_interrupted(console, [result for _, result in results])
+    if results:
+        every = [describe(result, game, protocol) for protocol, result in results]
+        seeds = None if options.sweep or matches.interrupted else over_seeds(every, rows)
+        show(console, every, game, seeds)
+        if options.json:
+            write_json(options.json, collect(every, game, options.seed, time.monotonic() - began, seeds))
+    return 130 if matches.interrupted else 0
+
+
+def check(options: argparse.Namespace, game: str) -> None:
+    """Refuse options that are for two-player games.
+
+    Raises:
+        ConfigError: naming the option.
+    """
     if options.against not in (None, "none"):
         raise ConfigError([f"--against {options.against}: {game} has a single agent; leave it out"])
-    for name in ("until_interval", "sprt", "openings", "save_games"):
+    for name in ("until_interval", "sprt", "openings", "save_games", "seat"):
         if getattr(options, name) is not None:
-            parser.error(f"--{name.replace('_', '-')} is for games of two; {game} has a single agent")
-    console, began = terminal(), time.monotonic()
-    most, every = options.games or 100, []
-    arena = arena_of(options)
-    players = list(zip(rows, [entrant.step for entrant in entrants], strict=True))
-    players += [] if ("random", None) in rows else [(("random", None), None)]
-    try:
-        for protocol, changed in protocols(config).items():
-            for (name, simulations), step in players:
-                match = Match(changed.to_toml(), name, None, options.simulations, options.device, options.seed, (0, 0))
-                result = Result(name, simulations, step)
-                for part in contest(arena, match, most, min(options.batch, most)):
-                    result.outcomes += part.outcomes
-                    result.seconds, result.moves = result.seconds + part.seconds, result.moves + part.moves
-                every.append(describe(result, game, protocol))
-    finally:
-        arena.close()
-    seeds = None if options.sweep else over_seeds(every, entrants)
-    show(console, every, game, seeds)
-    report: dict[str, Any] = {"game": game, "seed": options.seed, "seconds": round(time.monotonic() - began, 2)}
-    report |= {"rules": "full games, true rewards, greedy"}
-    report |= every[0] | {"rows": every, "references": [row._asdict() for row in published_scores.of(game)]}
-    if seeds is not None:
-        report["over_seeds"] = seeds._asdict()
-    if options.json:
-        write_json(options.json, report)
-    return 0
+            raise ConfigError([f"--{name.replace('_', '-')} is for two-player games; {game} has a single agent"])
 
 
 def describe(result: Result, game: str, protocol: str) -> dict[str, Any]:
     """Plain values of one row for JSON."""
     row: dict[str, Any] = {"player": result.name, "step": result.step, "simulations": result.simulations}
     row |= {"protocol": protocol.lstrip(", ")}
+    row |= {"partial_batch": True} if result.partial else {}
     row |= Summary(result.outcomes).report(False) | {"milliseconds_per_move": result.milliseconds}
     row["scores"] = [outcome.score for outcome in result.outcomes]
     return row | {"human_normalised": published_scores.human_normalised(game, row["mean"])}
 
 
-def over_seeds(rows: Sequence[dict[str, Any]], entrants: Sequence[Entrant]) -> Aggregate | None:
-    """Several runs as seeds of one method, under the first protocol; None for a single run."""
-    runs = [row for row in rows if row["player"] != "random" and row["protocol"] == rows[0]["protocol"]]
-    folders = {entrant.agent.folder for entrant in entrants if entrant.agent is not None}
-    return aggregate(np.array([[row["mean"]] for row in runs])) if len(folders) > 1 else None
+def collect(
+    rows: Sequence[dict[str, Any]], game: str, seed: int, seconds: float, seeds: Aggregate | None
+) -> dict[str, Any]:
+    """Plain values for JSON: the first row at the top, all of them in `rows`."""
+    report: dict[str, Any] = {"game": game, "seed": seed, "seconds": round(seconds, 2)}
+    report |= {"rules": "full games, true rewards, greedy"}
+    report |= {**rows[0], "rows": rows, "references": [row._asdict() for row in published_scores.of(game)]}
+    return report if seeds is None else report | {"over_seeds": seeds._asdict()}
+
+
+def over_seeds(described: Sequence[dict[str, Any]], rows: Sequence[Row]) -> Aggregate | None:
+    """Aggregate several runs as seeds of one method, under the first protocol; None for a single run."""
+    folders = {row.entrant.agent.folder for row in rows if row.entrant.agent is not None}
+    if len(folders) < 2:
+        return None
+    runs = [row for row in described if row["player"] != "random" and row["protocol"] == described[0]["protocol"]]
+    return aggregate(np.array([[row["mean"]] for row in runs]))
 
 
 def show(console: Console, rows: Sequence[dict[str, Any]], game: str, seeds: Aggregate | None) -> None:
-    """Ours, and what is published."""
-    normalised = rows[0]["human_normalised"] is not None
-    swept = any(row["simulations"] is not None for row in rows)
-    columns = ["player", "games", "mean", "min", "max", "steps", *["ms"] * swept, *["human"] * normalised]
-    drawn = table(f"{game}: full games, greedy [95 % intervals]", columns)
-    for row in rows:
-        ends = [float("nan") if end is None else end for end in row["interval_95"]]
-        name = f"{row['player']}, {row['protocol']}" if row["protocol"] else row["player"]
-        cells = [f"{row['games']:,}", bracketed(row["mean"], ends, ".1f"), f"{row['min']:g}", f"{row['max']:g}"]
-        cells += [f"{row['mean_steps']:,.0f}", *[f"{row['milliseconds_per_move']:.2f}"] * swept]
-        drawn.add_row(name, *cells, *([f"{row['human_normalised']:.3f}"] if normalised else []))
-    console.print(drawn)
-    if normalised:
-        console.print("human: 0 is random play, 1 a human tester, both as published", soft_wrap=True)
+    """Our scores in a table, and published ones below it."""
+    console.print(draw(rows, game))
+    if any(row["games"] == 1 for row in rows):
+        say(console, "1 game says nothing about strength: there is no interval")
+    if rows[0]["human_normalised"] is not None:
+        say(console, "human: 0 is random play, 1 a human tester, both as published")
     if seeds is not None:
         text = f"interquartile mean over {seeds.runs} runs: {bracketed(seeds.iqm, (seeds.low, seeds.high), '.2f')}"
-        console.print(f"{text} (stratified bootstrap, {seeds.by})", soft_wrap=True)
+        say(console, f"{text} (stratified bootstrap, {seeds.by})")
     for reference in published_scores.of(game):
-        console.print(f"{reference.agent}: {reference.score:g} ({reference.source})", soft_wrap=True)
+        say(console, f"{reference.agent}: {reference.score:g} ({reference.source})")
+
+
+def draw(rows: Sequence[dict[str, Any]], game: str) -> Figures:
+    """The table.  Columns that say nothing are left out: times without a sweep, human scores of other games."""
+    columns = ["player", "games", "mean", "min", "max", "steps"]
+    swept = any(row["simulations"] is not None for row in rows)
+    normalised = rows[0]["human_normalised"] is not None
+    if swept:
+        columns.append("ms")
+    if normalised:
+        columns.append("human")
+    drawn = Figures(f"{game}: full games, greedy [95 % intervals]", columns)
+    for row in rows:
+        ends = [float("nan") if end is None else end for end in row["interval_95"]]
+        cells = [f"{row['games']:,}", bracketed(row["mean"], ends, ".1f"), f"{row['min']:g}", f"{row['max']:g}"]
+        cells.append(f"{row['mean_steps']:,.0f}")
+        if swept:
+            cells.append(f"{row['milliseconds_per_move']:.2f}")
+        if normalised:
+            cells.append(f"{row['human_normalised']:.3f}")
+        drawn.add_row(f"{row['player']}, {row['protocol']}" if row["protocol"] else row["player"], *cells)
+    return drawn

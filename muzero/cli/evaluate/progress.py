@@ -1,0 +1,80 @@
+"""How far an evaluation is: on standard error, so that results can be piped."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TextIO
+
+from muzero.evaluation.intervals import Summary
+from muzero.play.match import Outcome
+from muzero.training.progress import clock as duration
+from muzero.util.text import escaped
+
+LIVE_SECONDS = 0.5  # between two refreshes of the line in a terminal
+PLAIN_SECONDS = 5.0  # between two lines elsewhere
+
+
+class Progress:
+    """A live line in a terminal; plain lines, less often, in files and pipes."""
+
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """stream: default standard error.  clock: seconds."""
+        self._stream, self._clock = stream or sys.stderr, clock
+        self._live = self._stream.isatty()
+        self._every = LIVE_SECONDS if self._live else PLAIN_SECONDS
+        self._shown = self.began = clock()
+        self._visible = False
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return self._clock() - self.began
+
+    def due(self) -> bool:
+        """Whether it is time for another line."""
+        return self._clock() - self._shown >= self._every
+
+    def show(self, text: str) -> None:
+        """Show a line in place of the last one, or below it outside a terminal."""
+        self._shown = self._clock()
+        text = escaped(text)
+        if self._live:
+            # One column stays free: a terminal breaks a line that is full.
+            self._stream.write(f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K")
+            self._visible = True
+        else:
+            self._stream.write(f"{text}\n")
+        self._stream.flush()
+
+    def clear(self) -> None:
+        """Remove the live line."""
+        if self._visible:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+            self._visible = False
+
+
+def line(
+    outcomes: Sequence[Outcome], most: int, left: float | None, title: str, two_player: bool, at_most: bool = False
+) -> str:
+    """Games done, running score, time left, and who plays; the most important first.
+
+    Args:
+        outcomes: of the finished games.
+        most: number of games.
+        left: seconds, if that can be said.
+        title: the players.
+        two_player: whether scores are wins, draws and losses.
+        at_most: whether a rule may end the match before `most` games.
+    """
+    parts = [f"{len(outcomes):,} of {'at most ' if at_most else ''}{most:,} games"]
+    if outcomes:
+        summary = Summary(outcomes)
+        tally = "-".join(str(number) for number in summary.tally().values())
+        parts.append(f"w-d-l {tally}, {summary.share:.1%} of points" if two_player else f"mean {summary.mean:.1f}")
+    if left is not None:
+        parts.append(f"about {duration(left)} left")
+    return ", ".join([*parts, title])
