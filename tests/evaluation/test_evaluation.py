@@ -375,7 +375,7 @@ def test_luck_does_not_make_the_best_checkpoint():
 
 def test_lines_that_are_no_evaluations_are_passed_over(tmp_path):
     evaluations.append(tmp_path, row(5, 0.2))
-    with (tmp_path / evaluations.FILE).open("a") as file:
+    with (tmp_path / "evaluations.jsonl").open("a") as file:
         file.write('{"step": 6}\nnonsense\n[1]\n{"step": 7, "up')
     assert evaluations.read(tmp_path) == [row(5, 0.2)]
     assert evaluations.read(tmp_path / "missing") == []
