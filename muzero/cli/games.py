@@ -1,4 +1,4 @@
-"""muzero-games."""
+"""The command muzero-games: lists what can be played."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REASON = 160  # characters of the reason why a game cannot be played
 
 
 def games_command(arguments: Sequence[str] | None = None) -> int:
-    """muzero-games."""
+    """Run muzero-games and return its exit code."""
     parser = Parser(prog="muzero-games", description="List what can be played here.")
     parser.add_argument("words", nargs="*", help="show only names that contain one of these, in any case of letters")
     options = parser.parse_args(arguments)

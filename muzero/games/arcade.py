@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Annotated, Any
 
@@ -24,7 +25,7 @@ NO_SINGLE_MODE = "it has no single-player mode"
 class ArcadeGames(Games):
     """B Atari games; name: as ale-py writes it, "pong" or "ms_pacman".  Observations are [C, size, size] of uint8.
 
-    They cannot be continued from a `state`: the emulator's state is out of reach there.
+    They cannot be continued from a `state`: the vector environment does not expose the emulator's state.
     """
 
     def __init__(
@@ -54,59 +55,42 @@ class ArcadeGames(Games):
             batch: B.
             training: whether to clip rewards and to end games where a life is lost.
             discount: of a step; 0.997 ** 4, one 0.997 for each frame.
-            size: height and width of a frame.
-            stack: frames in an observation, oldest first; black where a game has only begun.
-            colour: red, green and blue of each frame, as three planes.
-            frame_skip: frames that an action is held for.
-            noops: games begin after fewer than this many frames without an action, as many as the seed says.
+            size: height and width of a frame, in pixels.
+            stack: frames in an observation, oldest first; frames before the first of a game are black.
+            colour: each frame has three planes, red, green and blue, in place of a grey one.
+            frame_skip: frames for which an action is held.
+            noops: a game begins after 0 to this number of frames without an action, drawn by its seed.
             sticky: probability that a frame repeats the action before.
             fire_reset: begin with the fire button, which some games wait for.
-            all_actions: 18 actions, also those that have no effect.
-            max_frames: truncate games at this length.
+            all_actions: offer all 18 actions, also those that have no effect in the game.
+            max_frames: truncate games at this number of frames.
             clip_rewards: in training, rewards become their signs.
             life_loss_ends: in training, the discount is 0 where a life is lost.
-            threads: of the emulator; 0: as many as there are games or cores.
+            threads: of the emulator; 0: one per game, at most one per core.
 
         Raises:
             UnknownGame: if there is no such game.
             MissingExtra: if ale-py is not installed.
         """
-        game = f"atari/{name}"
-        vector_env = need("ale_py.vector_env", game, "ale-py", "atari")
-        if name in TWO_PLAYER:
-            raise UnknownGame(f"{game} cannot be played: {NO_SINGLE_MODE}")
-        if name not in names():
-            raise unknown("atari", name, names())
-        try:
-            self._environment = vector_env.AtariVectorEnv(
-                name,
-                batch,
-                num_threads=threads,
-                img_height=size,
-                img_width=size,
-                stack_num=stack,
-                grayscale=not colour,
-                frameskip=frame_skip,
-                noop_max=noops,
-                repeat_action_probability=sticky,
-                use_fire_reset=fire_reset,
-                full_action_space=all_actions,
-                max_num_frames_per_episode=max_frames,
-                reward_clipping=training and clip_rewards,
-                # Not episodic_life: that begins a new game at every lost life, so most of the game would never be seen.
-                life_loss_info=training and life_loss_ends,
-            )
-        except RuntimeError as error:
-            raise UnknownGame(f"{game}: ale-py says: {error}") from error
+        options = {
+            "num_threads": threads,
+            "img_height": size,
+            "img_width": size,
+            "stack_num": stack,
+            "grayscale": not colour,
+            "frameskip": frame_skip,
+            "noop_max": noops,
+            "repeat_action_probability": sticky,
+            "use_fire_reset": fire_reset,
+            "full_action_space": all_actions,
+            "max_num_frames_per_episode": max_frames,
+            "reward_clipping": training and clip_rewards,
+            # Not episodic_life: that begins a new game at every lost life, so most of the game would never be seen.
+            "life_loss_info": training and life_loss_ends,
+        }
+        self._environment = _emulator(name, batch, options)
         self.batch = batch
-        self.spec = GameSpec(
-            name=game,
-            observation=(stack * (3 if colour else 1), size, size),
-            dtype="uint8",
-            actions=int(self._environment.single_action_space.n),
-            discounts=(0.0, discount),
-            max_steps=-(-max_frames // frame_skip),
-        )
+        self.spec = _spec(name, self._environment, discount, math.ceil(max_frames / frame_skip))
         self._legal = np.ones((batch, self.spec.actions), bool)
         self._last = self._unseen_end = self._unseen_cut = np.zeros(batch, bool)
         self._faults = Faults(1)  # of all games together: none can be dropped alone
@@ -131,7 +115,7 @@ class ArcadeGames(Games):
         return self._show(frames, np.zeros(self.batch), nothing, nothing, ~nothing)
 
     def step(self, actions: np.ndarray) -> Timestep:
-        check_actions(actions, self._legal, self.spec.name)  # ale-py waits for ever after a wrong action
+        check_actions(actions, self._legal, self.spec.name)  # ale-py never returns after a wrong action
         try:
             found = self._advance(actions)
         except Exception as error:
@@ -143,7 +127,7 @@ class ArcadeGames(Games):
 
     def _advance(self, actions: np.ndarray) -> Timestep:
         # Where a game is over, the emulator takes this step to begin the next one.  Where only a life was lost it
-        # plays on, so a step without an action begins what counts as the next game.
+        # continues, so a step without an action begins what counts as the next game.
         first = self._last
         frames, reward, ended, cut, _ = self._environment.step(np.where(first, NOOP, actions).astype(np.int64))
         # If a game ends in the step that begins it, that is shown a step later: a first position cannot be a last one.
@@ -178,6 +162,38 @@ class ArcadeGames(Games):
             first=first.copy(),
             truncated=truncated,
         )
+
+
+def _emulator(name: str, batch: int, options: dict[str, Any]) -> Any:
+    """The vector environment of ale-py.
+
+    Raises:
+        UnknownGame: if there is no such game, or it has no single-player mode.
+        MissingExtra: if ale-py is not installed.
+    """
+    game = f"atari/{name}"
+    vector_env = need("ale_py.vector_env", game, "ale-py", "atari")
+    if name in TWO_PLAYER:
+        raise UnknownGame(f"{game} cannot be played: {NO_SINGLE_MODE}")
+    if name not in names():
+        raise unknown("atari", name, names())
+    try:
+        return vector_env.AtariVectorEnv(name, batch, **options)
+    except RuntimeError as error:
+        raise UnknownGame(f"{game}: ale-py says: {error}") from error
+
+
+def _spec(name: str, environment: Any, discount: float, max_steps: int) -> GameSpec:
+    """What is fixed about a game, of which colours are planes beside the frames."""
+    stack, height, width, *colours = environment.single_observation_space.shape
+    return GameSpec(
+        name=f"atari/{name}",
+        observation=(stack * math.prod(colours), height, width),
+        dtype="uint8",
+        actions=int(environment.single_action_space.n),
+        discounts=(0.0, discount),
+        max_steps=max_steps,
+    )
 
 
 def all_names() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Games of one environment each, side by side: what most sources of games share."""
+"""A batch of games of one environment each, as most sources of games need it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from muzero.interfaces import EnvironmentFault, Games, GameSpec, Rules, Timestep
 from muzero.util.seeds import derive
 
 LARGEST = float(np.finfo(np.float32).max)
-MAX_STEPS = 5000  # of a game whose environment has no limit of its own: without one an evaluation might never end
+MAX_STEPS = 5000  # of a game whose environment has no limit: without one an evaluation might never end
 
 
 def limited(spec: GameSpec) -> GameSpec:
@@ -29,7 +29,7 @@ def limited(spec: GameSpec) -> GameSpec:
 
 
 class OneGame(ABC):
-    """One environment, as `BatchedGames` needs it.  What it raises becomes an EnvironmentFault."""
+    """One environment, as `BatchedGames` needs it.  An exception drops the game that is being played."""
 
     @abstractmethod
     def reset(self, seed: int) -> None:
@@ -37,15 +37,15 @@ class OneGame(ABC):
 
     @abstractmethod
     def step(self, action: int) -> tuple[float, float, bool]:
-        """Apply an action; returns reward to the mover, signed discount, truncated."""
+        """Apply an action; returns the reward to the player who moved, the signed discount, and truncated."""
 
     @abstractmethod
     def observe(self, out: np.ndarray) -> None:
-        """Write what the player to move sees into out, an array of the observation's shape and dtype."""
+        """Write the observation of the player to move into out, an array of the observation's shape and dtype."""
 
     @abstractmethod
     def legal(self) -> Sequence[int] | None:
-        """The legal actions, None for all.  Not asked where the game has ended."""
+        """The legal actions, each once; None for all.  Not called where the game has ended."""
 
     def convert(self, observation: Any) -> np.ndarray:
         """Convert one observation, as the environment returns it; see `Games.convert`."""
@@ -55,12 +55,12 @@ class OneGame(ABC):
         """The position, for players that look ahead; None if the rules cannot be consulted."""
         return None
 
-    def close(self) -> None:  # noqa: B027 - most games hold nothing
-        """Release what the game holds."""
+    def close(self) -> None:  # noqa: B027 - most games have nothing to release
+        """Release the game's resources."""
 
 
 def close(game: OneGame) -> None:
-    """Close an environment; what it raises changes nothing: it is not used again."""
+    """Close an environment; its exceptions are ignored, since it is not used again."""
     try:
         game.close()
     except BaseException as error:
@@ -70,8 +70,9 @@ def close(game: OneGame) -> None:
 class BatchedGames(Games):
     """B games of one environment each.
 
-    A game is fully given by its seed and its actions, so `state` holds just these and `restore` plays them again.
-    One that raises, or returns what it must not, is dropped alone: a new one begins in its place.
+    A game is fully given by its seed and its actions, so `state` consists of these and `restore` plays them again.
+    A game that raises or returns invalid data is dropped; the others are not affected, and a new game begins in its
+    place.
     """
 
     def __init__(
@@ -82,14 +83,15 @@ class BatchedGames(Games):
         make: Callable[[], OneGame] | None = None,
         bounds: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> None:
-        """The games are closed with this object.
+        """The batch has one slot for each of `games`, and closes them in the end.
 
         Args:
             spec: of the game.
             games: one per slot.
             max_steps: truncate games of this length.
-            make: makes a new environment for one that broke, if that helps.
-            bounds: the least and the largest observation that is declared, both [*observation]; None: all are.
+            make: makes a new environment in place of one that raised; None: the same one is reset.
+            bounds: the lowest and highest observation that the environment declares, both [*observation]; None: there
+                are no bounds.
 
         Raises:
             UnknownGame: if the game is empty or too large.
@@ -114,15 +116,15 @@ class BatchedGames(Games):
 
     def _start(self, seeds: np.ndarray) -> None:
         self._seeds: list[int] = seeds.tolist()
-        self._begun = [0] * self.batch  # games begun so far, of each slot
-        self._actions: list[list[int]] = [[] for _ in range(self.batch)]  # in the game that is being played
+        self._begun = [0] * self.batch  # games that each slot has begun
+        self._actions: list[list[int]] = [[] for _ in range(self.batch)]  # of each slot's current game
         self._reward, self._discount = [0.0] * self.batch, [1.0] * self.batch
         self._first, self._truncated = [True] * self.batch, [False] * self.batch
         self._legal = np.ones((self.batch, self.spec.actions), bool)
 
     def reset(self, seeds: np.ndarray) -> Timestep:
         self._start(check_seeds(seeds, self.batch))
-        self._each(lambda slot: self._begin(slot))
+        self._each(self._begin)
         return self._show()
 
     def step(self, actions: np.ndarray) -> Timestep:
@@ -132,7 +134,7 @@ class BatchedGames(Games):
         return self._show()
 
     def state(self) -> dict[str, np.ndarray]:
-        """Four int64 arrays: seeds [B], begun [B], lengths [B], and the actions of all current games in a row."""
+        """Four int64 arrays: seeds [B], games begun [B], lengths [B] and the actions of all current games, joined."""
         return {
             "seeds": np.array(self._seeds, np.int64),
             "begun": np.array(self._begun, np.int64),
@@ -144,7 +146,7 @@ class BatchedGames(Games):
         lengths, begun = state["lengths"].tolist(), state["begun"].tolist()
         ends = np.cumsum(lengths).tolist()
         if len(begun) != self.batch or len(lengths) != self.batch or ends[-1] != len(state["actions"]):
-            raise ValueError(f"{self.spec.name}: the state holds {len(begun)} games, expected {self.batch}")
+            raise ValueError(f"{self.spec.name}: the state has {len(begun)} games, expected {self.batch}")
         self._start(check_seeds(state["seeds"], self.batch))
         self._begun = [number - 1 for number in begun]  # beginning the game counts it again
 
@@ -152,7 +154,7 @@ class BatchedGames(Games):
             self._begin(slot)
             for action in state["actions"][ends[slot] - lengths[slot] : ends[slot]].tolist():
                 if self._ended(slot):
-                    raise ValueError("played again, the game ends earlier: not all its randomness is in the seed")
+                    raise ValueError("played again, the game ends earlier: some of its randomness is not in the seed")
                 self._advance(slot, action)
 
         self._each(replay, strict=True)
@@ -187,7 +189,7 @@ class BatchedGames(Games):
         self._truncated[slot] = discount != 0 and (truncated or len(taken) == self._max_steps)
 
     def _each(self, what: Callable[[int], None], strict: bool = False) -> None:
-        """Call for every slot; where it raises, the slot's game is dropped, or if strict, EnvironmentFault."""
+        """Call `what` for every slot.  A game that raises is dropped; if strict, EnvironmentFault is raised instead."""
         for slot in range(self.batch):
             try:
                 what(slot)
@@ -198,7 +200,7 @@ class BatchedGames(Games):
                 self._drop(slot, message)
 
     def _drop(self, slot: int, message: str) -> None:
-        """Begin a new game, in a new environment if there can be one, until one begins."""
+        """Drop a slot's game and begin a new one, in a new environment where one can be made; try until one begins."""
         while True:
             self._faults.add(slot, message)
             try:
@@ -210,7 +212,7 @@ class BatchedGames(Games):
                 message = self._message(slot, error)
 
     def _message(self, slot: int, error: BaseException) -> str:
-        """What a slot raised, and where.
+        """An exception of a slot as a message that says where it happened.
 
         Raises:
             WrongForm: if the error is one that a new game cannot mend.
@@ -260,14 +262,14 @@ class BatchedGames(Games):
                 self._drop(slot, self._message(slot, error))
 
     def _look_again(self, slot: int, out: np.ndarray, legal: Sequence[int] | None) -> Sequence[int] | None:
-        """The same for a slot that `_look` saw already: a game that shows what it must not is dropped."""
+        """Check what `_look` found in a slot; while it is invalid, drop the game and look at the next."""
         while (problem := self._problem(slot, out, legal)) is not None:
             self._drop(slot, self._describe(slot, problem))
             legal = self._look(slot, out)
         return legal
 
     def _check_bounds(self, observation: np.ndarray) -> None:
-        """Warn once of an observation outside its declared space."""
+        """Warn once about an observation outside its declared space."""
         if self._bounds is None:
             return
         low, high = self._bounds
@@ -287,7 +289,7 @@ class BatchedGames(Games):
         return 0 < len(legal) == len(set(legal)) and min(legal) >= 0 and max(legal) < self.spec.actions
 
     def _problem(self, slot: int, observation: np.ndarray, legal: Sequence[int] | None) -> str | None:
-        """What is wrong with what a slot shows."""
+        """What is invalid in a slot, in words; None if all is valid."""
         if observation.dtype.kind == "f" and not np.isfinite(observation).all():
             return f"observation is not finite: {observation}"
         if not abs(self._reward[slot]) <= LARGEST:
@@ -299,7 +301,7 @@ class BatchedGames(Games):
         return None
 
     def _mask(self, allowed: list[Sequence[int] | None]) -> np.ndarray | None:
-        """[B, A]; None if a row names no action, one that there is not, or one twice.
+        """[B, A] bool from the legal actions of each slot; None if a slot has none, an unknown one or one twice.
 
         One assignment for the whole batch: filling row by row costs more than the rules of small games.
         """

@@ -40,7 +40,7 @@ ALTERNATING = {
     "xiangqi",
     "y",
 }
-"""Games in which the turn passes at every move, by their rules (passing counts as a move in all of them)."""
+"""Games in which the turn passes at every move by the rules, where passing counts as a move."""
 
 LARGEST_PARAMETER = 1000  # OpenSpiel allocates what a parameter says, and a negative size can end the process
 WHOLE_NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?![\w.])")
@@ -49,13 +49,13 @@ WHOLE_NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?![\w.])")
 class BoardGames(BatchedGames):
     """B games of OpenSpiel; name: as OpenSpiel writes it, "go(board_size=9)".
 
-    The observation is the game's own tensor and the seat to move: one more plane where the tensor is [C, H, W],
-    otherwise all numbers in a row and one more.  (Some games show the board from the side of the player to move,
-    others always from the same side; the seat makes them all complete.)  Puzzles have no seats.
+    The observation is OpenSpiel's tensor and the number of the player to move: one more plane where the tensor is
+    [C, H, W], otherwise one more number at the end of a row.  Some games show the board from the side of the player to
+    move, others always from the same side; with the number, either is complete.  Puzzles have one player and no number.
 
-    `spec.discounts` is (-discount, 0) only for games of which it is known that the turn always passes.  All other
-    two-player games get (-discount, 0, discount): whether a player can move twice cannot be found out by trying, and
-    a value that never occurs costs a model next to nothing.
+    `spec.discounts` is (-discount, 0) only for the games of `ALTERNATING`.  Other two-player games get
+    (-discount, 0, discount): no trial shows that a player can never move twice, and a value that does not occur costs
+    a model next to nothing.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ def _objection(pyspiel: Any, kind: Any, players: int) -> str:
     if kind.chance_mode != rules.ChanceMode.DETERMINISTIC:
         return "it has dice, cards or other chance"
     if kind.information != rules.Information.PERFECT_INFORMATION:
-        return "players do not see everything"
+        return "players do not see the whole position"
     if players > 2:
         return f"it has {players} players"
     if players == 2 and kind.utility != rules.Utility.ZERO_SUM:
@@ -177,7 +177,7 @@ def _shape(game: Any) -> tuple[int, ...]:
 
 
 class _Eyes:
-    """Writes observations.  OpenSpiel's observer fills a buffer; its lists would take up to 40 us to convert."""
+    """Writes observations.  OpenSpiel's observer fills a buffer; its lists take up to 40 us to convert."""
 
     def __init__(self, game: Any) -> None:
         make = need("open_spiel.python.observation", str(game), "open_spiel", "board").make_observation
@@ -187,7 +187,7 @@ class _Eyes:
         self._tensor = self._observer.tensor.reshape(shape[0] - self._seats, *shape[1:])
 
     def look(self, state: Any, out: np.ndarray) -> None:
-        """What the player to move sees; at the end of a game, what the one sees who did not move last."""
+        """Write the view of the player to move; at the end of a game, of the player who did not move last."""
         seat = state.current_player()
         if seat < 0:
             seat = self._seats - state.full_history()[-1].player
@@ -200,6 +200,8 @@ class _Eyes:
 
 
 class _Board(OneGame):
+    """One game of OpenSpiel."""
+
     def __init__(self, game: Any, discount: float, plies: int) -> None:
         self.state = game.new_initial_state()
         self._game = game
@@ -215,7 +217,7 @@ class _Board(OneGame):
                 self.state = self._game.new_initial_state()
 
     def _opening(self, rng: np.random.Generator) -> bool:
-        """Play random moves; false if they end the game."""
+        """Play random moves; return whether the game continues after them."""
         for _ in range(rng.integers(self._plies + 1)):
             moves = self.state.legal_actions()
             self.state.apply_action(moves[rng.integers(len(moves))])
@@ -244,10 +246,10 @@ class _Board(OneGame):
 
 
 class BoardRules:
-    """`Rules` by OpenSpiel.  Its players are numbered as OpenSpiel numbers them."""
+    """`Rules` by OpenSpiel, with its numbers of players."""
 
     def __init__(self, state: Any, eyes: _Eyes | None = None) -> None:
-        """state: a pyspiel state, which must not be changed any more.  eyes: of its game, if there are some."""
+        """state: a pyspiel state, which must not change any more.  eyes: of its game; None makes them when needed."""
         self.state = state
         self._eyes = eyes
 

@@ -18,7 +18,11 @@ from muzero.util.extras import MissingExtra
 
 
 class ControlGames(BatchedGames):
-    """B environments of gymnasium; name: the environment's id, "CartPole-v1" or "package:Name-v0"."""
+    """B environments of gymnasium; name: the environment's id, "CartPole-v1" or "package:Name-v0".
+
+    Rewards and returns should lie within `model.reward_limit` and `model.value_limit`: what is beyond them is learned
+    as the limit.
+    """
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ PLOTTING = ("matplotlib", "seaborn")
 
 
 class MinatarGames(BatchedGames):
-    """B games of MinAtar, with those actions that have an effect; the observation is zeros and ones, [C, 10, 10]."""
+    """B games of MinAtar, with the actions that have an effect; the observation is zeros and ones, [C, 10, 10]."""
 
     def __init__(
         self,
@@ -39,9 +39,9 @@ class MinatarGames(BatchedGames):
             batch: B.
             training: has no effect.
             discount: of a step that does not end the game.
-            sticky: probability that the last action is repeated instead; MinAtar's own default.
-            ramping: games become more difficult as they go on; MinAtar's own default.
-            max_steps: truncate games at this length.  MinAtar has no limit, so a good player could play for ever.
+            sticky: probability that the action before is repeated instead; the default is MinAtar's own.
+            ramping: games become more difficult with time; the default is MinAtar's own.
+            max_steps: truncate games at this length.  MinAtar has no limit, so a good player would never stop.
 
         Raises:
             UnknownGame: if there is no such game.
@@ -81,7 +81,7 @@ def _import(game: str) -> Any:
     for package in hidden:
         sys.modules[package] = None  # pyright: ignore[reportArgumentType] - makes an import fail
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # MinAtar says that it cannot plot
+    logging.disable(logging.WARNING)  # MinAtar warns that it cannot plot
     try:
         return need("minatar", game, "minatar", "minatar")
     finally:
@@ -91,6 +91,8 @@ def _import(game: str) -> Any:
 
 
 class _Minatar(OneGame):
+    """One environment of MinAtar."""
+
     def __init__(self, environment: Any, discount: float) -> None:
         self._environment = environment
         self._discount = discount

@@ -34,6 +34,9 @@ class PythonGames(BatchedGames):
 
     The class, or a function that is annotated to return it, is called once per game, with `kwargs`.  It has the form
     of a gymnasium environment (which may say in info["action_mask"] which actions are legal) or that of `TurnGame`.
+
+    Rewards and returns should lie within `model.reward_limit` and `model.value_limit`: what is beyond them is learned
+    as the limit.
     """
 
     def __init__(
@@ -75,7 +78,7 @@ class PythonGames(BatchedGames):
 
 
 class _Form(NamedTuple):
-    """What a class is taken for."""
+    """How the instances of a class are played."""
 
     spec: GameSpec
     game_of: Callable[[Any], OneGame]  # of an instance
@@ -106,7 +109,7 @@ def _find(name: str) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the user's module exists, but imports something that does not
+            raise  # the user's module exists, but not a module that it imports
         raise UnknownGame(
             f"game '{game}' is not known: no module '{error.name}' in the current directory or installed"
         ) from error

@@ -1,4 +1,4 @@
-"""The kinds of games, and what differs between them."""
+"""The kinds of games, and where they differ."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def resolve(game: str) -> str:
 
 
 def protocols(config: Config) -> dict[str, Config]:
-    """Under which rules a game for one is to be evaluated: Atari games without and with sticky actions."""
+    """The configurations under which a single-agent game is evaluated: Atari without and with sticky actions."""
     if config.kind("game") != "atari":
         return {"": config}
     rows = {"": {"sticky": 0.0}, f", sticky {STICKY}": {"sticky": STICKY}}

@@ -20,9 +20,7 @@ class View(NamedTuple):
     shape: tuple[int, ...]
     dtype: str
     write: Callable[[Any, np.ndarray], None]  # an observation into an array of this shape and dtype
-    bounds: tuple[np.ndarray, np.ndarray] | None = (
-        None  # [*shape] each, as the space declares them; None: all is inside
-    )
+    bounds: tuple[np.ndarray, np.ndarray] | None = None  # [*shape] each, inclusive; None: everything is inside
 
 
 def view(space: Any, game: str, channels: Channels = "auto") -> View:
@@ -52,7 +50,7 @@ def view(space: Any, game: str, channels: Channels = "auto") -> View:
 
     def write(value: Any, out: np.ndarray) -> None:
         check_member(space, value, "observation")
-        with np.errstate(over="ignore"):  # infinity is a fault of its own
+        with np.errstate(over="ignore"):  # the caller reports infinity
             out[...] = spaces.flatten(space, value)
 
     row: Any = spaces.flatten_space(space)
@@ -139,7 +137,7 @@ def _one_hot_view(space: Any) -> View:
 
 
 def _bounds(low: np.ndarray, high: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:
-    """The bounds in float32, as observations are rounded; None where there are none."""
+    """The bounds in float32, as observations are rounded; None for bounds that are all infinite."""
     if np.isneginf(low).all() and np.isposinf(high).all():
         return None
     with np.errstate(over="ignore"):

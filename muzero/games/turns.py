@@ -20,7 +20,7 @@ class TurnGame(Protocol):
     The game is zero-sum: what one player wins, the other loses.
 
     A game without chance may offer more, for players that look ahead (minimax), `--positions`, and people:
-    `clone()`, an independent copy; `action_name(action)`, what an action is called; `__str__`, the board as a text.
+    `clone()`, an independent copy; `action_name(action)`, the name of an action; `__str__`, the board as text.
     """
 
     actions: int
@@ -31,15 +31,15 @@ class TurnGame(Protocol):
         ...
 
     def observation(self) -> np.ndarray:
-        """What the player to move sees, [*observation_shape]; asked at the end of the game too."""
+        """The view of the player to move, [*observation_shape]; called at the end of the game too."""
         ...
 
     def legal(self) -> np.ndarray:
-        """[actions] bool, true where an action is legal; not asked at the end of the game."""
+        """[actions] bool, true where an action is legal; not called at the end of the game."""
         ...
 
     def to_move(self) -> int:
-        """Whose turn it is, 0 or 1; not asked at the end of the game."""
+        """The player whose turn it is, 0 or 1; not called at the end of the game."""
         ...
 
     def step(self, action: int) -> tuple[float, bool]:
@@ -96,10 +96,10 @@ class Turns(OneGame):
 
 
 class TurnRules:
-    """`Rules` by a `TurnGame` that offers `clone`."""
+    """`Rules` of a `TurnGame` that offers `clone`."""
 
     def __init__(self, turns: Turns) -> None:
-        """turns: the game, which must not be changed any more."""
+        """turns: the game, which must not change any more."""
         self._turns = turns
         self.game: str = turns.spec.name
         self.parameters: dict[str, Any] = {}

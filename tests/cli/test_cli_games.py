@@ -59,7 +59,7 @@ def test_a_misspelt_word_is_answered_with_the_nearest_name():
     assert matching(GROUPS, ["chss"])[1] == "nearest: board/chess"
 
 
-def test_what_is_listed_has_a_group_for_every_kind_and_reasons_for_the_rest(capsys):
+def test_every_kind_has_a_group_and_every_other_game_a_reason(capsys):
     pytest.importorskip("pyspiel")
     groups = listing()
     assert list(groups) == ["board", "atari", "gym", "minatar", "python"]

@@ -157,7 +157,7 @@ def test_a_step_of_four_values_is_named_as_the_old_form(play):
 OLD_RESETS = {
     "without info": (lambda self, seed=None: self.seen(), "reset returned array.* expected the pair observation, info"),
     "without seed": (lambda self: (self.seen(), {}), r"reset\(\) takes no seed, as in gym before 0.26"),
-    "info that is none": (lambda self, seed=None: (self.seen(), None), "reset returned the info None, expected a dict"),
+    "info that is None": (lambda self, seed=None: (self.seen(), None), "reset returned the info None, expected a dict"),
     "three values": (lambda self, seed=None: (self.seen(), {}, 1), "expected the pair observation, info"),
 }
 

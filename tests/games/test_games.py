@@ -67,7 +67,7 @@ def test_games_of_one_slot_differ():
 def test_a_state_of_another_batch_is_refused():
     games = board.BoardGames("tic_tac_toe", 2, True)
     games.reset(np.arange(2))
-    with pytest.raises(ValueError, match="board/tic_tac_toe: the state holds 2 games, expected 3"):
+    with pytest.raises(ValueError, match="board/tic_tac_toe: the state has 2 games, expected 3"):
         board.BoardGames("tic_tac_toe", 3, True).restore(games.state())
 
 

@@ -79,7 +79,7 @@ def test_more_random_moves_than_a_game_has_still_leave_a_game_to_play():
     [
         ("kuhn_poker", "chance"),
         ("matrix_rps", "at the same time"),
-        ("phantom_ttt", "do not see everything"),
+        ("phantom_ttt", "do not see the whole position"),
         ("chinese_checkers(players=3)", "3 players"),
         ("morpion_solitaire", "no observation tensor"),
         ("go(board_sise=9)", "Unknown parameter 'board_sise'"),

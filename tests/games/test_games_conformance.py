@@ -1,4 +1,4 @@
-"""What every game must do, whatever its source."""
+"""The contract of `Games`, checked for every source of games."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ STEPS = 45
 
 
 class Walk:
-    """Random play in which a slot's moves follow from its seed, whatever is beside it."""
+    """Random play in which a slot's moves follow from its seed and not from the other slots."""
 
     def __init__(self, games, seeds):
         self.rngs = [np.random.default_rng(abs(seed)) for seed in seeds.tolist()]

@@ -18,7 +18,7 @@ from muzero.util.extras import MissingExtra
 # --- gymnasium --------------------------------------------------------------------------------------------------------
 
 
-def test_the_time_limit_of_cartpole_is_a_truncation_that_keeps_the_discount():
+def test_the_time_limit_of_cartpole_truncates_and_keeps_the_discount():
     games = control.ControlGames("CartPole-v1", 1, False)
     assert games.spec.max_steps == 500
     *_, last = play(games, 500, policy=lambda now: (now.observation[:, 2:] @ [3.0, 1.0] > 0).astype(int))
@@ -133,7 +133,9 @@ def test_a_fault_is_reported_with_game_slot_step_and_value(name, what):
     where = rf"python/sample_games:{name}, slot 0, step 3 of game 1 from seed 5, action 1: (ValueError: )?"
     assert games.faults == 0 and games.last_fault is None
     now = games.step(np.ones(2, int))
-    assert games.faults == 2 and now.first.all() and not now.last.any()  # in both slots, each of which begins anew
+    assert (
+        games.faults == 2 and now.first.all() and not now.last.any()
+    )  # in both slots, each of which begins a new game
     assert re.search(where.replace("slot 0", "slot 1").replace("seed 5", "seed 6") + what, games.last_fault)
 
 
@@ -149,7 +151,7 @@ def test_a_game_without_an_end_is_cut_at_a_default_limit_that_is_noted(monkeypat
     assert [now.truncated.tolist() for now in play(games, 8)] == [[False] * 2] * 7 + [[True] * 2] + [[False] * 2]
 
 
-def test_a_registered_environment_without_a_limit_is_cut_and_one_with_a_limit_is_not_noted():
+def test_a_registered_environment_without_a_limit_is_cut_and_noted():
     games = control.ControlGames("CliffWalking-v1", 1, False)
     assert games.spec.max_steps == batched.MAX_STEPS and "gym/CliffWalking-v1 has no time limit" in games.spec.notes[0]
     for games in (
@@ -172,10 +174,10 @@ def test_a_game_of_two_players_turns_the_sign_where_the_turn_passes():
     assert games.spec.discounts == (-1.0, 0.0, 1.0) and games.spec.two_player
     shown = list(play(games, 40))
     assert {float(d) for now in shown for d in now.discount[~now.first]} == {-1.0, 0.0, 1.0}
-    assert all((now.reward == (now.discount == 0)).all() for now in shown)  # whoever moves last wins
+    assert all((now.reward == (now.discount == 0)).all() for now in shown)  # the player who moves last wins
 
 
-def test_a_class_that_lacks_members_is_told_which():
+def test_a_class_that_lacks_members_is_refused_with_their_names():
     message = "looks like a two-player game but lacks observation, legal, to_move"
     with pytest.raises(UnknownGame, match=message):
         python.PythonGames("sample_games:HalfStones", 1, True)

@@ -1,4 +1,4 @@
-"""Environments that misbehave: no bad value gets out, nobody else notices, and play goes on."""
+"""Environments that misbehave: no invalid value gets out, other games are not affected, and play continues."""
 
 import asyncio
 import signal
@@ -30,10 +30,10 @@ BROKEN_STEPS = {
     "nan reward": {1: np.nan},
     "infinite reward": {1: -np.inf},
     "reward beyond float32": {1: 1e39},
-    "reward that is none": {1: None},
+    "reward that is None": {1: None},
     "reward with a shape": {1: np.zeros(2)},
     "end that is a number": {2: 1},
-    "end that is none": {2: None},
+    "end that is None": {2: None},
     "end that is several": {2: np.zeros(2, bool)},
     "cut that is text": {3: "no"},
     "no legal action": {4: {"action_mask": np.zeros(3, np.int8)}},
@@ -238,7 +238,7 @@ answers = st.one_of(st.none(), st.tuples(), st.dictionaries(st.integers(0, 4), v
 
 
 def arbitrary_answers(planned):
-    """An environment whose first answers are whatever Hypothesis wants."""
+    """An environment whose first answers are those that Hypothesis draws."""
     waiting = list(planned)
     Misbehaving.plan = staticmethod(lambda slot, call, number: waiting.pop() if waiting and number > 1 else None)
     try:
@@ -251,14 +251,14 @@ def arbitrary_answers(planned):
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(answers, max_size=12))
-def test_whatever_an_environment_returns_no_bad_value_gets_out(planned):
+def test_no_answer_of_an_environment_lets_a_bad_value_out(planned):
     arbitrary_answers(planned)
 
 
 @pytest.mark.slow
 @settings(max_examples=2000, deadline=None)
 @given(st.lists(answers, max_size=12))
-def test_whatever_an_environment_returns_no_bad_value_gets_out_at_length(planned):
+def test_no_answer_of_an_environment_lets_a_bad_value_out_at_length(planned):
     arbitrary_answers(planned)
 
 
@@ -292,7 +292,7 @@ def test_a_hundred_faults_while_playing_let_no_bad_value_into_a_batch(misbehave)
             assert position[row] + step + 1 == 10
 
 
-def test_rows_of_a_game_that_broke_off_are_dropped_and_later_ones_are_of_the_next(misbehave):
+def test_rows_of_a_game_that_broke_off_are_dropped(misbehave):
     misbehave(lambda slot, call, number: ValueError() if number == 7 and call == "step" and slot == 0 else None)
     acting = player(games(1))
     harvest = acting.play(30)
@@ -321,7 +321,7 @@ def test_a_segment_that_does_not_hold_is_not_handed_over(misbehave):
     assert "policy holds a number that is not finite" in acting.last_rejection
 
 
-def test_weights_that_are_no_numbers_stop_a_search_by_their_version(misbehave):
+def test_weights_that_are_not_finite_stop_a_search_by_their_version(misbehave):
     misbehave(lambda slot, call, number: None)
     acting = player(games(1))
     weights = {name: torch.full_like(tensor, torch.nan) for name, tensor in acting.model.state_dict().items()}
