@@ -191,5 +191,5 @@ class EndlessTurns:
         return 0.0, False
 
 
-def registered_game():
+def registered_game() -> gymnasium.Env:
     return gymnasium.make("CartPole-v1")
