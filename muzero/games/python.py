@@ -85,11 +85,6 @@ class _Form(NamedTuple):
     bounds: tuple[np.ndarray, np.ndarray] | None = None  # of observations
 
 
-def names() -> list[str]:
-    """An empty list: the user's classes are not known."""
-    return []
-
-
 def _find(name: str) -> Callable[..., Any]:
     """The class of a name, or the function that makes an environment.
 

@@ -34,7 +34,7 @@ class Corridor(gymnasium.Env):
 
 
 class Stones:
-    """Take one or two of seven stones; an even number left gives another move.  The player who takes the last one wins."""
+    """Take one or two of seven stones; an even number left gives another move.  Taking the last one wins."""
 
     actions = 2
     observation_shape = (8,)
