@@ -247,6 +247,9 @@ class WorldModel(nn.Module, ABC):
     MuZero's initial inference is `observe` then `predict`; its recurrent inference is `imagine` then `predict`.
     """
 
+    simulators: Any = None
+    """What `muzero.inference` keeps for the next search of this model: buffers, compiled networks; None drops them."""
+
     @abstractmethod
     def memory(self, batch: int) -> Latent:
         """The latent before any observation."""

@@ -169,9 +169,9 @@ def bare(model, root, simulations):
             made.expand(nothing, nothing, nothing)
 
     def once(made=made):
-        made.run_root(made.root_binding, made.options)
-        for binding in made.bindings:
-            made.run(binding, made.options)
+        made.run_root()
+        for run in made.runs:
+            run()
 
     return once
 

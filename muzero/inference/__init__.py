@@ -1,8 +1,10 @@
 """A model's part of a search: gather the parents' latents, imagine, predict, keep the new latents, as one call.
 
-`simulating` begins a search.  The same model and batch shape use the same buffers, search after search.
+`simulating` begins a search.  Buffers and compiled networks are kept in `model.simulators` for the next search; None
+drops them.
 """
 
+from muzero.inference import forking as forking  # what it registers must be in place before a process can fork
 from muzero.inference.simulation import Path, fastest, simulating
 from muzero.inference.step import to_numpy
 from muzero.interfaces import observe_first

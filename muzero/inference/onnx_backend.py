@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import io
+import os
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,17 +28,55 @@ Kinds = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 
 
 class NotExportable(Exception):
-    """A model does what cannot be written as ONNX; the message says what."""
+    """A model cannot be written as ONNX; the message says why."""
+
+
+class Session(onnxruntime.InferenceSession):
+    """A session that runs without overhead, and that a forked process can drop.
+
+    Its threads exist in its own process alone, and its destructor would wait for them.  So another process never runs
+    the destructor: the memory stays until that process ends.  This class alone uses private names of onnxruntime.
+    """
+
+    def __init__(self, graph: bytes, options: onnxruntime.SessionOptions) -> None:
+        self.process = os.getpid()
+        super().__init__(graph, options, providers=["CPUExecutionProvider"])
+
+    # Defaults, because names of a module can be gone when an interpreter ends.
+    def __del__(self, process_now: Callable[[], int] = os.getpid, keep: Any = ctypes.pythonapi.Py_IncRef) -> None:
+        if process_now() != self.process:
+            keep(ctypes.py_object(self._sess))
+
+    def bound(
+        self, inputs: dict[str, Tensor], outputs: dict[str, Tensor], options: onnxruntime.RunOptions
+    ) -> Callable[[], None]:
+        """A function that runs the session on fixed tensors.  Inputs that the session does not have are left out.
+
+        The public `run_with_iobinding` looks for a provider option before it makes this very call; that takes 40 us
+        each time, as long as a small network.
+        """
+        result = self.io_binding()
+        known = {given.name for given in self.get_inputs()}
+        for tensors, bind in ((inputs, result.bind_input), (outputs, result.bind_output)):
+            for name, tensor in tensors.items():
+                if name in known or tensors is outputs:
+                    element = getattr(np, str(tensor.dtype).removeprefix("torch."))
+                    bind(name, "cpu", 0, element, tuple(tensor.shape), tensor.data_ptr())
+        return partial(self._sess.run_with_iobinding, result._iobinding, options)  # type: ignore[union-attr]
 
 
 class OnnxModel:
-    """A model's step and root as sessions of onnxruntime with the model's present weights; for searches of any size."""
+    """A model's step and root as sessions of onnxruntime with its present weights, for searches of any size."""
 
     def __init__(self, model: WorldModel, root: Latent) -> None:
-        """root: latents, as an example of their names, shapes and types.
+        """Export a model.
+
+        Args:
+            model: whose weights are watched.
+            root: latents, as an example of their names, shapes and types.
 
         Raises:
-            NotExportable: if the model does what is not exported to ONNX.
+            NotExportable: if the model cannot be exported to ONNX.
         """
         self.kinds: Kinds = {name: (rows.dtype, tuple(rows.shape[1:])) for name, rows in root.items()}
         network, names = copy.deepcopy(folded(model)).eval(), list(self.kinds)
@@ -52,7 +93,7 @@ class OnnxModel:
         self.version = 0
 
     def _latents(self, batch: int) -> Latent:
-        """Some latents; no two rows are equal."""
+        """Random latents, in which no two rows are equal."""
         generator = torch.Generator().manual_seed(batch)
         return {
             name: torch.rand(batch, *shape, generator=generator).to(dtype)
@@ -60,7 +101,7 @@ class OnnxModel:
         }
 
     def _check(self) -> None:
-        """A new latent must fit where the old ones lie, and a search takes float32."""
+        """Check that new latents have the types and shapes of the old ones, and that all else is float32."""
         expected = {NEXT + name: kind for name, kind in self.kinds.items()}
         for name, (dtype, shape) in self.step_graph.kinds.items():
             wanted = expected.get(name, (torch.float32, shape))
@@ -68,7 +109,7 @@ class OnnxModel:
                 raise NotExportable(f"{name} is {dtype} {shape}, expected {wanted[0]} {wanted[1]}")
 
     def follow(self, model: WorldModel) -> None:
-        """Take over the model's weights if they have changed, in new sessions: onnxruntime packs constant weights."""
+        """Make new sessions if the model's weights have changed: onnxruntime repacks the weights of a session."""
         if self.watcher.changed():
             network, names = folded(model), list(self.kinds)
             self.step = self.step_graph.session(StepFrom(network, names))
@@ -77,7 +118,7 @@ class OnnxModel:
 
 
 class StepFrom(nn.Module):
-    """`Step` from rows of tables: source [B], action [B] and tables [rows, ...] -> `NUMBERS` and new latents."""
+    """`Step` that gathers its latents from tables."""
 
     def __init__(self, model: WorldModel, names: list[str]) -> None:
         super().__init__()
@@ -86,14 +127,14 @@ class StepFrom(nn.Module):
         self.outputs = [*NUMBERS, *(NEXT + name for name in names)]
 
     def forward(self, source: Tensor, action: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
-        """As above."""
+        """Rows source [B] of tables [rows, ...], and action [B] -> `NUMBERS` and new latents."""
         latent = {LATENT + name: rows.index_select(0, source) for name, rows in zip(self.names, tables, strict=True)}
         found = self.step(latent, action)
         return tuple(found[name] for name in self.outputs)
 
 
 class RootOf(nn.Module):
-    """`Root` of latents [B, ...] -> value and logits."""
+    """`Root` with latents as positional arguments, as an export needs them."""
 
     def __init__(self, model: WorldModel, names: list[str]) -> None:
         super().__init__()
@@ -102,22 +143,25 @@ class RootOf(nn.Module):
         self.outputs = ["value", "logits"]
 
     def forward(self, *latents: Tensor) -> tuple[Tensor, ...]:
-        """As above."""
+        """Latents [B, ...] -> value [B] and logits [B, A]."""
         found = self.root({LATENT + name: rows for name, rows in zip(self.names, latents, strict=True)})
         return tuple(found[name] for name in self.outputs)
 
 
 class Graph:
-    """A network's operations, into which weights are put."""
+    """A network as ONNX, whose weights can be replaced."""
 
     def __init__(self, network: StepFrom | RootOf, example: list[Tensor], other: list[Tensor]) -> None:
-        """example: inputs to trace the network with; other: inputs of another batch to check it with.
+        """Trace a network and check the result.  The network's weights are changed.
 
-        The network's weights are changed.
+        Args:
+            network: a copy for this purpose.
+            example: inputs to trace the network with.
+            other: inputs of another batch size to check the result with.
 
         Raises:
-            NotExportable: if the network cannot be written, or with other weights and inputs differs from torch: what
-                was traced may hold for the example alone.
+            NotExportable: if the network cannot be written, or if with other weights and inputs the result differs from
+                what PyTorch computes: a trace may be right for its example alone.
         """
         make_distinct(network)
         self.file = exported(network, example)
@@ -132,23 +176,23 @@ class Graph:
         computed = session.run(network.outputs, {name: array for name, array in given.items() if name in known})
         for name, array in zip(network.outputs, computed, strict=True):
             if not np.allclose(np.asarray(array), outputs[name].numpy(), rtol=1e-3, atol=1e-3):
-                raise NotExportable(f"{name} differs from what torch computes")
+                raise NotExportable(f"{name} differs from what PyTorch computes")
 
-    def session(self, network: StepFrom | RootOf) -> onnxruntime.InferenceSession:
-        """The graph with the weights of a network, ready to run on as many threads as torch uses."""
+    def session(self, network: StepFrom | RootOf) -> Session:
+        """A session of the graph with the weights of a network, on as many threads as PyTorch uses."""
         for name, tensor in network.state_dict().items():
             if name in self.places:
                 self.places[name].raw_data = tensor.contiguous().numpy().tobytes()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # warnings are about weights that this graph does not need
-        return onnxruntime.InferenceSession(self.file.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        options.log_severity_level = 3  # no warnings about weights that this graph does not need
+        return Session(self.file.SerializeToString(), options)
 
 
 @torch.no_grad()
 def make_distinct(network: nn.Module) -> None:
-    """Change all weights a little, at random: the exporter makes one of those that are equal."""
+    """Change all weights a little, at random: the exporter merges weights that are equal."""
     generator = torch.Generator().manual_seed(0)
     for tensor in network.state_dict().values():
         if tensor.is_floating_point():
@@ -157,16 +201,20 @@ def make_distinct(network: nn.Module) -> None:
 
 
 def exported(network: StepFrom | RootOf, example: list[Tensor]) -> onnx.ModelProto:
-    """A network as ONNX; its weights keep their names."""
+    """A network as ONNX, with the names of its weights.
+
+    Raises:
+        NotExportable: if the network cannot be traced.
+    """
     content = io.BytesIO()
     axes = {name: {0: size} for name, size in network.inputs.items()}
     try:
         with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # about the exporter's age, and sizes that are fixed on purpose
+            warnings.simplefilter("ignore")  # about a deprecated exporter, and sizes that are fixed on purpose
             torch.onnx.export(
                 network,
                 tuple(example),
-                content,  # type: ignore[arg-type]  # a file is as good as its name
+                content,  # type: ignore[arg-type]  # the stub wants a path
                 dynamo=False,
                 do_constant_folding=False,
                 opset_version=17,
@@ -174,7 +222,7 @@ def exported(network: StepFrom | RootOf, example: list[Tensor]) -> onnx.ModelPro
                 output_names=network.outputs,
                 dynamic_axes=axes | {name: {0: BATCH} for name in network.outputs},
             )
-    except Exception as error:  # whatever a model does that cannot be traced
+    except Exception as error:  # a trace runs the code of any model
         raise NotExportable(f"{type(error).__name__}: {error}") from error
     return onnx.load_model_from_string(content.getvalue())
 
@@ -182,9 +230,9 @@ def exported(network: StepFrom | RootOf, example: list[Tensor]) -> onnx.ModelPro
 class OnnxSimulator:
     """The buffers of one search at a time, and one call of onnxruntime for each of its simulations.
 
-    Latents of all nodes lie in one table per name, [N * B, ...], row ``node * B + b``.  Simulation s writes straight
+    Latents of all nodes lie in one table per name, [N * B, ...], row ``node * B + b``.  Simulation s writes its results
     into the rows of node s + 1.  At max_depth, where a node is evaluated again, it has its latent already and those
-    rows are never looked at.
+    rows are never read.
     """
 
     def __init__(self, model: OnnxModel, batch: int, simulations: int) -> None:
@@ -192,7 +240,7 @@ class OnnxSimulator:
         self.version = -1
         rows = (simulations + 1) * batch
         self.table = {name: torch.empty(rows, *shape, dtype=dtype) for name, (dtype, shape) in model.kinds.items()}
-        # Rows are int32, as a search gives its nodes, and actions int64, as torch wants classes.
+        # Rows are int32, as a search numbers its nodes; actions int64, as PyTorch needs them for indexing.
         indices = {"source": torch.zeros(batch, dtype=torch.int32), "action": torch.zeros(batch, dtype=torch.int64)}
         self.inputs = indices | self.table
         self.source, self.action = (index.numpy() for index in indices.values())
@@ -202,8 +250,7 @@ class OnnxSimulator:
         }
         reward, discount, value, logits = (self.numbers[name].numpy() for name in NUMBERS)
         self.evaluation = reward, discount, value, logits
-        # Handing over options of its own saves onnxruntime making them anew in each call.
-        self.options = onnxruntime.RunOptions()
+        self.options = onnxruntime.RunOptions()  # made once: onnxruntime would make them in each call
 
     def begin(self, model: WorldModel, root: Latent) -> tuple[np.ndarray, np.ndarray]:
         """Start a search.  Returns prior logits [B, A] and value [B] of the roots."""
@@ -213,56 +260,39 @@ class OnnxSimulator:
         if self.version != self.model.version:
             self._bind()
         self.simulation = 0
-        self.run_root(self.root_binding, self.options)
+        self.run_root()
         _, _, value, logits = self.evaluation
         return logits, value
 
     def _bind(self) -> None:
-        """Tell the new sessions where everything lies."""
+        """Bind new sessions to the buffers."""
         latents = {name: rows[: self.batch] for name, rows in self.table.items()}
-        judged = {name: self.numbers[name] for name in ("value", "logits")}
-        self.root_binding = binding(self.model.root, latents, judged)._iobinding
-        # What the sessions' own run_with_iobinding comes down to, without its look for an option, which takes 40 us.
-        self.run_root: Any = self.model.root._sess.run_with_iobinding  # type: ignore[union-attr]
-        self.run: Any = self.model.step._sess.run_with_iobinding  # type: ignore[union-attr]
-        self.bindings: list[Any] = [None] * self.simulations
+        found = {name: self.numbers[name] for name in ("value", "logits")}
+        self.run_root = self.model.root.bound(latents, found, self.options)
+        self.runs: list[Callable[[], None] | None] = [None] * self.simulations
         self.version = self.model.version
 
-    def _binding(self, simulation: int) -> Any:
+    def _bind_step(self, simulation: int) -> Callable[[], None]:
         node = slice((simulation + 1) * self.batch, (simulation + 2) * self.batch)
         latents = {NEXT + name: rows[node] for name, rows in self.table.items()}
-        made = binding(self.model.step, self.inputs, latents | self.numbers)._iobinding
-        self.bindings[simulation] = made
+        made = self.model.step.bound(self.inputs, latents | self.numbers, self.options)
+        self.runs[simulation] = made
         return made
 
     def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Evaluation:
-        """Evaluate action [B] from the states under parent [B]; what is returned holds until the next call."""
+        """Evaluate action [B] from the states under parent [B].  The next call overwrites what is returned."""
         np.multiply(parent, self.rows, self.source)
         np.add(self.source, self.columns, self.source)
         self.action[:] = action
         simulation = self.simulation
-        self.run(self.bindings[simulation] or self._binding(simulation), self.options)
+        (self.runs[simulation] or self._bind_step(simulation))()
         self.simulation = simulation + 1
         return self.evaluation
 
     def launch(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Callable[[], Evaluation]:
-        """Nothing goes on in the background here: `expand`, and a function that returns what it found."""
+        """Evaluate as `expand` does, at once.  Returns a function that returns the evaluation."""
         evaluation = self.expand(parent, action, node)
         return lambda: evaluation
 
     def end(self) -> None:
-        """Nothing is held on to that belongs to one search."""
-
-
-def binding(
-    session: onnxruntime.InferenceSession, inputs: dict[str, Tensor], outputs: dict[str, Tensor]
-) -> onnxruntime.IOBinding:
-    """Where a session reads and writes; inputs that it does not have are left out."""
-    result = session.io_binding()
-    known = {given.name for given in session.get_inputs()}
-    for tensors, bind in ((inputs, result.bind_input), (outputs, result.bind_output)):
-        for name, tensor in tensors.items():
-            if name in known or tensors is outputs:
-                element = getattr(np, str(tensor.dtype).removeprefix("torch."))
-                bind(name, "cpu", 0, element, tuple(tensor.shape), tensor.data_ptr())
-    return result
+        """Release nothing: a simulator keeps no reference to the model between calls."""

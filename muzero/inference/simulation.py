@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, Protocol
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -34,32 +34,47 @@ class Simulator(Protocol):
         ...
 
     def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Evaluation:
-        """See `muzero.search.Expand`."""
+        """Evaluate one edge of each tree, as `muzero.search.Expand` describes."""
         ...
 
     def launch(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Callable[[], Evaluation]:
-        """See `muzero.search.Launch`."""
+        """Begin to evaluate one edge of each tree, as `muzero.search.Launch` describes."""
         ...
 
     def end(self) -> None:
-        """Let go of the model."""
+        """Release the model, which a simulator must not keep alive."""
         ...
 
 
 class Simulation(NamedTuple):
-    """A search that has begun."""
+    """A search that has begun: the roots, and the function that evaluates its edges."""
 
     logits: np.ndarray  # [B, A] of the roots
     value: np.ndarray  # [B] of the roots
     expand: Expand | list[Launch]  # as `muzero.search` takes it: one function, or one for each part of the batch
 
 
-class Cache:
-    """What searches of a model leave for later ones."""
+class Simulators:
+    """What searches of a model leave for later ones, kept as the model's attribute `simulators`.
+
+    It is freed with the model.  A copy of the model, a pickled model and a forked process begin without: sessions of
+    onnxruntime cannot be copied, and their threads do not exist in a forked process.
+    """
 
     def __init__(self) -> None:
+        self.process = os.getpid()
         self.models: dict[Any, OnnxModel | TorchModel] = {}
         self.idle: list[tuple[Any, Simulator]] = []  # the one used last at the end
+
+    @classmethod
+    def of(cls, model: WorldModel) -> Simulators:
+        """Those of a model, empty at its first search in this process."""
+        if model.simulators is None or model.simulators.process != os.getpid():
+            model.simulators = cls()
+        return model.simulators
+
+    def __reduce__(self) -> tuple[type[Simulators], tuple[()]]:
+        return Simulators, ()
 
     def take(self, key: Any) -> Simulator | None:
         """An idle simulator of this shape."""
@@ -73,9 +88,6 @@ class Cache:
         """Keep a simulator for the next search."""
         simulator.end()
         self.idle = [*self.idle, (key, simulator)][-IDLE:]
-
-
-CACHE: WeakKeyDictionary[WorldModel, Cache] = WeakKeyDictionary()
 
 
 @contextmanager
@@ -95,15 +107,15 @@ def simulating(
     Raises:
         ConfigError: if the path does not exist for this model or device.
     """
-    cache = CACHE.setdefault(model, Cache())
+    kept = Simulators.of(model)
     kind = path, *((name, rows.dtype, rows.device, rows.shape[1:]) for name, rows in root.items())
     batch, device = _size(root)
     with torch.inference_mode():
-        if kind not in cache.models:
-            cache.models[kind] = prepared(model, root, simulations, path)
+        if kind not in kept.models:
+            kept.models[kind] = prepared(model, root, simulations, path)
         slices = rows_of_parts(batch, parts or (2 if device == "cuda" and batch >= OVERLAP else 1))
         used = [((kind, rows.stop - rows.start, simulations), rows) for rows in slices]
-        simulators = [cache.take(key) or simulator_for(cache.models[kind], *key[1:]) for key, _ in used]
+        simulators = [kept.take(key) or simulator_for(kept.models[kind], *key[1:]) for key, _ in used]
         found = [
             simulator.begin(model, {name: latent[rows] for name, latent in root.items()})
             for simulator, (_, rows) in zip(simulators, used, strict=True)
@@ -114,17 +126,17 @@ def simulating(
             logits, value = map(np.concatenate, zip(*found, strict=True))
             yield Simulation(logits, value, [simulator.launch for simulator in simulators])
         for simulator, (key, _) in zip(simulators, used, strict=True):
-            cache.give_back(key, simulator)
+            kept.give_back(key, simulator)
 
 
 def _size(root: Latent) -> tuple[int, str]:
-    """Rows, and type of device."""
+    """The number of rows of a latent, and the type of its device."""
     rows = next(iter(root.values()))
     return len(rows), rows.device.type
 
 
 def simulator_for(model: OnnxModel | TorchModel, batch: int, simulations: int) -> Simulator:
-    """New buffers."""
+    """New buffers for searches of this size."""
     if isinstance(model, OnnxModel):
         return OnnxSimulator(model, batch, simulations)
     return TorchSimulator(model, batch, simulations)
@@ -143,7 +155,7 @@ def prepared(model: WorldModel, root: Latent, simulations: int, path: Path) -> O
         except NotExportable as error:
             name = type(model).__name__
             raise ConfigError([f"[planner] inference = 'onnx': {name} cannot be exported; {error}"]) from error
-    # A model without weights, such as exact rules of a game, is no network: there is nothing to compile.
+    # A model without weights, such as the exact rules of a game, is not a network: there is nothing to compile.
     if path == "auto" and device == "cpu" and next(model.parameters(), None) is not None:
         try:
             return OnnxModel(model, root)

@@ -1,4 +1,4 @@
-"""What a search asks of a model, as functions of tensors: the step of a simulation, and the judgement of a root."""
+"""What a search asks of a model, as functions of tensors: the step of a simulation, and the evaluation of a root."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from torch import Tensor, nn
 from muzero.interfaces import Latent, WorldModel
 
 NUMBERS = ("reward", "discount", "value", "logits")
-"""What `Step` says of an edge, besides the new latents, in the order of `muzero.search.Evaluation`."""
+"""What `Step` computes for an edge besides the new latents, in the order of `muzero.search.Evaluation`."""
 LATENT, NEXT = "latent.", "next."
 """Prefixes of a latent's name: before a step and after it."""
 
 
 class Step(nn.Module):
-    """Imagine and predict: latents and action [B] -> the new latents, and `NUMBERS` [B] or [B, A]."""
+    """A simulation: imagine and predict."""
 
     def __init__(self, model: WorldModel, names: Sequence[str]) -> None:
         super().__init__()
         self.model, self.names = model, tuple(names)
 
     def forward(self, latent: Latent, action: Tensor) -> dict[str, Tensor]:
-        """As above."""
+        """Latents and action [B] -> the new latents, and `NUMBERS`, each [B] or [B, A]."""
         latent, transition = self.model.imagine({name: latent[LATENT + name] for name in self.names}, action)
         prediction = self.model.predict(latent)
         found = {"reward": transition.reward.mean, "discount": transition.discount.mean}
@@ -32,18 +32,18 @@ class Step(nn.Module):
 
 
 class Root(nn.Module):
-    """Predict: latents -> value [B] and logits [B, A]."""
+    """The evaluation of a root: predict."""
 
     def __init__(self, model: WorldModel, names: Sequence[str]) -> None:
         super().__init__()
         self.model, self.names = model, tuple(names)
 
     def forward(self, latent: Latent) -> dict[str, Tensor]:
-        """As above."""
+        """Latents -> value [B] and logits [B, A]."""
         prediction = self.model.predict({name: latent[LATENT + name] for name in self.names})
         return {"value": prediction.value.mean, "logits": prediction.policy.logits}
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:
-    """A float32 array on the host."""
+    """The tensor as a float32 array on the host."""
     return tensor.float().cpu().numpy()

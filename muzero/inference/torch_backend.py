@@ -1,4 +1,4 @@
-"""Simulations in torch: operation by operation, or recorded as a CUDA graph."""
+"""Simulations in PyTorch: operation by operation, or recorded as a CUDA graph."""
 
 from __future__ import annotations
 
@@ -16,22 +16,28 @@ WARM_UP = 3  # runs before a graph is recorded, in which libraries choose their 
 
 
 class TorchModel:
-    """A model as it is called: on the CPU with its batch norms folded.
+    """A model as it is called: on the CPU a copy with its batch norms folded.
 
-    On a GPU it is the model itself, whose weights a recorded graph reads where they lie, so that it follows them.
+    On a GPU it is the model itself: a recorded graph reads the weights in place, so it sees them change.
     """
 
     def __init__(self, model: WorldModel, root: Latent, record: bool) -> None:
-        """record: replay simulations as a CUDA graph."""
+        """Prepare to call a model.
+
+        Args:
+            model: whose weights are watched.
+            root: latents, as an example of their names and device.
+            record: replay simulations as a CUDA graph.
+        """
         self.names = list(root)
         self.device = next(iter(root.values())).device
         self.record = record
         self.watcher = WeightWatcher(model)
         self.version = 0
-        self.copy: WorldModel | None = None  # the folded one, if there is something to fold
+        self.copy: WorldModel | None = None  # with folded batch norms, if it has any
 
     def follow(self, model: WorldModel) -> WorldModel:
-        """What to call in the model's place, with its present weights."""
+        """The model to call in place of this one, with its present weights."""
         if self.watcher.changed():
             self.version += 1
             network = folded(model) if self.device.type == "cpu" else model
@@ -40,7 +46,7 @@ class TorchModel:
 
 
 class TorchSimulator:
-    """The buffers of one search at a time: latents of all nodes, indices that go in, numbers that come out.
+    """The buffers of one search at a time: latents of all nodes, indices as input, numbers as output.
 
     The latents lie in one table per name, [N * B, ...], on the model's device: row ``node * B + b``.  A simulation is
     one transfer of indices, one run of the step and one transfer of all numbers.
@@ -49,7 +55,7 @@ class TorchSimulator:
     def __init__(self, model: TorchModel, batch: int, simulations: int) -> None:
         self.model, self.batch, self.simulations = model, batch, simulations
         device, self.on_gpu = model.device, model.device.type == "cuda"
-        # Of its own, so that the simulations of another part of the batch need not wait for these.
+        # A separate stream, so that the simulations of another part of the batch need not wait for these.
         self.stream = torch.cuda.Stream(device) if self.on_gpu else None
         # Transfers between a GPU and memory that cannot be paged out need not wait for each other.
         self.chosen = torch.zeros(3, batch, dtype=torch.int64, pin_memory=self.on_gpu)  # parent, action, node
@@ -71,7 +77,7 @@ class TorchSimulator:
                 self._allocate(root, judged["logits"].shape[1])
             for name, rows in root.items():
                 self.table[name][: self.batch] = rows
-            if self.version != self.model.version:  # weights that moved are not where a recorded graph reads them
+            if self.version != self.model.version:  # a recorded graph would read weights at their old addresses
                 self.recorded, self.version = None, self.model.version
             return to_numpy(judged["logits"]), to_numpy(judged["value"])
 
@@ -85,10 +91,10 @@ class TorchSimulator:
         self.evaluation = reward, discount, value, logits.reshape(self.batch, actions)
 
     def launch(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Callable[[], Evaluation]:
-        """Begin to evaluate action [B] from the states under parent [B], and to keep the new ones under node [B].
+        """Begin to evaluate action [B] from the states under parent [B]; keep the new states under node [B].
 
         Returns:
-            a function that waits for the evaluation, which holds until the next call.
+            A function that waits for the evaluation.  The arrays that it returns are overwritten by the next call.
         """
         for row, given in zip(self.chosen.numpy(), (parent, action, node), strict=True):
             row[:] = given
@@ -108,11 +114,11 @@ class TorchSimulator:
         return self.evaluation
 
     def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Evaluation:
-        """Launch and wait."""
+        """Evaluate action [B] from the states under parent [B]; see `launch`."""
         return self.launch(parent, action, node)()
 
     def _step(self) -> None:
-        """Gather, imagine, predict, put: from `index` and `table` to `table` and `packed`."""
+        """Gather, imagine, predict, store: from `index` and `table` to `table` and `packed`."""
         assert self.network is not None
         source = self.index[0] * self.batch + self.columns
         latent = {LATENT + name: rows[source] for name, rows in self.table.items()}
@@ -132,5 +138,5 @@ class TorchSimulator:
         return self.recorded
 
     def end(self) -> None:
-        """Let go of the model."""
+        """Release the model."""
         self.network = None

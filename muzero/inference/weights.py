@@ -1,4 +1,4 @@
-"""A model's weights for acting: batch norms folded, changes noticed."""
+"""A model's weights for acting: batch norms folded, changes detected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from muzero.interfaces import WorldModel
 def folded(model: WorldModel) -> WorldModel:
     """A copy for acting with its batch norms folded into convolutions; the model itself if it has no batch norm.
 
-    What is folded is a batch norm directly behind a convolution in an `nn.Sequential`.
+    A batch norm is folded where it follows a convolution directly in an `nn.Sequential`.
     """
     if not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
         return model
@@ -32,11 +32,11 @@ def folded(model: WorldModel) -> WorldModel:
 
 
 class WeightWatcher:
-    """Notices every change of a model's weights, by comparing them with a copy.
+    """Detects every change of a model's weights, by comparing them with a copy.
 
-    torch's version counters would not do: fused optimisers, batch norms and `tensor.data` write past them.  Comparing
-    costs 0.1 ms per megabyte at most, once per search.  Weights on another device than the CPU are not compared, only
-    where they lie.
+    PyTorch's version counters do not suffice: fused optimisers, batch norms and `tensor.data` write past them.
+    Comparing costs at most 0.1 ms per megabyte, once per search.  Of weights on a GPU the addresses are compared, not
+    the contents.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -57,7 +57,7 @@ class WeightWatcher:
 
 
 def _content(tensor: Tensor) -> tuple[np.ndarray, bytearray]:
-    """The bytes of a tensor on the host, as they are from now on and as they are now."""
+    """The bytes of a tensor on the host, as a view that follows changes and as a copy; empty on a GPU."""
     if tensor.device.type != "cpu":
         return np.empty(0, np.uint8), bytearray()
     live = torch.empty(0, dtype=torch.uint8).set_(tensor.untyped_storage()).numpy()
