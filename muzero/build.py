@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import chdir, closing
 from pathlib import Path
 
 import torch
@@ -82,12 +83,13 @@ def configure(game: str, layers: list[Layer]) -> Config:
 
 def _tried(config: Config, game: str) -> GameSpec:
     """What is fixed about a game, of which the first steps work."""
-    games = _games(config, game, 1, True)
-    try:
-        try_out(games)
-        return games.spec
-    finally:
-        games.close()
+    with chdir("."):  # which an environment may change, and later paths do not expect
+        games = _games(config, game, 1, True)
+        try:
+            try_out(games)
+            return games.spec
+        finally:
+            games.close()
 
 
 def bounds(longest: int | None) -> list[AtMost | Needs]:
@@ -121,11 +123,8 @@ def _games(config: Config, game: str, batch: int, training: bool) -> Games:
 
 def spec(config: Config) -> GameSpec:
     """What is fixed about the game."""
-    one = games(config, 1, training=True)
-    try:
+    with chdir("."), closing(games(config, 1, training=True)) as one:
         return one.spec
-    finally:
-        one.close()
 
 
 def model(config: Config, spec: GameSpec, seed: int = 0) -> WorldModel:

@@ -198,8 +198,8 @@ def learn(config: Config, folder: Path, changed: list[str] | None) -> int:
 
     training = Training(config, folder)  # first: where the configuration does not work, nothing is left behind
     try:
-        with owned(folder):
-            if changed is None and RunFolder(folder).exists:
+        with owned(training.folder):
+            if changed is None and RunFolder(training.folder).exists:
                 raise ConfigError([exists(folder)])
             training.open()
             return train(training, changed)
@@ -253,7 +253,7 @@ def announce(training: Training, changed: list[str] | None, console: Console) ->
         restore(training, console)
         note(folder, training.replay.steps, changed)
     weights = sum(parameter.numel() for parameter in training.learner.model.parameters())
-    where = f"{weights:,} weights on {training.device}, run in {escaped(str(folder))}"
+    where = f"{weights:,} weights on {training.device}, run in {escaped(str(training.given))}"
     say(console, f"{training.spec.name}: {where}")
     for text in training.spec.notes:
         say(console, text)
@@ -268,7 +268,7 @@ def restore(training: Training, console: Console) -> None:
     from muzero.runs import checkpoint
     from muzero.runs.folder import RunFolder
 
-    shown = escaped(str(training.folder))
+    shown = escaped(str(training.given))
     if not checkpoint.listed(RunFolder(training.folder).checkpoints) and training.experience.empty:
         say(console, f"{shown} was stopped before anything was saved: it begins from scratch")
         return
@@ -282,7 +282,7 @@ def resume_hint(training: Training) -> str:
     from muzero.runs.trust import dangers
 
     trust = " --trust" if dangers(training.config) else ""
-    return f"resume it with: muzero-train --resume {shell_word(training.folder)}{trust}"
+    return f"resume it with: muzero-train --resume {shell_word(training.given)}{trust}"
 
 
 def evaluation_hint(training: Training) -> str:
@@ -293,7 +293,7 @@ def evaluation_hint(training: Training) -> str:
     trust = " --trust" if dangers(training.config, GAME) else ""
     opponent = "minimax" if spec.max_steps and spec.max_steps <= SMALL else "random"
     against = f" --against {opponent}" if spec.two_player else ""
-    return f"evaluate it: muzero-eval {shell_word(training.folder)}{against}{trust}"
+    return f"evaluate it: muzero-eval {shell_word(training.given)}{against}{trust}"
 
 
 def say(console: Console, text: str, style: str | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import chdir, closing
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -93,8 +93,7 @@ def played(
 
     openings: None for `usual_openings`.
     """
-    games = build.games(config, min(len(numbers), batch), training=False)
-    try:
+    with chdir("."), closing(build.games(config, min(len(numbers), batch), training=False)) as games:
         chosen = usual_openings(games.spec) if openings is None else openings
         outcomes: list[Outcome] = []
         for begin in range(0, len(numbers), batch):
@@ -102,8 +101,6 @@ def played(
             seen = partial(lambda before, finished: watch([*before, *finished]), list(outcomes))
             outcomes += match.play(games, player, opponent, part, seed, chosen, seen)
         return outcomes
-    finally:
-        games.close()
 
 
 def usual_openings(spec: GameSpec) -> Openings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import operator
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -98,8 +99,8 @@ def _find(name: str) -> Callable[..., Any]:
     if module_name.endswith(".py") or "/" in module_name:
         dotted = module_name.removesuffix(".py").strip("/").replace("/", ".")
         raise UnknownGame(f"game '{game}': expected a module, not a file; did you mean python/{dotted}:{member}?")
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # the current directory: commands, unlike `python -m`, do not look there
+    if (here := os.getcwd()) not in sys.path:  # absolute: an environment may change the working directory
+        sys.path.insert(0, here)  # commands, unlike `python -m`, do not look there
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

@@ -49,7 +49,8 @@ class Training:
         Raises:
             ConfigError: if the configuration asks for what is not there.
         """
-        self.config, self.folder = config, folder
+        self.config, self.given = config, folder  # the folder as the user named it
+        self.folder = folder.absolute()  # now: an environment may change the working directory
         self.settings = settings = config.construct("run")
         self.oldest_weights = config.table("actors")["max_age"]
         torch.set_num_threads(settings.threads)
@@ -65,7 +66,7 @@ class Training:
         self.learner = config.construct("learner", model, objective, self.device)
         self.replay = config.construct("replay", self.spec, settings.seed)
         self.clock, self.scores = Clock(), Scores()
-        self.schedule = EvaluationSchedule(folder, settings.evaluate_every)
+        self.schedule = EvaluationSchedule(self.folder, settings.evaluate_every)
         self.evaluator = Evaluator(config, self.schedule, self.learner, self.pool, self.clock)
         self.stop = Stop(self.pool.wake)
         self.recoveries = 0
