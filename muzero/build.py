@@ -10,6 +10,7 @@ import torch
 from muzero.config import AtMost, Config, ConfigError, Layer, Needs, Schema, merge, read_layer
 from muzero.config.run import ActorSettings, RunSettings
 from muzero.data.replay import Replay
+from muzero.data.schema import row_bytes
 from muzero.games.errors import UnknownGame
 from muzero.games.faults import attempt
 from muzero.games.registry import FAMILIES, GAMES, resolve, split
@@ -21,6 +22,7 @@ from muzero.objectives.value_equivalence import ValueEquivalence
 from muzero.planners.reactive import ReactivePlanner
 from muzero.planners.tree import GumbelPlanner, PuctPlanner
 from muzero.play.selfplay import SelfPlay
+from muzero.util import memory
 from muzero.util.extras import MissingExtra
 from muzero.util.text import nearest, printable
 
@@ -63,6 +65,7 @@ def configure(game: str, layers: list[Layer]) -> Config:
     unknown = []
     shape = Layer("the observation's shape", {})
     longest: int | None = 0  # steps of the longest game; of a game that is not known, nothing is too long
+    spec: GameSpec | None = None
     try:
         spec = _tried(merge(only_game, {"game": GAMES}), game)
         shape = Layer(shape.source, {"model": {"kind": "spatial" if len(spec.observation) == 3 else "vector"}})
@@ -78,7 +81,29 @@ def configure(game: str, layers: list[Layer]) -> Config:
         raise ConfigError(unknown + error.problems) from None
     if unknown:
         raise ConfigError(unknown)
+    if spec is not None:
+        check_memory(config, spec)
     return config
+
+
+def check_memory(config: Config, spec: GameSpec) -> None:
+    """Refuse more games side by side than this machine has memory for.
+
+    Raises:
+        ConfigError: naming the memory that they would need and the memory that there is.
+    """
+    count, segment = config.table("run")["games"], config.table("selfplay")["segment_steps"]
+    actors = config.table("actors")
+    processes = 1 if actors["address"] else max(1, actors["count"])
+    needed, limit = processes * count * segment * row_bytes(spec), memory.limit()
+    if needed > limit:
+        of_each = f" in each of {processes:,} actors" if processes > 1 else ""
+        problem = (
+            f"[run] games = {count}{of_each} (from {config.source('run', 'games')}) would need {needed / 1e9:,.1f} GB "
+            f"for steps under way, and this machine has {limit / 1e9:,.1f} GB; use fewer games, or smaller "
+            f"selfplay.segment_steps (now {segment})"
+        )
+        raise ConfigError([problem])
 
 
 def _tried(config: Config, game: str) -> GameSpec:
