@@ -4,24 +4,29 @@ Nothing is trusted: the manifest digests itself too, sizes and headers are bound
 unpickled.  A digest finds damage, not forgery.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import math
+import os
 import re
 import stat
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from muzero.interfaces import GameSpec
 from muzero.runs import evaluations
+from muzero.runs.fields import brief, number, table, whole
 from muzero.runs.folder import RunFolder
+from muzero.util.files import open_regular, read_regular
+from muzero.util.text import printable
 
 FORMAT = 2
 MANIFEST = "MANIFEST.json"
@@ -29,11 +34,13 @@ STATE = "state.json"
 NAME = re.compile(r"step-(\d{9,15})(?:\.(\d{1,6}))?")
 FILE = re.compile(r"[a-z][a-z_]{0,40}\.(json|safetensors)")
 MOST_TEXT = 64 << 20  # bytes of a JSON file
+MOST_DIGITS = 15  # of a step
+UNFIT = (AttributeError, IndexError, KeyError, OverflowError, RuntimeError, TypeError, ValueError)  # of bad content
 MOST_HEADER = 1 << 20  # bytes that name the tensors of a file
 
 
 class CheckpointError(Exception):
-    """A checkpoint is damaged, missing, or for something else."""
+    """A checkpoint is damaged, missing, or of another game or network."""
 
 
 @dataclass(frozen=True)
@@ -49,26 +56,32 @@ class Checkpoint:
         return self.manifest["step"]
 
     def state(self) -> dict[str, Any]:
-        """The plain values."""
+        """The plain values.
+
+        Raises:
+            CheckpointError: if the file cannot be read, or is not a table of finite values.
+        """
         found = parse(self.path / STATE)
         if not isinstance(found, dict):
-            raise CheckpointError(f"{self.path / STATE} holds no table")
+            raise CheckpointError(f"{self.path / STATE} is not a table")
         return found
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
-        """The arrays of one file, all of finite numbers.
+        """The arrays of one file; all numbers are finite.
 
         Raises:
             CheckpointError: naming the file and what is wrong with it.
         """
         file = self.path / f"{name}.safetensors"
+        if file.name not in self.manifest["files"]:  # then `verify` did not look at it
+            raise CheckpointError(f"{self.path / MANIFEST} does not list {file.name}")
         try:
-            with file.open("rb") as opened:
+            with os.fdopen(open_regular(file), "rb") as opened:
                 start = opened.read(8)
             if len(start) < 8 or struct.unpack("<Q", start)[0] > MOST_HEADER:
-                raise CheckpointError(f"{file} begins with no header of at most {MOST_HEADER:,} bytes")
+                raise CheckpointError(f"{file} does not begin with a header of at most {MOST_HEADER:,} bytes")
             arrays = load_file(file)
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        except (OSError, SafetensorError, *UNFIT) as error:
             raise CheckpointError(f"{file}: {error}") from error
         for key, array in arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -80,8 +93,12 @@ class Checkpoint:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
+    """SHA-256 of a regular file.
+
+    Raises:
+        OSError: if it is not regular, or cannot be read.
+    """
+    with os.fdopen(open_regular(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -95,14 +112,34 @@ def parse(file: Path) -> Any:
     """A JSON file.
 
     Raises:
-        CheckpointError: if it cannot be read, is too large, or is no JSON.
+        CheckpointError: if it cannot be read, is too large, is not JSON, or names a number that is not finite.
     """
+    return parse_text(file, read_text(file))
+
+
+def read_text(file: Path) -> str:
+    """The text of a regular UTF-8 file of bounded size."""
     try:
-        if file.stat().st_size > MOST_TEXT:
-            raise CheckpointError(f"{file} has more than {MOST_TEXT:,} bytes")
-        return json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return read_regular(file, MOST_TEXT).decode("utf-8")
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{file} is not readable ({error})") from error
+
+
+def parse_text(file: Path, text: str) -> Any:
+    """JSON without NaN, Infinity or numbers that do not fit a float."""
+    try:
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{file} is not readable ({error})") from error
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is not a finite number")
+
+
+def _finite(text: str) -> float:
+    found = float(text)
+    return found if math.isfinite(found) else _refuse(text)
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -114,42 +151,58 @@ def read_manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST
     if path.is_symlink() or file.is_symlink():
         raise CheckpointError(f"{file} is reached by a symbolic link")
-    found = parse(file)
+    text = read_text(file)
+    found = parse_text(file, text)
     if not isinstance(found, dict) or "format" not in found:
-        raise CheckpointError(f"{file} is no manifest")
+        raise CheckpointError(f"{file} is not a manifest")
     if found["format"] != FORMAT:
-        raise CheckpointError(f"{path} has format {found['format']!r}; this version of muzero reads format {FORMAT}")
+        raise CheckpointError(
+            f"{path} has format {brief(found['format'])}; this version of muzero reads format {FORMAT}"
+        )
     seal = found.pop("seal", None)
-    if sealed(found) != file.read_text("utf-8") or seal is None:
+    if seal is None or sealed(found) != text:
         raise CheckpointError(f"{file} is damaged: its SHA-256 is not the one that it names")
+    try:
+        _check_manifest(found)
+    except ValueError as error:
+        raise CheckpointError(f"{file} is not a manifest: {error}") from error
     return found
 
 
+def _check_manifest(manifest: dict[str, Any]) -> None:
+    """Refuse a manifest with a field of another type or out of range.
+
+    Raises:
+        ValueError: naming the field.
+    """
+    whole("step", manifest.get("step"))
+    number("seconds", manifest.get("seconds", 0), 0)
+    whole("log", manifest.get("log", 0))
+    for name, file in table("files", manifest.get("files"), STATE).items():
+        if not FILE.fullmatch(name):
+            raise ValueError(f"files: unexpected file {brief(name)}")
+        whole(f"files: {name}: bytes", table(f"files: {name}", file, "bytes", "sha256")["bytes"])
+        if not isinstance(file["sha256"], str):
+            raise ValueError(f"files: {name}: sha256: expected a text, got {brief(file['sha256'])}")
+
+
 def verify(path: Path) -> Checkpoint:
-    """Hold a checkpoint against its manifest.
+    """Compare a checkpoint with its manifest.
 
     Raises:
         CheckpointError: naming the file and what is wrong with it.
     """
     manifest = read_manifest(path)
-    try:
-        files = {name: (int(file["bytes"]), str(file["sha256"])) for name, file in manifest["files"].items()}
-        complete = isinstance(manifest["step"], int) and math.isfinite(manifest.get("seconds", 0))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path / MANIFEST} is no manifest ({error!r})") from error
-    if not complete or STATE not in files:
-        raise CheckpointError(f"{path / MANIFEST} is no manifest: step, seconds or state.json is missing")
-    for name, (size, expected) in files.items():
+    for name, expected in manifest["files"].items():
         file = path / name
-        if not FILE.fullmatch(name):
-            raise CheckpointError(f"{path / MANIFEST} names a file {name!r}, which no checkpoint has")
         try:
             found = file.lstat()
             if not stat.S_ISREG(found.st_mode):
-                raise CheckpointError(f"{file} is no regular file")
-            if found.st_size != size:
-                raise CheckpointError(f"{file} has {found.st_size:,} bytes, expected {size:,}: it is damaged")
-            if digest(file) != expected:
+                raise CheckpointError(f"{file} is not a regular file")
+            if found.st_size != expected["bytes"]:
+                size = f"{found.st_size:,} bytes, expected {expected['bytes']:,}"
+                raise CheckpointError(f"{file} has {size}: it is damaged")
+            if digest(file) != expected["sha256"]:
                 raise CheckpointError(f"{file} is damaged: its SHA-256 is not the manifest's")
         except OSError as error:
             raise CheckpointError(f"{file} is missing or not readable ({error.strerror})") from error
@@ -157,10 +210,10 @@ def verify(path: Path) -> Checkpoint:
 
 
 def listed(folder: Path) -> list[Path]:
-    """The step directories, the oldest first."""
+    """The step directories, the oldest first; links and files of such names are not checkpoints."""
     found = [(NAME.fullmatch(path.name), path) for path in (folder.iterdir() if folder.is_dir() else [])]
     ordered = sorted((int(name.group(1)), int(name.group(2) or 0), path) for name, path in found if name)
-    return [path for _, _, path in ordered]
+    return [path for _, _, path in ordered if path.is_dir() and not path.is_symlink()]
 
 
 def step_of(path: Path) -> int:
@@ -171,22 +224,66 @@ def step_of(path: Path) -> int:
 
 
 def named(run: Path, name: str) -> Path:
-    """A checkpoint of a run: "3000", "step-000003000", or "best" of those evaluated while the run learned.
+    """A checkpoint of a run by name.
+
+    Args:
+        run: the run's folder.
+        name: "3000", "step-000003000", "latest" for the newest that is whole, or "best" of those that were evaluated
+            while the run learned.
 
     Raises:
         CheckpointError: if the run has no such checkpoint; it lists those that there are.
     """
-    paths = {path.name: path for path in listed(RunFolder(run).checkpoints)}
+    folder = RunFolder(run).checkpoints
+    if name == "latest":
+        return latest(folder)[0].path
+    paths = {path.name: path for path in listed(folder)}
     there = ", ".join(paths) or "nothing"
     if name == "best":
         step = evaluations.best(evaluations.read(run), map(step_of, paths.values()))
         if step is None:
             raise CheckpointError(f"{run}: none of its checkpoints was evaluated while it learned; there are {there}")
         name = str(step)
-    found = paths.get(f"step-{int(name):09d}" if name.isdecimal() else name)
+    number_only = name.isascii() and name.isdecimal() and len(name) <= MOST_DIGITS
+    found = paths.get(f"step-{int(name):09d}" if number_only else name)
     if found is None:
-        raise CheckpointError(f"{RunFolder(run).checkpoints} holds no {name}, only {there}")
+        raise CheckpointError(f"{folder} does not hold {printable(name)}, only {there}")
     return found
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Newest(Generic[T]):
+    """The newest checkpoint that can be used, and why newer ones cannot."""
+
+    found: T
+    problems: list[str]
+    damaged: list[Path]  # newer ones that do not verify
+
+
+def newest(folder: Path, read: Callable[[Checkpoint], T]) -> Newest[T]:
+    """Read the newest checkpoint that verifies and that `read` accepts.
+
+    Raises:
+        CheckpointError: if there is none; it lists what is wrong with each.
+    """
+    problems: list[str] = []
+    damaged: list[Path] = []
+    for path in reversed(listed(folder)):
+        try:
+            checkpoint = verify(path)
+        except CheckpointError as error:
+            problems.append(str(error))
+            damaged.append(path)
+            continue
+        try:
+            return Newest(read(checkpoint), problems, damaged)
+        except CheckpointError as error:
+            problems.append(str(error))
+    lines = "".join(f"\n  {problem}" for problem in problems)
+    raise CheckpointError(f"{folder} holds no usable checkpoint{lines}")
 
 
 def latest(folder: Path) -> tuple[Checkpoint, list[str]]:
@@ -195,78 +292,14 @@ def latest(folder: Path) -> tuple[Checkpoint, list[str]]:
     Raises:
         CheckpointError: if there is none.
     """
-    problems: list[str] = []
-    for path in reversed(listed(folder)):
-        try:
-            return verify(path), problems
-        except CheckpointError as error:
-            problems.append(str(error))
-    lines = "".join(f"\n  {problem}" for problem in problems)
-    raise CheckpointError(f"{folder} holds no usable checkpoint{lines}")
+    result = newest(folder, lambda found: found)
+    return result.found, result.problems
 
 
 def set_aside(path: Path) -> None:
-    """Take a damaged checkpoint out of the way, for a person to look at."""
+    """Rename a damaged checkpoint, so that it is not read again but can be examined."""
     aside, again = path.with_name(path.name + ".invalid"), 0
-    while aside.exists():
+    while os.path.lexists(aside):
         again += 1
         aside = path.with_name(f"{path.name}.invalid-{again}")
     path.rename(aside)
-
-
-# --- what a checkpoint is for --------------------------------------------------------------------------------------
-
-
-def fingerprint(spec: GameSpec) -> dict[str, Any]:
-    """What a checkpoint notes of its game, and `require` compares."""
-    return {"game": spec.name, "actions": spec.actions, "observation": list(spec.observation), "dtype": spec.dtype}
-
-
-def require(found: Checkpoint, spec: GameSpec) -> None:
-    """Refuse a checkpoint of another game.
-
-    Raises:
-        CheckpointError: naming both games.
-    """
-    there, here = found.manifest.get("fingerprint"), fingerprint(spec)
-    if there != here:
-        raise CheckpointError(f"checkpoint {found.path.name} is for {_describe(there)}; this run is {_describe(here)}")
-
-
-def _describe(note: Any) -> str:
-    if not isinstance(note, dict):
-        return "an unknown game"
-    shape = "x".join(map(str, note.get("observation", [])))
-    return f"{note.get('game')} ({note.get('actions')} actions, {shape} {note.get('dtype')})"
-
-
-def fitting(found: Checkpoint, name: str, expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The tensors of one file, with just the names, shapes and types that are expected.
-
-    Raises:
-        CheckpointError: naming the first tensor that differs.
-    """
-    arrays = {key: torch.from_numpy(np.require(a, requirements="W")) for key, a in found.arrays(name).items()}
-    there = {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in arrays.items()}
-    here = {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in expected.items()}
-    if there != here:
-        odd = sorted(key for key in {*there, *here} if there.get(key) != here.get(key))[0]
-        raise CheckpointError(
-            f"checkpoint {found.path.name} is for another network: {name}.{odd} is {_kind(there.get(odd))} there, "
-            f"{_kind(here.get(odd))} in the configuration"
-        )
-    return arrays
-
-
-def _kind(known: tuple[tuple[int, ...], torch.dtype] | None) -> str:
-    return "missing" if known is None else f"{known[0]} {str(known[1]).removeprefix('torch.')}"
-
-
-def load_weights(model: torch.nn.Module, found: Checkpoint, spec: GameSpec) -> None:
-    """Put a checkpoint's weights into a model.
-
-    Raises:
-        CheckpointError: if the checkpoint is for another game or another network.
-    """
-    require(found, spec)
-    model.load_state_dict(fitting(found, "model", model.state_dict()))

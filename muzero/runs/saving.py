@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Collection
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save as to_bytes
 
 from muzero.runs.checkpoint import (
     FORMAT,
@@ -26,6 +27,8 @@ from muzero.runs.checkpoint import (
 from muzero.util.failpoints import failpoint
 from muzero.util.files import sync
 
+LEFTOVER = re.compile(r"\.writing-\d+(\.\d+)?|\.removing-step-[\d.]+")
+
 
 class SaveError(Exception):
     """Checkpoints cannot be written."""
@@ -40,10 +43,10 @@ def save(
 ) -> Checkpoint:
     """Write a checkpoint beside the others, and read it back.
 
-    It is built aside and appears by one rename: whoever reads sees all of it or nothing, and none is ever overwritten.
+    It is built aside and appears by one rename: a reader sees all of it or nothing, and none is ever overwritten.
 
     Args:
-        folder: of the run's checkpoints; nobody else may write there.
+        folder: of the run's checkpoints; no other process may write there.
         step: environment steps so far.
         arrays: by file name.
         state: plain values.
@@ -55,14 +58,14 @@ def save(
     """
     folder.mkdir(parents=True, exist_ok=True)
     clean(folder)
-    aside = folder / f".writing-{os.getpid()}"
+    aside = free(folder, f".writing-{os.getpid()}")
+    aside.mkdir()
     try:
         failpoint("checkpoint.begin")
-        aside.mkdir()
         for name, group in arrays.items():
-            save_file(
-                {key: np.asarray(array, order="C") for key, array in group.items()}, aside / f"{name}.safetensors"
-            )
+            # Not with safetensors' own writing of files, whose errors do not say that a disk is full.
+            content = to_bytes({key: np.asarray(array, order="C") for key, array in group.items()})
+            (aside / f"{name}.safetensors").write_bytes(content)
             failpoint("checkpoint.mid_write")
         (aside / STATE).write_text(json.dumps(state), "utf-8")
         files = {path.name: {"bytes": path.stat().st_size, "sha256": digest(path)} for path in sorted(aside.iterdir())}
@@ -72,22 +75,22 @@ def save(
         for path in [*aside.iterdir(), aside]:
             sync(path)
         failpoint("checkpoint.before_rename")
-        final = _free(folder, step)
+        final = free(folder, f"step-{step:09d}")
         aside.rename(final)
         failpoint("checkpoint.after_rename")
         sync(folder)
-    except OSError:
+    except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
     return verify(final)
 
 
-def _free(folder: Path, step: int) -> Path:
-    """A name for a checkpoint of this step that is not taken."""
-    path, again = folder / f"step-{step:09d}", 0
-    while path.exists():
+def free(folder: Path, name: str) -> Path:
+    """A path of this name, or of the name with a number, at which nothing lies, not even a dangling link."""
+    path, again = folder / name, 0
+    while os.path.lexists(path):
         again += 1
-        path = folder / f"step-{step:09d}.{again}"
+        path = folder / f"{name}.{again}"
     return path
 
 
@@ -106,28 +109,28 @@ def prune(folder: Path, keep: int, every: float, wanted_steps: Collection[int] =
         try:
             notes[path] = read_manifest(path)
         except CheckpointError:
-            continue  # whoever resumes says so and sets it aside
+            continue  # damaged: a resume reports it and sets it aside
+    paths = list(notes)
     wanted = set(paths[-keep:])
     wanted.update(path for path in notes if notes[path]["step"] in wanted_steps)
     intervals: dict[int, Path] = {}
     for path in paths:
-        if path in notes:
-            intervals.setdefault(int(notes[path].get("seconds", 0) // every), path)
+        intervals.setdefault(int(notes[path].get("seconds", 0) // every), path)
     wanted.update(path for interval, path in intervals.items() if interval > 0)
     for path in paths:
-        if path in notes and path not in wanted:
+        if path not in wanted:
             # Renamed first: one that is half removed must not look like one that is damaged.
-            path.rename(gone := folder / f".removing-{path.name}")
+            path.rename(gone := free(folder, f".removing-{path.name}"))
             failpoint("checkpoint.mid_prune")
             shutil.rmtree(gone)
-    return min((notes[path].get("log", 0) if path in notes else 0 for path in paths[-keep:]), default=0)
+    return min((notes[path].get("log", 0) for path in paths[-keep:]), default=0)
 
 
 def clean(folder: Path) -> None:
-    """Remove what a process that died left half written or half removed."""
-    for pattern in (".writing-*", ".removing-*"):
-        for path in folder.glob(pattern):
-            shutil.rmtree(path)
+    """Remove folders that a process that died left half written or half removed; other things there are left alone."""
+    for path in folder.iterdir():
+        if LEFTOVER.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 class Writer:
@@ -146,7 +149,7 @@ class Writer:
         def run() -> None:
             try:
                 job()
-            except Exception as error:  # wait() lets through what is no fault of a disk
+            except Exception as error:  # wait() raises what is not a fault of the disk
                 self.failures, self.in_a_row, self.error = self.failures + 1, self.in_a_row + 1, error
             else:
                 self.in_a_row, self.error = 0, None

@@ -15,13 +15,12 @@ from muzero.config.run import RunSettings
 from muzero.data.experience import Experience
 from muzero.interfaces import GameSpec
 from muzero.learning.learner import Learner
-from muzero.runs import checkpoint, saving
-from muzero.runs.checkpoint import Checkpoint, CheckpointError
+from muzero.runs import checkpoint, fitting, saving
+from muzero.runs.checkpoint import UNFIT, Checkpoint, CheckpointError
 from muzero.runs.saving import SaveError
 from muzero.util.failpoints import failpoint
 
 LEARNED = ("model", "target", "objective", "optimizer")
-UNFIT = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)  # what reading bad content raises
 
 
 class PlainPart(Protocol):
@@ -83,11 +82,11 @@ def read(parts: Parts, found: Checkpoint) -> Snapshot:
     Raises:
         CheckpointError: naming what is damaged, missing, or for another game or network.
     """
-    checkpoint.require(found, parts.spec)
+    fitting.require(found, parts.spec)
     expected, _ = parts.learner.state()
     try:
         state = found.state()
-        tensors = {name: checkpoint.fitting(found, name, expected[name]) for name in LEARNED if name != "optimizer"}
+        tensors = {name: fitting.fitting(found, name, expected[name]) for name in LEARNED if name != "optimizer"}
         tensors["optimizer"] = {key: torch.from_numpy(array) for key, array in found.arrays("optimizer").items()}
         parts.learner.check(tensors["optimizer"])
         parts.experience.require(state["replay"])
@@ -104,25 +103,10 @@ def newest(parts: Parts, folder: Path) -> tuple[Snapshot, list[str]]:
     Raises:
         CheckpointError: if there is none.
     """
-    problems: list[str] = []
-    damaged: list[Path] = []
-    for path in reversed(checkpoint.listed(folder)):
-        try:
-            found = checkpoint.verify(path)
-        except CheckpointError as error:
-            problems.append(str(error))
-            damaged.append(path)
-            continue
-        try:
-            snapshot = read(parts, found)
-        except CheckpointError as error:
-            problems.append(str(error))
-            continue
-        for path in damaged:
-            checkpoint.set_aside(path)
-        return snapshot, problems
-    lines = "".join(f"\n  {problem}" for problem in problems)
-    raise CheckpointError(f"{folder} holds no usable checkpoint{lines}")
+    result = checkpoint.newest(folder, lambda found: read(parts, found))
+    for path in result.damaged:
+        checkpoint.set_aside(path)
+    return result.found, result.problems
 
 
 def apply(parts: Parts, snapshot: Snapshot) -> list[str]:
@@ -187,7 +171,7 @@ class Snapshots:
             return
         arrays, state = self.parts.collect(games)
         notes: dict[str, Any] = {"seconds": state["seconds"], "log": experience.oldest.file}
-        notes["fingerprint"] = checkpoint.fingerprint(self.parts.spec)
+        notes["fingerprint"] = fitting.fingerprint(self.parts.spec)
 
         def job() -> None:
             experience.log.sync()  # first: a checkpoint must not name segments that are not on the disk
