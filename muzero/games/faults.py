@@ -63,7 +63,7 @@ def describe(error: BaseException) -> str:
     except BaseException as problem:  # an exception of the user's own can fail to print in any way
         raise_interrupt(problem)
         text = f"(its text cannot be shown: {type(problem).__name__})"
-    return f"{type(error).__name__}: {text}{_where(error)}"
+    return f"{type(error).__name__}{f': {text}' if text else ''}{_where(error)}"
 
 
 def raise_interrupt(error: BaseException) -> None:
