@@ -1,0 +1,111 @@
+"""Every command and every Python block of the README and the documentation runs, with small settings."""
+
+import importlib
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from commands import command, sets
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+# What continuous integration runs itself (.ci/run), or what begins an environment for it.
+INSTALLATION = re.compile(r"(\S*python3|\S*pip|pytest|\.ci/\w+|\.|export) ")
+SMALL = [  # what the documentation says -> what is small enough for a test
+    (r"--games \d+", "--games 2"),
+    (r"--checkpoints \d+", "--checkpoints 1"),
+    (r"mcts:\d+", "mcts:2"),
+    (r"@64", "@2"),
+    (r"--until-interval \S+", "--until-interval 400elo"),
+    (r"--sprt 0,30", "--sprt 0,900"),
+    (r"fresh:\d+", "fresh:2"),
+    (r"simulations=[\d,]+", "simulations=0,2"),
+    (r"--time \S+", "--time 2s"),
+    (r"--actors auto", "--actors 1"),
+    (r"python/my_module:MyGame", "python/nim:Nim"),
+]
+SHORT = sets("run.steps=200", "run.start=50", "run.evaluation_games=2", "run.save_every=100")
+SHORTER = {  # per family: what a documented training gets on top
+    "": ["run.steps=64", "run.start=32", "run.games=2", "run.play=2", "run.evaluation_games=2", "learner.batch=8"],
+    "atari": ["model.channels=4", "model.smallest_side=6", "game.size=24"],
+    "minatar": ["model.channels=4"],
+}
+
+
+def commands():
+    """The commands of all pages, each once: command -> page."""
+    seen = {}
+    for page in PAGES:
+        for block in re.findall(r"^```bash\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
+            for line in re.sub(r"(&&|\\)\n\s*", r"\1 ", block).splitlines():
+                for part in line.split("&&"):
+                    if words := shlex.split(part, comments=True):
+                        seen.setdefault(shlex.join(words).replace(".venv/bin/", ""), page.stem)
+    return {text: page for text, page in seen.items() if not INSTALLATION.match(text + " ")}
+
+
+COMMANDS = commands()
+CLUSTER = [text for text in COMMANDS if "10.0.0.1" in text]  # these need each other
+
+
+def small(text):
+    """The words of a command, so that it takes seconds."""
+    for pattern, replacement in SMALL:
+        text = re.sub(pattern, replacement, text)
+    words = shlex.split(text)
+    if words[0] == "muzero-train" and "--explain" not in words and "--resume" not in words:
+        family = words[words.index("--game") + 1].split("/")[0]
+        settings = [*SHORTER[""], "planner.simulations=2", *SHORTER.get(family, [])]
+        words += [word for setting in settings for word in ("--set", setting)]
+    if "--run" in words:
+        words[words.index("--run") + 1] = "runs/new"
+    if any(word.startswith("fresh:") for word in words):  # for Connect Four only
+        words[words.index("runs/first")] = "runs/four"
+    return words
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """A folder with the runs that the documentation speaks of, and the game that the README defines."""
+    folder = tmp_path_factory.mktemp("documented")
+    readme = (ROOT / "README.md").read_text()
+    (folder / "nim.py").write_text(re.search(r"^```python\n(class Nim:.*?)^```", readme, re.DOTALL | re.MULTILINE)[1])
+    games = {"first": "board/tic_tac_toe", "pong": "gym/CartPole-v1", "four": "board/connect_four"}
+    for name, game in games.items():
+        kind = ["--set", "model.kind='vector'"] if name == "four" else []
+        done = command("train", "--game", game, "--run", f"runs/{name}", *kind, *SHORT, folder=folder)
+        assert done.returncode == 0, done.stderr
+    for name, original in {"second": "first", "a": "first", "b": "first"}.items():
+        shutil.copytree(folder / "runs" / original, folder / "runs" / name)
+    for seed in range(3):
+        shutil.copytree(folder / "runs" / "pong", folder / "runs" / f"cart-s{seed}")
+    scores = ", ".join(f'"{move}": {0 if move in (0, 2, 6, 8) else -1}' for move in range(9) if move != 4)
+    (folder / "positions.jsonl").write_text(f'{{"moves": [4], "scores": {{{scores}}}}}\n')
+    return folder
+
+
+@pytest.fixture
+def there(workspace, monkeypatch):
+    """The workspace as the current folder."""
+    monkeypatch.chdir(workspace)
+    monkeypatch.setattr(sys, "path", [str(workspace), *sys.path])
+    return workspace
+
+
+@pytest.mark.parametrize("text", [text for text in COMMANDS if text not in CLUSTER])
+def test_a_documented_command_runs(there, text, capsys):
+    words = small(text)
+    shutil.rmtree(there / "runs" / "new", ignore_errors=True)
+    name = words[0].removeprefix("muzero-")
+    module = importlib.import_module("muzero.cli.evaluate.command" if name == "eval" else f"muzero.cli.{name}")
+    code = getattr(module, f"{'evaluate' if name == 'eval' else name}_command")(words[1:])
+    assert code == 0, capsys.readouterr().err
+
+
+def test_the_python_blocks_of_the_readme_run(there):
+    readme = (ROOT / "README.md").read_text()
+    for number, code in enumerate(re.findall(r"^```python\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)):
+        exec(compile(code, f"README, block {number}", "exec"), {})
