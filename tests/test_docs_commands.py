@@ -73,15 +73,15 @@ def workspace(tmp_path_factory):
     folder = tmp_path_factory.mktemp("documented")
     readme = (ROOT / "README.md").read_text()
     (folder / "nim.py").write_text(re.search(r"^```python\n(class Nim:.*?)^```", readme, re.DOTALL | re.MULTILINE)[1])
-    games = {"first": "board/tic_tac_toe", "pong": "gym/CartPole-v1", "four": "board/connect_four"}
+    games = {"first": "board/tic_tac_toe", "cart": "gym/CartPole-v1", "four": "board/connect_four"}
     for name, game in games.items():
         kind = ["--set", "model.kind='vector'"] if name == "four" else []
         done = command("train", "--game", game, "--run", f"runs/{name}", *kind, *SHORT, folder=folder)
         assert done.returncode == 0, done.stderr
-    for name, original in {"second": "first", "a": "first", "b": "first"}.items():
+    for name, original in {"second": "first", "a": "first", "b": "first", "pong": "cart"}.items():
         shutil.copytree(folder / "runs" / original, folder / "runs" / name)
     for seed in range(3):
-        shutil.copytree(folder / "runs" / "pong", folder / "runs" / f"cart-s{seed}")
+        shutil.copytree(folder / "runs" / "cart", folder / "runs" / f"cart-s{seed}")
     scores = ", ".join(f'"{move}": {0 if move in (0, 2, 6, 8) else -1}' for move in range(9) if move != 4)
     (folder / "positions.jsonl").write_text(f'{{"moves": [4], "scores": {{{scores}}}}}\n')
     return folder
@@ -105,7 +105,9 @@ def test_a_documented_command_runs(there, text, capsys):
     assert code == 0, capsys.readouterr().err
 
 
-def test_the_python_blocks_of_the_readme_run(there):
+def test_the_python_blocks_of_the_readme_run(there, capsys):
     readme = (ROOT / "README.md").read_text()
     for number, code in enumerate(re.findall(r"^```python\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)):
         exec(compile(code, f"README, block {number}", "exec"), {})
+        said = re.findall(r"^print\(.*\)  # (.*?)(?:: .*)?$", code, re.MULTILINE)
+        assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")] == said
