@@ -249,6 +249,8 @@ class WorldModel(nn.Module, ABC):
 
     simulators: Any = None
     """What `muzero.inference` keeps for the next search of this model: buffers, compiled networks; None drops them."""
+    ranges: Mapping[str, tuple[float, float]] = {}
+    """Smallest and largest "reward" and "value" that the heads can express; a missing one has no limit."""
 
     @abstractmethod
     def memory(self, batch: int) -> Latent:

@@ -33,7 +33,6 @@ class Slot:
     watched_until: float = 0.0  # when somebody will look whether it hangs
     deaths: int = 0  # in a row
     misses: int = 0
-    delivered: int = 0
     where: str = "nowhere yet"  # node and process, as it said itself
 
     @property
@@ -59,7 +58,7 @@ class Slot:
         """An order is done.  Returns how long it took."""
         del self.flying[number]
         took, self.since = now - self.since, now
-        self.deaths, self.delivered = 0, self.delivered + 1
+        self.deaths = 0
         return took
 
     def fail(self, now: float, generation: int, unreachable: bool) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from muzero.data.limits import Limits
 from muzero.data.replay import Replay
 from muzero.data.schema import Segment
 from muzero.data.segment_log import LogError, Position, SegmentLog
@@ -31,8 +32,9 @@ class Ledger:
 class Experience:
     """A replay, the log that it is made from after a restart, and what still waits to be written."""
 
-    def __init__(self, replay: Replay, log: SegmentLog) -> None:
-        self.replay, self.log = replay, log
+    def __init__(self, replay: Replay, log: SegmentLog, limits: Limits | None = None) -> None:
+        """limits: count the rewards and returns that the model cannot express."""
+        self.replay, self.log, self.limits = replay, log, limits or Limits({})
         self.ledger = Ledger()
         self.waiting: deque[tuple[Segment, bytes | None]] = deque()
         self.error: OSError | None = None  # why segments wait
@@ -53,6 +55,7 @@ class Experience:
             self.replay.check(segment)  # first: what is in the log comes back with every resume
             self.ledger.submitted += 1
             if usable(segment.version):
+                self.limits.see(segment)
                 self.waiting.append((segment, record))
             else:
                 self.ledger.failed += 1
@@ -85,8 +88,8 @@ class Experience:
         """Whether the log holds no segment."""
         return next(self.log.scan(), None) is None
 
-    def counts(self) -> dict[str, int]:
-        """The ledger as metrics; the balance is 0 unless a segment got lost without being noticed."""
+    def counts(self) -> dict[str, float]:
+        """What happened so far, as metrics; the balance is 0 unless a segment was lost without being noticed."""
         ledger, in_flight = self.ledger, len(self.waiting)
         return {
             "segments/submitted": ledger.submitted,
@@ -95,7 +98,26 @@ class Experience:
             "segments/in_flight": in_flight,
             "segments/duplicates": ledger.duplicates,
             "segments/balance": ledger.submitted - ledger.acknowledged - ledger.failed - in_flight,
+            "replay/duplicates": self.replay.duplicates,
+            "log/damaged_records": self.log.damaged,
+            "log/torn_bytes": self.log.torn,
+            "log/sync_failures": self.log.sync_failures,
+            **self.limits.counts(),
         }
+
+    def messages(self) -> list[str]:
+        """What the user should know of the log and the experience in it; repeated as long as it is true.
+
+        What `Limits` reports is reported once.
+        """
+        log, found = self.log, []
+        if log.torn:
+            found.append(f"{log.folder}: an unfinished record of {log.torn:,} bytes at the end was removed")
+        if log.damaged:
+            found.append(f"{log.folder}: damaged in {log.damaged:,} places; the segments there are lost")
+        if (error := log.sync_error) is not None:
+            found.append(f"{log.folder} cannot be flushed to the disk ({error}): a power failure would lose experience")
+        return found + self.limits.messages()
 
     @property
     def oldest(self) -> Position:

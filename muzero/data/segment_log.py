@@ -45,7 +45,8 @@ class SegmentLog:
         self.layout = Layout(spec)
         self.damaged = 0  # places at which records had to be skipped
         self.torn = 0  # bytes cut off when opened
-        self.sync_error: OSError | None = None
+        self.sync_error: OSError | None = None  # why the last fsync failed, until one works
+        self.sync_failures = 0
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.unsynced: set[Path] = set()
@@ -58,7 +59,8 @@ class SegmentLog:
             self._cut_torn()
         else:
             self._begin(1)
-        threading.Thread(target=self._sync_in_time, name="segment log", daemon=True).start()
+        self.flusher = threading.Thread(target=self._sync_in_time, name="segment log", daemon=True)
+        self.flusher.start()
 
     # --- files ---------------------------------------------------------------------------------------------------
 
@@ -193,7 +195,7 @@ class SegmentLog:
                 self.sync()
                 self.sync_error = None
             except OSError as error:
-                self.sync_error = error
+                self.sync_error, self.sync_failures = error, self.sync_failures + 1
 
     def close(self) -> None:
         """Have the disk hold everything, and let go."""

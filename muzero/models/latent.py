@@ -35,6 +35,7 @@ class LatentModel(WorldModel):
         super().__init__()
         low, high = spec.returns or (-value_limit, value_limit)
         reward_low, reward_high = spec.returns or (-reward_limit, reward_limit)
+        self.ranges = {"value": (low, high), "reward": (reward_low, reward_high)}
         self.register_buffer("atoms_of_value", support(low, high, atoms), persistent=False)
         self.register_buffer("atoms_of_reward", support(reward_low, reward_high, atoms), persistent=False)
         self.register_buffer("atoms_of_discount", torch.tensor(spec.discounts), persistent=False)

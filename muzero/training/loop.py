@@ -13,6 +13,7 @@ from muzero import build
 from muzero.actors.tasks import LostCluster, Played, Reanalyse, Reanalysed, Result
 from muzero.config import Config
 from muzero.data.experience import Experience
+from muzero.data.limits import Limits
 from muzero.data.segment_log import SegmentLog
 from muzero.evaluation.in_training import Stopped, check_opponent
 from muzero.evaluation.intervals import Summary
@@ -82,7 +83,8 @@ class Training:
         Raises:
             LogError: if it is of another game or another format.
         """
-        self.experience = Experience(self.replay, SegmentLog(RunFolder(self.folder).replay, self.spec))
+        log = SegmentLog(RunFolder(self.folder).replay, self.spec)
+        self.experience = Experience(self.replay, log, Limits(self.learner.model.ranges))
         self.closing.callback(self.experience.close)
         plain = {"seconds": self.clock, "evaluated_at": self.schedule, "episodes": self.scores}
         parts = Parts(self.spec, self.learner, self.experience, self.pool, plain)
@@ -311,6 +313,8 @@ class Training:
         """Show what actors report, and faults of environments: the first, the second, the fourth, and so on."""
         for message in self.pool.messages():
             progress.trouble(message)
+        for message in self.experience.messages():
+            self.warn(message)
         count = self.faults + self.rejected
         if count and count >= 2 * self.faults_reported:
             self.faults_reported = count
@@ -321,6 +325,7 @@ class Training:
         counters: dict[str, float] = {"replay_rows": len(self.replay), "skipped_updates": self.learner.skipped}
         counters |= {"recoveries": self.recoveries, "checkpoint_failures": self.snapshots.writer.failures}
         counters |= {"environment_faults": self.faults, "rejected_segments": self.rejected}
+        counters |= {"refreshed_rows": self.refreshed}
         counters["updates_error"] = (self.learner.updates - self.owed) / max(self.owed, 1)
         return Status(
             clock=time.monotonic(),

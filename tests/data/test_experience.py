@@ -1,11 +1,15 @@
 """Where segments are between actors and the replay: none is lost unnoticed, none counts twice."""
 
+import queue
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from segments import LINE, changed, some
 
+from muzero.data import segment_log
 from muzero.data.experience import Experience
 from muzero.data.replay import Replay
 from muzero.data.segment_log import SegmentLog
@@ -91,3 +95,43 @@ def test_the_same_segments_in_the_same_order_with_repeats_make_the_same_replay(f
     assert content(once.replay) == content(often.replay)
     once.close()
     often.close()
+
+
+def test_what_goes_wrong_with_the_log_is_counted_and_reported(tmp_path, monkeypatch):
+    experience = door(tmp_path)
+    experience.receive(SEGMENTS[:5])
+    assert experience.messages() == []
+    experience.close()
+    file = tmp_path / "00000001.log"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content + b"half a record")
+    again = door(tmp_path)
+    list(again.log.scan())
+    counts = again.counts()
+    assert (counts["log/damaged_records"], counts["log/torn_bytes"], counts["log/sync_failures"]) == (1, 13, 0)
+    assert "record of 13 bytes" in again.messages()[0] and "damaged in 1 places" in again.messages()[1]
+    again.close()
+
+
+def test_a_log_that_cannot_be_flushed_is_reported_until_it_can(tmp_path, monkeypatch):
+    works, calls = threading.Event(), queue.SimpleQueue()
+
+    def sync(path):
+        calls.put(works.is_set())
+        if not works.is_set():
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(segment_log, "sync", sync)
+    monkeypatch.setattr(segment_log, "SYNC_EVERY", 0.0)
+    experience = door(tmp_path)
+    for _ in range(2):  # the second attempt follows the account of the first
+        calls.get(timeout=60)
+    (message,) = experience.messages()
+    assert "cannot be flushed to the disk" in message and "Input/output error" in message
+    works.set()
+    while not calls.get(timeout=60):
+        pass
+    experience.close()
+    experience.log.flusher.join(timeout=60)  # what it found out is noted
+    assert experience.messages() == [] and experience.counts()["log/sync_failures"] >= 1
