@@ -1,1 +1,1 @@
-"""What players are worth: matches, ratings, intervals, positions of perfect play."""
+"""Evaluation of players: matches, ratings, intervals, comparison with perfect play."""

@@ -1,4 +1,4 @@
-"""Matches by name: plain records that can be played here or in other processes, with the same games."""
+"""Matches as plain records, which give the same games in this process and in others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Players as a person names them: `random`, `mcts:100`, `gtp:gnugo --mode gtp`, or a run, `runs/first:best@64`."""
+"""Players by name: `random`, `mcts:100`, `gtp:gnugo --mode gtp`, or a run, `runs/first:best@64`."""
 
 from __future__ import annotations
 
@@ -21,32 +21,36 @@ RUN = re.compile(r"(?P<folder>.+?)(?::(?P<step>best|\d+|step-[\d.]+))?(?:@(?P<si
 class Entrant:
     """A player and where it comes from."""
 
-    name: str  # as a person gave it, which `enter` takes again
+    name: str  # as a person gave it; `enter` takes it again
     player: Player
-    agent: Agent | None  # of a run
+    agent: Agent | None  # None if the player is not a run
 
     @property
     def step(self) -> int | None:
-        """Of a run's checkpoint."""
+        """Environment steps of the checkpoint; None if the player is not a run."""
         return None if self.agent is None else self.agent.step
 
 
 @dataclass(frozen=True)
 class RunName:
-    """A run, a checkpoint of it, a number of simulations."""
+    """The parts of a run's name."""
 
     folder: Path
-    step: str | None  # None: the newest
-    simulations: int | None  # None: as trained
+    step: str | None  # of the checkpoint; None: the newest
+    simulations: int | None  # of each search; None: as trained
 
 
 def parse(text: str) -> RunName:
-    """What a name means that is none of a player: FOLDER[:STEP or :best][@SIMULATIONS]."""
+    """Parse FOLDER[:STEP][@SIMULATIONS], where STEP may be "best".
+
+    Raises:
+        ConfigError: if the text has not this form.
+    """
     if Path(text).exists():
         return RunName(Path(text), None, None)
     found = RUN.fullmatch(text)
     if found is None:
-        raise ConfigError([f"{printable(text)!r} is no player{registry.hint_of(text)}"])
+        raise ConfigError([f"{printable(text)!r} is not a player{registry.hint_of(text)}"])
     count = found["simulations"]
     return RunName(Path(found["folder"]), found["step"], None if count is None else int(count))
 
@@ -54,19 +58,19 @@ def parse(text: str) -> RunName:
 def enter(
     text: str, simulations: int | None = None, device: str = "cpu", trust: bool = False, game: str | None = None
 ) -> Entrant:
-    """A player by name.
+    """Make a player from its name.
 
     Args:
-        text: as in `muzero.evaluation.entrants`.
-        simulations: of a run whose name gives none.
-        device: of a run's network.
+        text: a name of a player, or FOLDER[:STEP][@SIMULATIONS].
+        simulations: of each search of a run whose name gives none.
+        device: where the network of a run computes.
         trust: whether a run may execute code, as in `Agent.load`.
         game: the game that is given on the command line, which is consent to the code of this one game.
 
     Raises:
         ConfigError: if there is no such player, with the nearest; or a run would execute code without consent.
-        CheckpointError: if the folder is no run, or its checkpoint cannot be read.
-        PlayerError: if a player cannot be had here.
+        CheckpointError: if the folder is not a run, or its checkpoint cannot be read.
+        PlayerError: if a player is not installed or cannot be started.
     """
     if registry.is_player(text):
         return Entrant(text, registry.player(text), None)
@@ -81,17 +85,17 @@ def enter(
 
 
 def stage(entrants: Sequence[Entrant], game: str | None) -> Config:
-    """The game that players are to meet in: that of their runs, or the one that is named.
+    """The configuration of the game that the players play: that of their runs, or the one that is named.
 
     Raises:
-        ConfigError: if there is none, or not the same for all.
+        ConfigError: if no game is named, or the players are of different games.
     """
     agents = [entrant for entrant in entrants if entrant.agent is not None]
     games = {entrant.name: entrant.agent.spec.name for entrant in agents if entrant.agent}
     if game is not None:
         games = {"--game": game, **games}
     if not games:
-        raise ConfigError(["none of these players is a run: say what they play with --game board/connect_four"])
+        raise ConfigError(["no player is a run: name the game with --game, as in --game board/connect_four"])
     if len(set(games.values())) > 1:
         raise ConfigError(["players of different games: " + ", ".join(f"{who} {what}" for who, what in games.items())])
     if agents and agents[0].agent:

@@ -1,4 +1,4 @@
-"""What a number of games says: intervals, Elo, and when there have been enough."""
+"""Confidence intervals, Elo and stopping rules from the results of games."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from muzero.play.match import Outcome
+from muzero.play.match import Outcome, distinct
 
 Z = NormalDist().inv_cdf(0.975)
 Interval = tuple[float, float]
 
 
 def wilson(share: float, count: float) -> Interval:
-    """95 % interval of a probability of which `share` was seen in `count` trials (Wilson 1927)."""
+    """95 % interval of a probability (Wilson 1927).
+
+    Args:
+        share: successes per trial, in [0, 1].
+        count: number of trials.
+    """
     if count <= 0:
         return 0.0, 1.0
     centre = (share + Z * Z / (2 * count)) / (1 + Z * Z / count)
@@ -28,19 +33,22 @@ def wilson(share: float, count: float) -> Interval:
 
 
 def elo(share: float) -> float:
-    """Difference in rating at which a player is expected to score this share of the points; infinite at 0 and 1."""
+    """The difference in rating at which a player is expected to win this share of the points; infinite at 0 and 1."""
     if not 0 < share < 1:
         return math.inf if share >= 1 else -math.inf
     return -400 * math.log10(1 / share - 1)
 
 
 def share_of(difference: float) -> float:
-    """The reverse of `elo`."""
+    """The expected share of the points at a difference in rating, the inverse of `elo`."""
     return 1 / (1 + 10 ** (-difference / 400))
 
 
 def pair_shares(outcomes: Sequence[Outcome]) -> np.ndarray:
-    """[pairs] points won, from 0 to 1, in the two games of each opening, which are not independent of each other."""
+    """The share of the points in each pair of games, [pairs] in [0, 1].
+
+    The two games of a pair begin with the same opening, so they are not independent of each other.
+    """
     pairs: dict[int, list[float]] = {}
     for outcome in outcomes:
         pairs.setdefault(outcome.number // 2, []).append((np.sign(outcome.score) + 1) / 2)
@@ -48,12 +56,15 @@ def pair_shares(outcomes: Sequence[Outcome]) -> np.ndarray:
 
 
 def spread(shares: np.ndarray) -> float:
-    """Variance of a pair's share.  A pair half a point off the mean is added: few games all alike prove little."""
+    """Variance of the share of a pair.  A pair half a point off the mean is added: few equal games prove little."""
     return float((((shares - shares.mean()) ** 2).sum() + 0.25) / len(shares))
 
 
 def share_interval(shares: np.ndarray) -> Interval:
-    """95 % interval of the share of points: Wilson's, for as many games as the spread between pairs is worth."""
+    """95 % interval of the share of points: Wilson's, for the effective number of games.
+
+    The effective number is that of independent games which would vary as the pairs do.
+    """
     mean, pairs = float(shares.mean()), len(shares)
     return wilson(mean, max(pairs, mean * (1 - mean) * pairs / spread(shares)))
 
@@ -71,18 +82,18 @@ class SequentialTest:
     BOUND = math.log(0.95 / 0.05)
 
     def ratio(self, shares: np.ndarray) -> float:
-        """Log likelihood ratio of the two, from the shares of pairs."""
+        """Log likelihood ratio of `high` to `low`, given the shares of pairs."""
         low, high = share_of(self.low), share_of(self.high)
         return len(shares) * (high - low) * (2 * float(shares.mean()) - low - high) / (2 * spread(shares))
 
     def decided(self, shares: np.ndarray) -> bool | None:
-        """True: `high` holds, false: `low` does; None: not enough games yet."""
+        """True if `high` holds, false if `low` holds, None if there are not enough games."""
         ratio = self.ratio(shares)
         return ratio > 0 if abs(ratio) >= self.BOUND else None
 
 
 def mean_interval(numbers: np.ndarray) -> Interval:
-    """95 % interval of a mean, by the normal approximation; all numbers where there is only one."""
+    """95 % interval of a mean by the normal approximation; infinite for a single number."""
     if len(numbers) < 2:
         return -math.inf, math.inf
     half = Z * float(numbers.std(ddof=1)) / math.sqrt(len(numbers))
@@ -91,32 +102,32 @@ def mean_interval(numbers: np.ndarray) -> Interval:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a list of outcomes says."""
+    """Statistics of a list of outcomes."""
 
     outcomes: Sequence[Outcome]
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """[games]."""
+        """[games] scores of the player under test."""
         return np.array([outcome.score for outcome in self.outcomes])
 
     @property
     def mean(self) -> float:
-        """Mean score."""
+        """Mean score of the player under test."""
         return float(self.scores.mean())
 
     @property
     def interval(self) -> Interval:
-        """95 % interval of the mean."""
+        """95 % interval of the mean score."""
         return mean_interval(self.scores)
 
     @property
     def margin(self) -> float:
-        """Half of it."""
+        """Half the width of the interval of the mean score."""
         return (self.interval[1] - self.interval[0]) / 2
 
     def tally(self, seat: int | None = None) -> dict[str, int]:
-        """Wins, draws and losses, of one seat or of both."""
+        """Numbers of wins, draws and losses.  seat: 0 for games in which the player moved first; None for all."""
         scores = [o.score for o in self.outcomes if seat is None or o.seat == seat]
         return {
             "wins": sum(score > 0 for score in scores),
@@ -125,24 +136,24 @@ class Summary:
         }
 
     def rates(self, seat: int | None = None) -> dict[str, list[float]]:
-        """95 % intervals of the probabilities of a win, a draw and a loss."""
+        """95 % intervals of the probabilities of a win, a draw and a loss.  seat: as of `tally`."""
         tally = self.tally(seat)
         count = sum(tally.values())
         return {name: list(wilson(number / max(count, 1), count)) for name, number in tally.items()}
 
     @cached_property
     def shares(self) -> np.ndarray:
-        """[pairs]."""
+        """[pairs] shares of the points, see `pair_shares`."""
         return pair_shares(self.outcomes)
 
     @property
     def share(self) -> float:
-        """Points won of those there were: a draw is half a point."""
+        """Share of the points that the player won; a draw is half a point."""
         return float(self.shares.mean())
 
     @property
     def share_interval(self) -> Interval:
-        """95 % interval of the share."""
+        """95 % interval of the share of the points."""
         return share_interval(self.shares)
 
     @property
@@ -153,11 +164,11 @@ class Summary:
 
     @property
     def distinct(self) -> int:
-        """How many games differ from all others."""
-        return len({outcome.actions for outcome in self.outcomes})
+        """Number of distinct games, see `muzero.play.match.distinct`."""
+        return distinct(self.outcomes)
 
     def report(self, two_player: bool) -> dict[str, Any]:
-        """Plain values for JSON; what is infinite is null."""
+        """Plain values for JSON; infinite numbers are null."""
         low, high = self.interval
         report: dict[str, Any] = {
             "games": len(self.outcomes),
@@ -181,5 +192,5 @@ class Summary:
 
 
 def finite(number: float) -> float | None:
-    """The number; None where it is infinite, for which JSON has no word."""
+    """The number; None if it is infinite or NaN, which JSON cannot express."""
     return number if math.isfinite(number) else None

@@ -1,4 +1,4 @@
-"""How good a player's moves are in positions of which every move's score is known."""
+"""Move quality compared with perfect play, in positions where the score of every move is known."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from muzero.interfaces import Player, PlayerError, Positions, Rules
 from muzero.players.perfect import PerfectPlayer, outcome
 from muzero.util.text import escaped, printable
 
-BATCH = 256  # positions that a player sees at a time
-PLIES = (0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40)  # where the groups by number of plies begin
-FEWEST, MOST = 2, 32  # plies of positions that are made
+BATCH = 256  # positions that a player is asked about together
+PLIES = (0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40)  # first number of plies of each group
+FEWEST, MOST = 2, 32  # plies of generated positions
 TRIES = 1000  # random games for each position wanted, before giving up
 LARGEST = 64 << 20  # bytes of a file of positions
 Watch = Callable[[int], None]  # called with the number of positions that are done; may raise to end the work
@@ -39,7 +39,7 @@ class Scored:
 
     @property
     def best(self) -> float:
-        """The score of the best moves."""
+        """The score of the best moves in the position."""
         return max(self.scores.values())
 
 
@@ -105,7 +105,7 @@ def _after(start: Rules, moves: Sequence[int], where: str) -> Rules:
 
 
 def write(path: Path, positions: Iterable[Scored]) -> None:
-    """The reverse of `read`."""
+    """Write positions to a file that `read` reads."""
     rows = (
         {"moves": each.moves, "scores": {str(move): score for move, score in each.scores.items()}} for each in positions
     )
@@ -174,12 +174,12 @@ class Quality:
     """What a player chose in each of P positions."""
 
     plies: np.ndarray  # [P]
-    optimal: np.ndarray  # [P] bool, the choice has the best score
-    preserving: np.ndarray  # [P] bool, the choice has the best outcome
-    error: np.ndarray  # [P] of the player's value, against the outcome of perfect play; NaN where it names none
+    optimal: np.ndarray  # [P] bool, the chosen move has the best score
+    preserving: np.ndarray  # [P] bool, the chosen move has the best outcome
+    error: np.ndarray  # [P] the player's value minus the outcome of perfect play; NaN for players without a value
 
     def report(self) -> dict[str, Any]:
-        """Plain values for JSON, by plies too."""
+        """Plain values for JSON, in all and by number of plies."""
         ends = [*PLIES[1:], 10**9]
         groups = {
             f"{low}-{high - 1}": (self.plies >= low) & (self.plies < high)
@@ -205,13 +205,13 @@ class Quality:
 def quality(
     player: Player, positions: Sequence[Scored], start: Rules, seed: int, watch: Watch = lambda count: None
 ) -> Quality:
-    """Have a player choose in every position, and compare.
+    """Compare the moves that a player chooses with the scores of all moves.
 
     Args:
-        player: to be examined.
+        player: the player under test.
         positions: with the scores of all moves.
         start: the first position of the game.
-        seed: of what is random in a player's choices.
+        seed: of the player's random choices.
         watch: called after each batch of positions.
 
     Raises:

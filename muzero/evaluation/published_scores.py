@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Reference(NamedTuple):
-    """A published mean score."""
+    """A published mean score and its source."""
 
     agent: str
     score: float

@@ -9,49 +9,49 @@ import numpy as np
 
 from muzero.evaluation.intervals import Z
 
-SCALE = 400 / math.log(10)  # Elo of a unit of log odds
-PRIOR = 1.0  # games that each two who met are taken to have drawn beside those they played: keeps ratings finite
-ROUNDS = 100  # of Newton's method, at most
+SCALE = 400 / math.log(10)  # Elo for a unit of log odds
+PRIOR = 1.0  # drawn games that are added to each pair of players who met: keeps ratings finite
+ROUNDS = 100  # most steps of Newton's method
 
 
 @dataclass(frozen=True)
 class Ratings:
-    """Elo of each player, the first being 0."""
+    """Elo of P players, relative to the first."""
 
     elo: np.ndarray  # [P]
-    covariance: np.ndarray  # [P, P] of them
+    covariance: np.ndarray  # [P, P] of the Elo
 
     def interval(self, player: int) -> tuple[float, float]:
-        """95 % interval of the difference to the first player."""
+        """95 % interval of the Elo of a player, relative to the first."""
         half = Z * math.sqrt(self.covariance[player, player])
         return float(self.elo[player]) - half, float(self.elo[player]) + half
 
 
 def rate(points: np.ndarray, games: np.ndarray) -> Ratings:
-    """Most likely ratings, draws being half a win for each.
+    """Most likely ratings; a draw counts as half a win for each player.
 
     With P = sigmoid(r_i - r_j) the probability that i beats j, the log likelihood is concave; the intervals come from
-    its curvature at the top.
+    its curvature at the maximum.
 
     Args:
-        points: [P, P] what row won against column.
-        games: [P, P] played between them; symmetric.
+        points: [P, P] points that the player of the row won against that of the column.
+        games: [P, P] games between them; symmetric.
 
     Raises:
-        ValueError: if the players fall into groups that never met.
+        ValueError: if the players form groups that never met.
     """
     met = games > 0
     np.fill_diagonal(met, False)
     _require_connected(met)
     count, points = games + PRIOR * met, points + PRIOR / 2 * met
-    free = slice(1, None)  # the first is held at 0
+    free = slice(1, None)  # the first is fixed at 0
     ratings = np.zeros(len(games))
     for _ in range(ROUNDS):
         expected = 1 / (1 + np.exp(ratings[None, :] - ratings[:, None]))
         gradient = (points - count * expected).sum(1)[free]
         curvature = _laplacian(count * expected * (1 - expected))[free, free]
         step = np.linalg.solve(curvature, gradient) if len(gradient) else gradient
-        ratings[free] += np.clip(step, -1, 1)  # far from the top a whole step leads too far
+        ratings[free] += np.clip(step, -1, 1)  # far from the maximum a full step overshoots
         if np.abs(step).max(initial=0) < 1e-10:
             break
     expected = 1 / (1 + np.exp(ratings[None, :] - ratings[:, None]))

@@ -14,12 +14,12 @@ from muzero.runs.folder import RunFolder
 
 
 class EvaluationSchedule:
-    """Sees to it that what is evaluated is a checkpoint, and that the best one is kept."""
+    """Schedules the evaluations of a run: each is of a saved checkpoint, and the best checkpoint is kept."""
 
     def __init__(self, folder: Path, every: int) -> None:
-        """every: environment steps between two evaluations; 0: none."""
+        """every: environment steps between two evaluations; 0 for no evaluations."""
         self.folder, self.every = folder, every
-        self.at = 0  # environment steps of the last one
+        self.at = 0  # environment steps of the last evaluation
         self.pending: tuple[int, int, float] | None = None  # step, updates and seconds of the checkpoint under way
         self.missed: OSError | None = None  # why the last result is not in the file
 
@@ -41,17 +41,22 @@ class EvaluationSchedule:
         self.at, self.pending = at if done else at - self.every, None
 
     def due(self, steps: int) -> bool:
-        """Whether it is time."""
+        """Whether an evaluation is due after these environment steps."""
         return bool(self.every) and steps - self.at >= self.every
 
     def begin(self, steps: int, updates: int, seconds: float) -> None:
-        """The checkpoint of these steps is about to be saved and evaluated."""
+        """Record that the checkpoint of these steps is about to be saved and evaluated."""
         self.at, self.pending = steps, (steps, updates, round(seconds, 2))
 
     def finish(self, results: Evaluated, updates: int) -> Evaluation | None:
-        """Note what came of it; None if it is not of the checkpoint under way: an actor died, or a run was resumed.
+        """Append the results to the run's evaluations.
 
-        updates: of the weights that were evaluated.
+        Args:
+            results: the finished games.
+            updates: number of updates of the weights that were evaluated.
+
+        Returns:
+            None if the results are not of the checkpoint under way: an actor died, or the run was resumed.
         """
         if self.pending is None or self.pending[1] != updates:
             return None
@@ -68,7 +73,7 @@ class EvaluationSchedule:
         return evaluation
 
     def wanted(self) -> list[int]:
-        """Steps of checkpoints that must stay: the best one, and the one that is being evaluated."""
+        """Steps of the checkpoints that must be kept: the best one, and the one that is being evaluated."""
         steps = [checkpoint.step_of(path) for path in checkpoint.listed(RunFolder(self.folder).checkpoints)]
         best = evaluations.best(evaluations.read(self.folder), steps)
         return [step for step in (best, self.pending and self.pending[0]) if step is not None]

@@ -60,9 +60,9 @@ def test_a_file_has_plain_lines():
     assert stream.getvalue() == "one\ntwo\n"
 
 
-def test_a_line_says_games_score_time_left_and_players():
-    two = line(games(1.0, 0.0, -1.0, 1.0), 40, 80.0, "a against b", True)
-    assert two == "4 of 40 games, w-d-l 2-1-1, 62.5% of points, about 1m20s left, a against b"
-    one = line(games(20.0, 30.0), 1000, None, "a", False)
-    assert one == "2 of 1,000 games, mean 25.0, a"
-    assert line([], 40, None, "a against b", True, at_most=True) == "0 of at most 40 games, a against b"
+def test_a_line_says_games_score_and_time():
+    two = line(games(1.0, 0.0, -1.0, 1.0), 40, True, 80.0, 9.0, False)
+    assert two == "4 of 40 games, w-d-l 2-1-1, 62.5% of points, about 1m20s left"
+    one = line(games(20.0, 30.0), 1000, False, None, 75.0, False)
+    assert one == "2 of 1,000 games, mean 25.0, 1m15s so far"
+    assert line([], 40, True, None, 5.0, True) == "0 of at most 40 games, 5s so far"

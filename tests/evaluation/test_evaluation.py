@@ -234,7 +234,7 @@ def test_positions_are_made_on_demand_and_kept(tmp_path):
     [
         (["randon", "--game", "board/nim"], "randon: no such player and no such folder; did you mean random"),
         (["runs/missing", "--against", "random"], "runs/missing: no such player and no such folder"),
-        (["random", "--against", "random"], "say what they play with --game"),
+        (["random", "--against", "random"], "name the game with --game"),
         (["random", "--game", "board/nim"], "choose an opponent with --against"),
         (["random", "--game", "gym/CartPole-v1", "--against", "random"], "has a single agent; leave it out"),
         (["random", "--game", "gym/CartPole-v1", "--positions", "all"], "is known of games with rules only"),

@@ -1,4 +1,4 @@
-"""Options that the ways of evaluating share, and what their texts mean."""
+"""Options that the ways of evaluating share, and how their texts are read."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ muzero-eval ladder PLAYER... rates a whole pool; muzero-eval ladder --help says 
 
 
 def add_match_options(parser: Parser) -> None:
-    """What single matches and ladders share."""
+    """Add the options that matches and ladders share."""
     parser.add_argument("--game", help="board/connect_four, ...: needed where no player is a run")
     parser.add_argument("--trust", action="store_true", help="let runs execute code: games that are your own classes")
-    parser.add_argument("--simulations", type=count, metavar="N", help="of runs that name none (default: as trained)")
-    parser.add_argument("--openings", type=plies, metavar="2-4", help="random moves that games begin with, as pairs")
+    parser.add_argument(
+        "--simulations", type=count, metavar="N", help="of each search of runs that name none (default: as trained)"
+    )
+    parser.add_argument(
+        "--openings", type=plies, metavar="2-4", help="random moves at the start; the two games of a pair share them"
+    )
     parser.add_argument("--batch", type=whole, default=100, metavar="N", help="games side by side (default 100)")
     parser.add_argument("--actors", type=count, default=0, metavar="N", help="play in N processes, by Ray")
     parser.add_argument("--ray-address", metavar="HOST:PORT", help="use a Ray cluster that runs already")
@@ -54,21 +58,21 @@ def check_files(parser: Parser, options: argparse.Namespace) -> None:
 
 
 def whole(text: str) -> int:
-    """A number from 1."""
+    """Parse a whole number of at least 1."""
     if text.isdecimal() and 1 <= int(text) <= 10**7:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number of at least 1")
 
 
 def count(text: str) -> int:
-    """A number from 0."""
+    """Parse a whole number of at least 0."""
     if text.isdecimal() and int(text) < 2**31:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number of at least 0")
 
 
 def plies(text: str) -> tuple[int, int]:
-    """ "3" or "2-4"."""
+    """Parse a number of moves or a range, "3" or "2-4"."""
     found = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", text)
     low, high = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
     if low > high:
@@ -77,7 +81,7 @@ def plies(text: str) -> tuple[int, int]:
 
 
 def elo(text: str) -> float:
-    """ "30elo" or "30"."""
+    """Parse half the width of an interval of Elo, "30elo" or "30"."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:elo)?", text.lower())
     if not found or float(found[1]) <= 0:
         raise argparse.ArgumentTypeError(f"{text!r}; expected half the width of the interval, such as 30elo")
@@ -85,7 +89,7 @@ def elo(text: str) -> float:
 
 
 def span(text: str) -> tuple[float, float]:
-    """ "0,30"."""
+    """Parse two differences in Elo, "0,30"."""
     found = re.fullmatch(r"(-?\d+(?:\.\d+)?),(-?\d+(?:\.\d+)?)", text)
     if not found or float(found[1]) >= float(found[2]):
         raise argparse.ArgumentTypeError(f"{text!r}; expected two differences in Elo, the lower first, such as 0,30")
@@ -93,7 +97,7 @@ def span(text: str) -> tuple[float, float]:
 
 
 def sweep(text: str) -> list[int]:
-    """ "simulations=0,1,2"."""
+    """Parse the numbers of a sweep, "simulations=0,1,2"."""
     name, _, numbers = text.partition("=")
     words = numbers.split(",")
     if name != "simulations" or not all(word.isdecimal() and int(word) <= 10_000 for word in words):

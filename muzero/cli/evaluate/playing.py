@@ -94,8 +94,11 @@ class Matches:
             self._finished = finished
             if self.progress.due() and not self._person:
                 outcomes = [*result.outcomes, *finished]
-                left = None if enough else self._left(self._done + len(outcomes))
-                self.progress.show(line(outcomes, most, left, title, self._two_player, enough is not None))
+                # Games side by side end together: the first of them say little about the time that is left.
+                known = bool(self._done or result.outcomes) or 2 * len(finished) >= min(self._batch, most)
+                left = self._left(self._done + len(outcomes)) if known and not enough else None
+                text = line(outcomes, most, self._two_player, left, self.progress.seconds, enough is not None)
+                self.progress.show(f"{text}, {title}")
 
         self._arena.watch = watch
         for part in contest(self._arena, match, most, min(self._batch, most), enough, self._ahead):

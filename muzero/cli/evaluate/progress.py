@@ -58,16 +58,16 @@ class Progress:
 
 
 def line(
-    outcomes: Sequence[Outcome], most: int, left: float | None, title: str, two_player: bool, at_most: bool = False
+    outcomes: Sequence[Outcome], most: int, two_player: bool, left: float | None, seconds: float, at_most: bool
 ) -> str:
-    """Games done, running score, time left, and who plays; the most important first.
+    """Games done, running score, and time: the most important first.
 
     Args:
         outcomes: of the finished games.
         most: number of games.
-        left: seconds, if that can be said.
-        title: the players.
         two_player: whether scores are wins, draws and losses.
+        left: seconds that are left; None if that cannot be said.
+        seconds: since the beginning.
         at_most: whether a rule may end the match before `most` games.
     """
     parts = [f"{len(outcomes):,} of {'at most ' if at_most else ''}{most:,} games"]
@@ -75,6 +75,5 @@ def line(
         summary = Summary(outcomes)
         tally = "-".join(str(number) for number in summary.tally().values())
         parts.append(f"w-d-l {tally}, {summary.share:.1%} of points" if two_player else f"mean {summary.mean:.1f}")
-    if left is not None:
-        parts.append(f"about {duration(left)} left")
-    return ", ".join([*parts, title])
+    parts.append(f"{duration(seconds)} so far" if left is None else f"about {duration(left)} left")
+    return ", ".join(parts)
