@@ -278,7 +278,8 @@ class BatchedGames(Games):
             slot, *place = (int(number) for number in np.argwhere(outside)[0])
             value, least, most = (array[tuple(place)] for array in (observation[slot], low, high))
             what = f"observation{place} is {value:g}; observation_space declares {least:g} to {most:g}"
-            warnings.warn(self._describe(slot, what), EnvironmentWarning, stacklevel=2)
+            topic = f"bounds of {self.spec.name}"
+            warnings.warn(EnvironmentWarning(self._describe(slot, what), topic), stacklevel=2)
             self._bounds = None
 
     def _finite(self, observation: np.ndarray) -> bool:

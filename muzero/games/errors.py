@@ -19,7 +19,17 @@ class WrongForm(EnvironmentFault):
 
 
 class EnvironmentWarning(UserWarning):
-    """An environment contradicts what it declares, in a way that does not stop its games."""
+    """An environment contradicts what it declares, in a way that does not stop its games.
+
+    Warnings of one topic differ only in where it was noticed; a command shows the first.
+    """
+
+    def __init__(self, message: str, topic: str) -> None:
+        super().__init__(message, topic)
+        self.topic = topic
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def unknown(kind: str, name: str, names: Iterable[str]) -> UnknownGame:

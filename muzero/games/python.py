@@ -96,6 +96,8 @@ def _find(name: str) -> Callable[..., Any]:
     module_name, _, member = name.partition(":")
     if not all(module_name.split(".")) or not member:
         raise UnknownGame(f"game '{game}': expected python/<module>:<Class>")
+    if "(" in name:
+        raise UnknownGame(f"game '{game}': give the arguments of a class as --set game.kwargs.NAME=VALUE")
     if module_name.endswith(".py") or "/" in module_name:
         dotted = module_name.removesuffix(".py").strip("/").replace("/", ".")
         raise UnknownGame(f"game '{game}': expected a module, not a file; did you mean python/{dotted}:{member}?")

@@ -30,7 +30,7 @@ def try_out(games: Games) -> None:
                 f"{games.spec.name}: with the same seed and actions, {different[0]} differs at step {step}: "
                 "reset(seed=...) does not set all randomness, so runs cannot be repeated or resumed exactly"
             )
-            warnings.warn(message, EnvironmentWarning, stacklevel=2)
+            warnings.warn(EnvironmentWarning(message, f"seeds of {games.spec.name}"), stacklevel=2)
             return
 
 

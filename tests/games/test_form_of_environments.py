@@ -11,6 +11,7 @@ from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
 
+from muzero.cli.exits import show_warning
 from muzero.games import python
 from muzero.games.checks import legal_actions, player_to_move
 from muzero.games.errors import EnvironmentWarning, UnknownGame, WrongForm
@@ -217,6 +218,7 @@ def test_arguments_that_do_not_fit_are_named_with_the_remedy(play, kwargs, messa
         ("sub/envs.py:X", "did you mean python/sub.envs:X?"),
         ("sub/envs:X", "did you mean python/sub.envs:X?"),
         (".envs:X", "expected python/<module>:<Class>"),
+        ("envs:X(size=3)", r"--set game\.kwargs\.NAME=VALUE"),
         (":X", "expected python/<module>:<Class>"),
         ("sys:path", "is not a class with the methods reset and step"),
     ],
@@ -266,6 +268,19 @@ def test_an_observation_outside_its_space_is_warned_of_once(play):
         for _ in range(30):
             games.step(np.zeros(2, int))
     assert len(caught) == 1 and games.faults == 0
+
+
+def test_a_command_prints_one_warning_of_each_topic(capsys):
+    shown = set()
+    for text, topic in [("one", "a"), ("two", "a"), ("three", "b")]:
+        show_warning(shown, EnvironmentWarning(text, topic), EnvironmentWarning, "envs.py", 3)
+    show_warning(shown, UserWarning("four"), UserWarning, "envs.py", 3)
+    assert capsys.readouterr().err.split("\n") == [
+        "warning: one",
+        "warning: three",
+        "warning: four (envs.py, line 3)",
+        "",
+    ]
 
 
 def test_a_reset_that_ignores_the_seed_is_warned_of(play):
