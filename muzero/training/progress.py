@@ -35,6 +35,7 @@ class Progress:
         self.shown = self.written = float("-inf")
         self.warned = 0  # warnings that were shown
         self.before: Status | None = None  # of the last row
+        self.evaluation, self.evaluation_steps = "", 0  # title of the evaluation under way, and steps of its games
 
     @property
     def due(self) -> bool:
@@ -82,12 +83,13 @@ class Progress:
         return row
 
     def evaluating(self, title: str, games: int, finished: int) -> None:
-        """Show how far an evaluation is, where it is time."""
-        now = time.monotonic()
+        """Show how far an evaluation is, where it is time; called after every step of its games."""
+        self.evaluation_steps = self.evaluation_steps + 1 if title == self.evaluation else 1
+        self.evaluation, now = title, time.monotonic()
         if now - self.shown < self.screen_every:
             return
         self.shown = now
-        self._live(f"evaluating {title}: {finished:,} of {games:,} games")
+        self._live(f"evaluating {title}: {finished:,} of {games:,} games finished, step {self.evaluation_steps:,}")
 
     def clear(self) -> None:
         """Make room on a terminal for what is printed next."""

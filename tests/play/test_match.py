@@ -102,7 +102,7 @@ def test_actions_lead_to_the_result():
         assert len(outcome.actions) == outcome.steps
 
 
-def test_whoever_resigns_loses_and_the_others_play_on():
+def test_a_player_that_resigns_loses_and_the_other_games_continue():
     outcomes = match(GivesUp(), MinimaxPlayer(), 12)
     ended = [outcome for outcome in outcomes if outcome.resigned]
     assert len(outcomes) == 12 and ended

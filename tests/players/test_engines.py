@@ -1,4 +1,4 @@
-"""Engines of others: what they are told, and everything that they can do wrong."""
+"""Engines of others: what is sent to them, and everything that they can do wrong."""
 
 import shutil
 import signal
@@ -73,11 +73,11 @@ def test_an_engine_may_pass_and_resign(engine):
     assert engine("resigns").act(positions(GO, [0])).action.tolist() == [RESIGN]
 
 
-def test_an_engine_that_would_pass_first_takes_dead_stones_off_where_it_can(engine):
+def test_an_engine_that_would_pass_first_captures_dead_stones(engine):
     assert engine("cleans").act(positions(GO, [0], [3, 0])).action.tolist() == [1, 1]
 
 
-def test_an_engine_that_plays_what_is_not_legal_is_named_with_the_moves_so_far(engine):
+def test_an_engine_whose_move_is_not_legal_is_named_with_the_moves(engine):
     with pytest.raises(PlayerError, match=r"plays 'a1', which is not legal after black a1"):
         engine("occupies").act(positions(GO, [0]))
 
@@ -175,7 +175,7 @@ def test_a_closed_engine_leaves_no_process(engine):
     assert process.returncode is not None
 
 
-def test_a_chess_engine_is_told_the_position_and_its_move_is_played(engine):
+def test_a_chess_engine_gets_the_position_and_its_move_is_played(engine):
     player = engine("good", kind=UciPlayer)
     action = int(player.act(positions("chess", [])).action[0])
     assert player.title == "Tester 1.0"
@@ -226,7 +226,7 @@ def test_games_against_gnu_go_are_legal_finished_and_scored_by_area():
             assert action in state.legal_actions()
             state.apply_action(action)
         first = outcome.score if outcome.seat == 0 else -outcome.score
-        assert state.is_terminal() and outcome.score == 1  # nobody loses to chance
+        assert state.is_terminal() and outcome.score == 1  # chance never beats an engine
         assert np.sign(area_score(state) - 7.5) == first
 
 

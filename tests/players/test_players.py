@@ -78,7 +78,7 @@ def test_minimax_gives_up_on_games_that_are_too_large():
         MinimaxPlayer(largest=100).value(BoardRules(load("connect_four").new_initial_state()))
 
 
-def test_the_solver_knows_that_the_first_player_wins_connect_four_in_the_middle():
+def test_the_solver_wins_connect_four_from_the_middle_as_first_player():
     moves = player("solver").act(positions("connect_four", [], [3], [0]))
     assert moves.action[0] == 3 and moves.value.tolist() == [1.0, -1.0, 1.0]
 
@@ -111,7 +111,7 @@ def test_players_that_need_rules_say_so_where_there_are_none():
         ("nobody", "players: random, minimax, solver, human, mcts:ROLLOUTS"),
     ],
 )
-def test_a_misspelt_player_is_told_the_nearest(name, message):
+def test_a_misspelt_player_is_answered_with_the_nearest(name, message):
     with pytest.raises(ConfigError) as caught:
         registry.player(name)
     assert message in str(caught.value)

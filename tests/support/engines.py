@@ -1,4 +1,4 @@
-"""Engines for tests: `python engines.py gtp|uci HABIT`.  They know no rules: they play the moves they are told to."""
+"""Engines for tests: `python engines.py gtp|uci HABIT`.  They do not know the rules: the habit decides their moves."""
 
 import sys
 import time

@@ -1,5 +1,6 @@
 """How runs end: by their time, by a stop, and where environments or opponents fail."""
 
+import io
 import math
 import os
 import signal
@@ -91,7 +92,7 @@ def stop_in_evaluation(monkeypatch, training, number=signal.SIGINT):
     monkeypatch.setattr(evaluating, "evaluate", evaluate)
 
 
-def test_a_signal_in_an_evaluation_during_a_run_ends_both_and_a_resume_evaluates_again(tmp_path, monkeypatch):
+def test_a_signal_ends_an_evaluation_and_a_resume_evaluates_again(tmp_path, monkeypatch):
     training = made(tmp_path, "gym/CartPole-v1", "run.evaluate_every=200")
     stop_in_evaluation(monkeypatch, training)
     assert run(training) == signal.SIGINT
@@ -122,6 +123,19 @@ def test_a_real_signal_in_the_last_evaluation_is_a_stop(tmp_path):
     assert training.stop.number == signal.SIGTERM
 
 
+def test_an_evaluation_shows_the_games_that_are_finished(tmp_path, monkeypatch):
+    training = made(tmp_path, "gym/CartPole-v1", "game.max_steps=3")
+    run(training)
+    Ticks(monkeypatch)
+    shown = Console(file=io.StringIO(), width=80)
+    progress = Progress(training.folder, shown)
+    progress.screen_every = 1.0
+    training.evaluate(2, progress)
+    lines = shown.file.getvalue().splitlines()
+    assert lines[:3] == [f"evaluating trained: {n} of 2 games finished, step {s}" for n, s in ((0, 1), (0, 2), (2, 3))]
+    assert lines[-1] == "evaluating random: 2 of 2 games finished, step 3"
+
+
 class Dies:
     """An engine that dies in its second move."""
 
@@ -137,7 +151,7 @@ class Dies:
         pass
 
 
-def test_an_opponent_that_fails_in_an_evaluation_is_a_warning_and_the_run_goes_on(tmp_path, monkeypatch):
+def test_an_opponent_that_fails_in_an_evaluation_is_a_warning(tmp_path, monkeypatch):
     pytest.importorskip("pyspiel")
     training = made(tmp_path, "board/tic_tac_toe", "run.evaluate_every=200")
     monkeypatch.setattr(in_training.registry, "player", lambda name: Dies())
@@ -228,7 +242,7 @@ def train_nim(folder, fault, first, often="", *words):
 
 
 @pytest.mark.parametrize("fault", ["exit", "panic", "interrupt", "cancelled", "unprintable"])
-def test_one_exception_of_any_kind_is_a_fault_and_the_run_goes_on(tmp_path, fault):
+def test_one_exception_of_any_kind_is_a_fault_and_the_run_continues(tmp_path, fault):
     result = train_nim(tmp_path, fault, 40)
     assert result.returncode == 0, result.stderr
     assert "environment faults so far: 1, the last: python/nim:Nim, slot " in result.stdout
