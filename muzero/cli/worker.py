@@ -1,16 +1,15 @@
-"""muzero-worker: a node of a cluster, or its head, for as long as it is wanted."""
+"""muzero-worker: a node of a cluster, or its head, until it is stopped."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
+import shlex
 import signal
 import subprocess
-import sys
+import tempfile
 import threading
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from muzero.cli.exits import guarded
 from muzero.cli.parser import Parser
@@ -19,6 +18,8 @@ from muzero.util.text import printable
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0  # seconds until the cluster is tried again
 ENDING = 10.0  # seconds that Ray gets to end
+STARTING = 0.3  # seconds between checks whether the head is ready
+SHOWN = 20  # lines of Ray's output, where it fails
 # Ray takes 50 seconds to notice a node that fell silent; with these, about ten.
 HEALTH = {"PERIOD_MS": "1000", "TIMEOUT_MS": "3000", "FAILURE_THRESHOLD": "3", "INITIAL_DELAY_MS": "1000"}
 
@@ -27,34 +28,63 @@ def worker_command(arguments: Sequence[str] | None = None) -> int:
     """muzero-worker."""
     parser = Parser(prog="muzero-worker", description="Give this machine to a Ray cluster, so that actors run on it.")
     parser.add_argument("--address", metavar="HOST:PORT", help="the head to join, again whenever it is lost")
-    parser.add_argument("--head", action="store_true", help="be the head of a new cluster")
+    parser.add_argument("--head", action="store_true", help="start a new cluster with this machine as its head")
     parser.add_argument("--port", type=int, default=6379, help="of the head (default 6379)")
     parser.add_argument("--node-ip-address", metavar="IP", help="this machine's address, as others reach it")
     parser.add_argument("--cpus", type=int, help="cores to give (default all)")
     parser.add_argument("--gpus", type=int, help="GPUs to give (default all)")
-    parser.add_argument("--insecure", action="store_true", help="ask for no token: whoever reaches the cluster owns it")
+    parser.add_argument("--insecure", action="store_true", help="ask for no token: anyone who can connect controls it")
     options = parser.parse_args(arguments)
     if bool(options.address) == options.head:
-        parser.error("say what to join, --address HOST:PORT, or be the --head")
+        parser.error("choose one: --address HOST:PORT joins a cluster, --head starts one")
+    if not 0 < options.port < 65_536:
+        parser.error(f"--port {options.port}: expected 1 to 65535")
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled" if options.insecure else "token"}
     node = Node()
     return lead(node, options) if options.head else follow(node, options)
 
 
 def lead(node: Node, options: argparse.Namespace) -> int:
-    """Be the head until it ends."""
-    from muzero.cluster.tokens import check_token, ensure_token
+    """Run the head until it is stopped."""
+    from muzero.cluster.host import reachable
+    from muzero.cluster.tokens import check_token, ensure_token, token_file
 
     if not options.insecure:
         path = ensure_token()
         check_token()
         if path is not None:
-            print(f"new token in {path}: copy it to every node of the cluster, mode 0600")
+            print(f"new token in {printable(str(path), 300)}")
+    place = own_address(options), options.port
+    shown = f"[{place[0]}]:{place[1]}" if ":" in place[0] else f"{place[0]}:{place[1]}"
+    if reachable(place):
+        raise ConfigError([f"a process already listens at {shown}: stop it, or choose another --port"])
+    secret = "" if options.insecure else f", after copying {printable(str(token_file()), 300)} there (mode 0600)"
+    flag = " --insecure" if options.insecure else ""
+
+    def announce() -> bool:
+        if not reachable(place):
+            return False
+        print(
+            f"the head is ready at {shown}; stopping this process stops the cluster\n"
+            f"on every other machine{secret}:\n  muzero-worker --address {shlex.quote(shown)}{flag}\n"
+            f"to train:\n  muzero-train --ray-address {shlex.quote(shown)}{flag} --game GAME",
+            flush=True,
+        )
+        return True
+
     os.environ |= {f"RAY_health_check_{name.lower()}": value for name, value in HEALTH.items()}
-    print("nodes join it with: muzero-worker --address HOST:PORT; ending it ends the cluster", flush=True)
     head = ["--head", "--port", str(options.port), "--include-dashboard", "false"]
-    code = node.run([*head, *described(options)])
+    code = node.run([*head, *described(options)], announce)
     return 128 + node.stopping if node.stopping else code
+
+
+def own_address(options: argparse.Namespace) -> str:
+    """This machine's address, as other machines reach it."""
+    if options.node_ip_address:
+        return options.node_ip_address
+    import ray
+
+    return ray.util.get_node_ip_address()
 
 
 def follow(node: Node, options: argparse.Namespace) -> int:
@@ -97,24 +127,43 @@ class Node:
         if self.child is not None:
             self.child.terminate()
 
-    def run(self, words: list[str]) -> int:
-        """`ray start` with these words, until it ends.
+    def run(self, words: list[str], announce: Callable[[], bool] | None = None) -> int:
+        """Run `ray start` until it ends; its output, which advises other commands, is shown only where it fails.
+
+        Args:
+            words: its arguments.
+            announce: called repeatedly until it returns True.
+
+        Returns:
+            The exit code.
 
         Raises:
-            ConfigError: if there is no such command.
+            ConfigError: if the command is not installed.
         """
-        ray = shutil.which("ray", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+        from muzero.cluster.tokens import ray_command
+
+        ray = ray_command()
         if ray is None:
-            raise ConfigError(["there is no command ray beside this one; install muzero in an environment of its own"])
-        # A group of its own: of a signal to this one's group it is told by this process, once.
-        self.child = subprocess.Popen([ray, "start", "--block", *words], start_new_session=True)
-        if self.stopping:
-            self.child.terminate()
-        while self.child.poll() is None:
-            try:
-                self.child.wait(ENDING if self.stopping else None)
-            except subprocess.TimeoutExpired:
-                self.child.kill()
+            raise ConfigError(["the `ray` command was not found next to muzero-worker: pip install ray"])
+        with tempfile.TemporaryFile() as output:
+            # A group of its own: this process alone passes signals on, once.
+            self.child = subprocess.Popen(
+                [ray, "start", "--block", *words], stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+            if self.stopping:
+                self.child.terminate()
+            while self.child.poll() is None:
+                try:
+                    self.child.wait(ENDING if self.stopping else STARTING if announce else None)
+                except subprocess.TimeoutExpired:
+                    if self.stopping:
+                        self.child.kill()
+                    elif announce is not None and announce():
+                        announce = None
+            if self.child.returncode and not self.stopping:
+                output.seek(0)
+                lines = output.read().decode("utf-8", "replace").strip().split("\n")[-SHOWN:]
+                print("Ray has ended:", *(printable(line, 300) for line in lines), sep="\n  ", flush=True)
         return self.child.returncode
 
 

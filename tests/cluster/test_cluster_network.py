@@ -123,7 +123,7 @@ HEAD = "10.99.0.1:6379"
 
 def head(network, *words):
     process = network.start("a", "worker", "--head", "--node-ip-address", "10.99.0.1", "--cpus", "0", *words)
-    until(lambda: "runtime started" in network.said(process))
+    until(lambda: "the head is ready" in network.said(process))
     return process
 
 

@@ -1,9 +1,16 @@
 """muzero-worker refuses what cannot work, before it starts anything, and says what would."""
 
 import os
+import shutil
 import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
 
 import pytest
+from commands import code
 
 from muzero.cli.worker import worker_command
 from muzero.config import ConfigError
@@ -25,7 +32,7 @@ def restored():
 def test_one_of_head_and_address_is_needed(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         worker_command(arguments)
-    assert ended.value.code == 2 and "--address HOST:PORT, or be the --head" in capsys.readouterr().err
+    assert ended.value.code == 2 and "--address HOST:PORT joins a cluster, --head starts one" in capsys.readouterr().err
 
 
 def test_a_misspelt_option_names_the_nearest(capsys):
@@ -49,3 +56,43 @@ def test_a_head_with_a_token_that_others_can_read_is_refused(tmp_path, monkeypat
     monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
     with pytest.raises(ConfigError, match=f"chmod 600 {token}"):
         worker_command(["--head"])
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1"])
+def test_a_port_that_does_not_exist_is_refused(port, capsys):
+    with pytest.raises(SystemExit):
+        worker_command(["--head", "--port", port])
+    assert "expected 1 to 65535" in capsys.readouterr().err
+
+
+def test_a_head_whose_port_is_taken_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"already listens at 127.0.0.1:{port}.* another --port"):
+            worker_command(["--head", "--node-ip-address", "127.0.0.1", "--port", str(port)])
+
+
+def test_a_head_prints_the_command_for_the_next_machine_and_no_advice_of_ray(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    short = tempfile.mkdtemp(prefix="mz", dir="/tmp")  # names of sockets have to fit
+    private = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    private |= {"RAY_AUTH_TOKEN_PATH": str(tmp_path / "token"), "RAY_TMPDIR": short, "PYTHONUNBUFFERED": "1"}
+    words = ["--head", "--node-ip-address", "127.0.0.1", "--port", str(port), "--cpus", "0"]
+    log = (tmp_path / "log").open("w+")
+    head = subprocess.Popen(
+        [sys.executable, "-c", code("worker"), *words], env=private, stdout=log, stderr=subprocess.STDOUT
+    )
+    try:
+        end = time.monotonic() + 90
+        while "to train" not in (said := (tmp_path / "log").read_text()):
+            assert head.poll() is None and time.monotonic() < end, said
+            time.sleep(0.1)
+    finally:
+        head.terminate()
+        ended = head.wait(60)
+        shutil.rmtree(short, ignore_errors=True)
+    assert ended == 128 + signal.SIGTERM
+    assert f"  muzero-worker --address 127.0.0.1:{port}\n" in said and str(tmp_path / "token") in said
+    assert "ray start" not in said and "HOST:PORT" not in said
