@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from typing import NoReturn
 
 from muzero.cli.output import Outlet, occupy
@@ -37,7 +38,7 @@ def guarded(command: Callable[[Sequence[str] | None], int]) -> Callable[[], NoRe
 def _run(command: Callable[[Sequence[str] | None], int]) -> int:
     """The exit code of a command whose output may be closed or full."""
     occupy()
-    warnings.showwarning = show_warning
+    warnings.showwarning = partial(show_warning, set())
     output, errors = Outlet(sys.stdout), Outlet(sys.stderr)
     with redirect_stdout(output), redirect_stderr(errors):
         code = outcome(command)
@@ -49,8 +50,19 @@ def _run(command: Callable[[Sequence[str] | None], int]) -> int:
     return code
 
 
-def show_warning(message: Warning | str, category: type[Warning], *place: object) -> None:
-    """Print a warning for a person; of the package's own, where it was made does not matter."""
+def show_warning(shown: set[str], message: Warning | str, category: type[Warning], *place: object) -> None:
+    """Print a warning for a person, the first of its topic; of the package's own, the place in the code is left out.
+
+    Args:
+        shown: topics that were printed; the topic of this one is added.
+        message: a warning, with or without a topic.
+        category: its class.
+        place: file and line where it was made, and what else `warnings.showwarning` gets.
+    """
+    topic = getattr(message, "topic", str(message))
+    if topic in shown:
+        return
+    shown.add(topic)
     where = "" if category.__module__.startswith("muzero.") else f" ({place[0]}, line {place[1]})"
     sys.stderr.write(f"warning: {printable(str(message), LINE)}{where}\n")
 
