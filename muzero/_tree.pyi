@@ -2,13 +2,16 @@
 
 import numpy as np
 
-version: str  # of the package that it was built for
+version: str  # of the package that the extension was built for
 
 _Evaluation = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 _Selection = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 class Search:
-    """One search.  Calls come as select, step, ..., step, backup, result; anything else is a RuntimeError."""
+    """One search, made by `puct`, `stochastic` or `gumbel`.
+
+    Calls come as select, step, ..., step, backup, result; any other order is a RuntimeError.
+    """
 
     def select(self) -> _Selection: ...
     def backup(self, evaluation: _Evaluation) -> None: ...

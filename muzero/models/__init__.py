@@ -1,1 +1,1 @@
-"""How the world is represented: each module offers world models behind one contract."""
+"""World models: each module offers interchangeable models of an environment."""

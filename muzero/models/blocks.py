@@ -1,4 +1,4 @@
-"""Network blocks."""
+"""Blocks that networks are built from."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,14 +11,14 @@ def scale_to_unit(x: Tensor, dims: int | tuple[int, ...]) -> Tensor:
 
 
 def zero(layer: nn.Linear) -> nn.Linear:
-    """Zero-initialise: an untrained head then says nothing, so the first searches follow no noise."""
+    """Set weights and biases to 0, so that an untrained head is uniform and does not mislead the first searches."""
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
 
 
 def mlp(inputs: int, hidden: int, layers: int) -> nn.Sequential:
-    """layers times Linear, LayerNorm, ReLU."""
+    """A network of `layers` times Linear, LayerNorm and ReLU."""
     blocks: list[nn.Module] = []
     for i in range(layers):
         blocks += [nn.Linear(inputs if i == 0 else hidden, hidden), nn.LayerNorm(hidden), nn.ReLU()]
@@ -39,7 +39,7 @@ class ResidualLinear(nn.Module):
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
-    """Convolution and batch norm; the norm can be folded into the convolution when acting."""
+    """A convolution with batch norm, which can be folded into the convolution for acting."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False), nn.BatchNorm2d(outputs)
     )

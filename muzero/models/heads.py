@@ -22,16 +22,16 @@ def inverse_value_transform(y: NDArray | np.float64) -> NDArray | np.float64:
 
 
 def support(low: float, high: float, atoms: int) -> Tensor:
-    """Numbers from low to high, ascending, evenly spaced after the value transform: fine near 0, coarse far away."""
+    """Ascending numbers from low to high, evenly spaced after the value transform: dense near 0, sparse far away."""
     grid = np.linspace(value_transform(np.float64(low)), value_transform(np.float64(high)), atoms)
     return torch.tensor(inverse_value_transform(grid), dtype=torch.float32)
 
 
 class Categorical:
-    """A categorical distribution over ascending numbers; a number between two atoms counts as a mixture of them.
+    """A categorical distribution over ascending numbers; a number between two atoms is a mixture of the two.
 
-    The mixture is linear in reward units ("two-hot", Hafner et al. 2023, eq. 9), so the mean of a
-    distribution that fits its targets is their mean; averaging in transformed units, as MuZero does, is biased.
+    The mixture is linear in reward units ("two-hot", Hafner et al. 2023, eq. 9), so a distribution that fits its
+    targets has their mean.  Averaging in transformed units, as MuZero does, is biased.
     """
 
     def __init__(self, logits: Tensor, atoms: Tensor) -> None:
@@ -40,13 +40,13 @@ class Categorical:
 
     @property
     def mean(self) -> Tensor:
-        """[B]."""
+        """[B] expected number."""
         return self.logits.softmax(-1) @ self.atoms
 
     def loss(self, target: Tensor) -> Tensor:
         """[B] cross entropy from the two-hot encoding of target [B]; targets beyond the atoms are clamped."""
         target = target.clamp(self.atoms[0], self.atoms[-1])
-        above = torch.searchsorted(self.atoms, target).clamp(1, len(self.atoms) - 1)  # NaN stays a NaN loss
+        above = torch.searchsorted(self.atoms, target).clamp(1, len(self.atoms) - 1)  # a NaN target gives a NaN loss
         low, high = self.atoms[above - 1], self.atoms[above]
         share = (target - low) / (high - low)
         log_probability = self.logits.log_softmax(-1)

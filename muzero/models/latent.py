@@ -28,9 +28,15 @@ class LatentModel(WorldModel):
     atoms_of_discount: Tensor
 
     def __init__(self, spec: GameSpec, features: int, hidden: int, atoms: int, value_limit: float, reward_limit: float):
-        """features: numbers that the subclass hands to the heads; hidden: width of the heads.
+        """Make the heads.
 
-        Where the range of returns is known (board games) it takes the place of both limits.
+        Args:
+            spec: of the game.  Where its range of returns is known (board games), it replaces both limits.
+            features: numbers that the subclass passes to the heads.
+            hidden: width of the heads.
+            atoms: numbers over which value and reward are distributions.
+            value_limit: the largest absolute value, in reward units.
+            reward_limit: the largest absolute reward of one step.
         """
         super().__init__()
         low, high = spec.returns or (-value_limit, value_limit)
@@ -47,7 +53,7 @@ class LatentModel(WorldModel):
         self.discount_head = zero(nn.Linear(hidden, len(spec.discounts)))
         self.policy_head = zero(nn.Linear(hidden, spec.actions))
         self.value_head = zero(nn.Linear(hidden, atoms))
-        with torch.no_grad():  # an untrained model should expect the game to go on
+        with torch.no_grad():  # an untrained model should expect the game to continue
             self.discount_head.bias[self.atoms_of_discount == 0] = -4.0
 
     def represent(self, observation: Tensor) -> Tensor:
@@ -55,7 +61,7 @@ class LatentModel(WorldModel):
         raise NotImplementedError
 
     def advance(self, state: Tensor, action: Tensor) -> Tensor:
-        """Latent after action [B]."""
+        """The latent that action [B] int64 leads to."""
         raise NotImplementedError
 
     def transition_features(self, state: Tensor) -> Tensor:
@@ -86,7 +92,7 @@ class LatentModel(WorldModel):
 
 
 class VectorModel(LatentModel):
-    """For observations without spatial structure, and boards small enough to need none."""
+    """A model for observations without spatial structure, and for small boards."""
 
     def __init__(
         self,
@@ -99,6 +105,20 @@ class VectorModel(LatentModel):
         value_limit: Limit = 300.0,
         reward_limit: Limit = 300.0,
     ) -> None:
+        """Make the networks.
+
+        Args:
+            spec: of the game.
+            width: numbers in a latent, and the width of the layers that make it.  More for games with many facts to
+                remember; the cost grows with its square.
+            blocks: residual blocks of the encoder and of the dynamics, each.  More for games whose rules are intricate.
+            hidden: width of the one hidden layer of each head.
+            atoms: numbers over which value and reward are distributions; more are finer and slower.
+            value_limit: the largest value in reward units that can be predicted; beyond it targets are clamped.  Set it
+                to the largest discounted return that the game can give.  Without effect where the game's range of
+                returns is known, as for board games.
+            reward_limit: the largest reward of one step that can be predicted; otherwise as value_limit.
+        """
         super().__init__(spec, width, hidden, atoms, value_limit, reward_limit)
         inputs = int(torch.Size(spec.observation).numel())
         self.encoder = nn.Sequential(
@@ -122,7 +142,7 @@ class VectorModel(LatentModel):
 
 
 class SpatialModel(LatentModel):
-    """For boards and images: residual convolutions over planes."""
+    """A model for boards and images: residual convolutions over planes."""
 
     def __init__(
         self,
@@ -138,7 +158,23 @@ class SpatialModel(LatentModel):
         value_limit: Limit = 300.0,
         reward_limit: Limit = 300.0,
     ) -> None:
-        """smallest_side: images are halved until their shorter side is at most this."""
+        """Make the networks.
+
+        Args:
+            spec: of the game, whose observations are planes (channels, height, width).
+            channels: planes of a latent, and of the convolutions that make it.  The cost grows with its square.
+            blocks: residual blocks after the encoder's halvings, of the dynamics and of the prediction, each.
+            hidden: width of the one hidden layer of each head.
+            head_channels: planes to which a latent is reduced before the heads; more cost weights, not much time.
+            action_planes: learned planes that stand for an action beside the latent.
+            smallest_side: images are halved until their shorter side is at most this many squares.  Larger latents see
+                finer detail and cost more; boards of at most this size are not halved.
+            atoms: numbers over which value and reward are distributions; more are finer and slower.
+            value_limit: the largest value in reward units that can be predicted; beyond it targets are clamped.  Set it
+                to the largest discounted return that the game can give.  Without effect where the game's range of
+                returns is known, as for board games.
+            reward_limit: the largest reward of one step that can be predicted; otherwise as value_limit.
+        """
         planes, height, width = spec.observation
         halvings = 0
         while min(height, width) > smallest_side:
@@ -168,10 +204,10 @@ class SpatialModel(LatentModel):
 
 
 def encoder_layers(planes: int, channels: int, halvings: int, blocks: int) -> list[nn.Module]:
-    """From observation planes to latent channels; one residual block after each halving, `blocks` at the end."""
+    """Layers from observation planes to latent channels: a residual block after each halving, `blocks` at the end."""
     layers: list[nn.Module] = []
     for halving in range(halvings):
-        # The full-size image is by far the dearest place to compute: half the channels there.
+        # Most time goes into the full-size image, so it gets half the channels.
         width = channels // 2 if halving == 0 and halvings > 1 else channels
         layers += [convolution(planes, width, stride=2), nn.ReLU(), ResidualConvolution(width)]
         planes = width
@@ -181,7 +217,11 @@ def encoder_layers(planes: int, channels: int, halvings: int, blocks: int) -> li
 
 
 def action_table(actions: int, planes: int, height: int, width: int) -> nn.Parameter:
-    """Learned planes per action [A, planes, H, W], begun with the square or column where actions seem to be places."""
+    """Learned planes per action [A, planes, H, W].
+
+    Where the number of actions suggests that they are squares or columns of a board, the first plane of an action
+    begins with its place marked.
+    """
     table = torch.randn(actions, planes, height, width) * 0.1
     squares = torch.arange(min(actions, height * width))
     if actions in (height * width, height * width + 1):  # a pass is the action after the squares

@@ -1,1 +1,1 @@
-"""What is learned: each module offers objectives behind one contract."""
+"""Objectives: each module offers interchangeable losses for world models."""

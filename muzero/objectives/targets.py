@@ -1,4 +1,4 @@
-"""Training targets: pure functions of what was played."""
+"""Training targets: pure functions of stored steps."""
 
 import torch
 from torch import Tensor
@@ -7,11 +7,11 @@ from torch import Tensor
 def close_cuts(
     reward: Tensor, discount: Tensor, value: Tensor, known: Tensor, planned: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Let a return end with the search's value where the rest of the game is not known, or not the policy's.
+    """End a return with the search's value where the rest of the game is unknown, or does not follow the policy.
 
-    A return that reaches the last known position, or an action that was drawn at random, must not go on: there its
-    reward becomes the value of that position and its discount 0, so that ``n_step_value`` bootstraps early.  This
-    covers games that were truncated, games that are still being played, and moves made only to see what they do.
+    A return must not continue past the last known position or an action that was drawn at random.  There its reward
+    becomes the value of that position and its discount 0, so that ``n_step_value`` bootstraps early.  This covers games
+    that were truncated, games that are not finished, and moves made for exploration alone.
 
     Args:
         reward, discount: [B, W].

@@ -11,11 +11,11 @@ from muzero.interfaces import GameSpec, Latent, Loss, Objective, Window, WindowS
 from muzero.objectives.targets import close_cuts, n_step_value
 
 Weight = Annotated[float, Range(0.0, 1000.0)]
-LONGEST_GAME = 512  # steps that a return to the end of the game looks ahead at most
+LONGEST_GAME = 512  # the largest number of steps that a return to the end of the game looks ahead
 
 
 class ValueEquivalence(Objective):
-    """Unrolls the model K steps along real actions and holds every head against its target.
+    """Unrolls the model K steps along real actions and compares every head with its target.
 
     Sources: Schrittwieser et al. 2020, Appendix G (losses, gradient scaling); Ye et al. 2021 (consistency).
     """
@@ -36,10 +36,24 @@ class ValueEquivalence(Objective):
         projection: Annotated[int, Range(8, 4096)] = 128,
         gradient_scale: Annotated[float, Range(0.0, 1.0)] = 0.5,
     ) -> None:
-        """model gives the size of a latent only.
+        """Make the losses, and the networks of the consistency loss.
 
-        n_step: real steps before a value target bootstraps; 0 plays to the end of the game.
-        bootstrap: from the values that the search stored, or from the slow copy of the model at the same observation.
+        Args:
+            spec: of the game.
+            model: gives the size of a latent only.
+            unroll: K, steps that the model is unrolled.  More teach longer predictions and cost time in proportion.
+            n_step: real steps before a value target bootstraps; 0 uses the return to the end of the game, which suits
+                board games.  More steps have less bias and more variance, and suit older data less.
+            bootstrap: "search" bootstraps from the values that the search stored; "target" from the slow copy of the
+                model at the same observation, which is fresher and costs a forward pass.
+            policy_weight: factor of the policy loss.
+            value_weight: factor of the value loss; below 1, because value targets are noisy.
+            reward_weight: factor of the reward loss.
+            discount_weight: factor of the loss of the discount, by which the model learns where games end.
+            consistency_weight: factor of the loss that draws imagined latents to observed ones; 0 turns it off.  It
+                helps most with few games and large observations.
+            projection: width of the networks in which latents are compared.
+            gradient_scale: factor of the gradient at each unrolled step, so that late steps do not dominate early ones.
         """
         super().__init__()
         self.unroll = unroll
@@ -57,15 +71,8 @@ class ValueEquivalence(Objective):
         self.gradient_scale = gradient_scale
         if consistency_weight:
             features = flat(observe_first(model, torch.zeros(1, *spec.observation))).shape[1]
-            self.projector = nn.Sequential(
-                nn.Linear(features, projection), nn.LayerNorm(projection), nn.ReLU(), nn.Linear(projection, projection)
-            )
-            self.predictor = nn.Sequential(
-                nn.Linear(projection, projection // 2),
-                nn.LayerNorm(projection // 2),
-                nn.ReLU(),
-                nn.Linear(projection // 2, projection),
-            )
+            self.projector = bottleneck(features, projection, projection)
+            self.predictor = bottleneck(projection, projection // 2, projection)
 
     def forward(self, model: WorldModel, target_model: WorldModel, window: Window) -> Loss:
         value_target = self.value_target(target_model, window)
@@ -100,7 +107,7 @@ class ValueEquivalence(Objective):
         return n_step_value(reward, discount, value * (window.known & ~window.over), self.n_step)
 
     def imagine(self, model: WorldModel, window: Window) -> tuple[list[Latent], Tensor, Tensor]:
-        """The K + 1 latents along the real actions, and the losses [B, K] of what happens between them."""
+        """The K + 1 latents along the real actions, and the losses [B, K] of rewards and discounts between them."""
         latent = observe_first(model, window.observation[:, 0])
         latents, reward_loss, discount_loss = [latent], [], []
         for k in range(self.unroll):
@@ -112,7 +119,7 @@ class ValueEquivalence(Objective):
         return latents, torch.stack(reward_loss, 1), torch.stack(discount_loss, 1)
 
     def consistency(self, model: WorldModel, latents: list[Latent], window: Window, known: Tensor) -> Tensor:
-        """[B] how far imagined latents point away from observed ones (Ye et al. 2021, eq. 2: SimSiam)."""
+        """[B] 1 - cosine similarity of imagined and observed latents, projected (Ye et al. 2021, eq. 2: SimSiam)."""
         with torch.no_grad():
             observations = window.observation[:, 1 : self.unroll + 1].transpose(0, 1).flatten(0, 1)
             observed = self.projector(flat(observe_first(model, observations)))
@@ -121,22 +128,27 @@ class ValueEquivalence(Objective):
         return (distance.view(self.unroll, -1).t() * known).mean(1)
 
 
+def bottleneck(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    """A network with one hidden layer, for the consistency loss."""
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+
 def stack(latents: list[Latent]) -> Latent:
-    """Latents of B rows each as one latent, first all rows of the first."""
+    """Latents of B rows each as one latent: all rows of the first, then all rows of the second, and so on."""
     return {name: torch.cat([latent[name] for latent in latents]) for name in latents[0]}
 
 
 def flat(latent: Latent) -> Tensor:
-    """[B, features] all of a latent's numbers."""
+    """[B, features], all numbers of a latent."""
     return torch.cat([tensor.flatten(1) for tensor in latent.values()], 1)
 
 
 def over_positions(loss: Tensor, mask: Tensor) -> Tensor:
-    """[B]: the first position in full and the mean of the unrolled ones, however many they are."""
+    """[B]: the loss of the first position, plus the mean over the unrolled positions."""
     loss = loss * mask
     return loss[:, 0] + loss[:, 1:].mean(1)
 
 
 def scale_gradient(x: Tensor, factor: float) -> Tensor:
-    """The same numbers; gradients are multiplied by factor on their way back."""
+    """The same numbers, whose gradient is multiplied by factor."""
     return x * factor + x.detach() * (1 - factor)

@@ -1,1 +1,1 @@
-"""How a move is chosen: each module offers planners behind one contract."""
+"""Planners: each module offers interchangeable ways to choose moves with a model."""

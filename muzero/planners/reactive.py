@@ -12,7 +12,7 @@ from muzero.interfaces import Decision, Latent, WorldModel
 
 @dataclass(frozen=True, kw_only=True)
 class ReactivePlanner:
-    """Plays the policy head: sampled when exploring, else its most probable legal action."""
+    """Plays by the policy head: samples it when exploring, else takes its most probable legal action."""
 
     @torch.inference_mode()
     def plan(

@@ -16,16 +16,37 @@ Simulations = Annotated[int, Range(1, 10_000)]
 
 
 class TreePlanner(ABC):
-    """A planner whose search can be read."""
+    """A planner that searches a tree, which can be read afterwards."""
 
     @abstractmethod
     def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
-        """The search that `plan` decides by, tree included; rng: what exploring draws from, None for not exploring."""
+        """The search by which `plan` decides, tree included.
+
+        Args:
+            model: imagines and predicts.
+            root: latent of the positions, B in front.
+            legal: [B, A] bool.
+            rng: source of the noise for exploring; None for no exploration.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
 class GumbelPlanner(TreePlanner):
-    """Sequential halving over sampled actions; a policy improvement at any number of simulations (Danihelka 2022)."""
+    """Sequential halving over sampled actions; it improves the policy at any number of simulations (Danihelka 2022).
+
+    Args:
+        simulations: evaluations of the model per move.  More play better and cost time in proportion; 16 suffice to
+            learn, since the policy improves with any number.
+        inference: how the model is computed.  "auto" takes onnxruntime on the CPU and recorded CUDA graphs on a GPU,
+            where the model allows it; "torch", "onnx" and "cuda_graph" force one; "measure" takes the fastest here and
+            now, so two runs may differ in the last digits.
+        considered: the largest number of actions that the search compares at the root.  More than half the simulations
+            leaves too few visits for each.
+        value_scale: weight of values against the prior in the improved policy.  More trusts the search more.
+        visit_offset: visits that are added to the largest number of visits of an action before value_scale is applied;
+            it keeps values in force when there are few simulations.
+        rescale: scale values to [0, 1] within each node first, so that value_scale suits any range of rewards.
+    """
 
     simulations: Simulations = 16
     inference: Path = "auto"
@@ -65,7 +86,23 @@ class GumbelPlanner(TreePlanner):
 
 @dataclass(frozen=True, kw_only=True)
 class PuctPlanner(TreePlanner):
-    """MuZero's search: noise at the root, moves in proportion to visits (Schrittwieser et al. 2020, App. B)."""
+    """MuZero's search: noise at the root, moves in proportion to visits (Schrittwieser et al. 2020, App. B).
+
+    Args:
+        simulations: evaluations of the model per move.  More play better and cost time in proportion; with fewer than
+            there are actions the search says little.
+        inference: how the model is computed.  "auto" takes onnxruntime on the CPU and recorded CUDA graphs on a GPU,
+            where the model allows it; "torch", "onnx" and "cuda_graph" force one; "measure" takes the fastest here and
+            now, so two runs may differ in the last digits.
+        c_init: weight of the prior against values; more explores more widely.
+        c_base: visits of a node at which exploration begins to grow; only searches of thousands reach it.
+        normalize: scale values by the range seen in the whole "tree", as MuZero does, or among the "siblings" of a
+            node, as mctx does.  Siblings exaggerate small differences.
+        dirichlet_alpha: concentration of the noise at the root when exploring; about 10 / number of legal actions.
+        dirichlet_fraction: share of the noise in the prior at the root when exploring; 0 turns it off.
+        temperature: when exploring, moves are drawn in proportion to visits ** (1 / temperature); 0 plays the most
+            visited move.
+    """
 
     simulations: Simulations = 50
     inference: Path = "auto"
@@ -109,7 +146,7 @@ def improved_value(result: Result) -> np.ndarray:
     """[B] float32, the value of following the improved policy, over the actions that were visited.
 
     Sequential halving visits bad actions as often as good ones at first, so the mean over all simulations,
-    `result.value`, is far below what the policy is worth: with two actions, half of all visits go to the worse.
+    `result.value`, is far below the value of the policy: with two actions, half of all visits go to the worse.
     """
     share = np.where(result.visits > 0, result.policy, 0) + np.float32(1e-12) * (result.visits > 0)
     return (share * result.q).sum(1) / share.sum(1)

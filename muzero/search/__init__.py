@@ -1,8 +1,8 @@
 """Batched tree search over any model: `puct` as in MuZero, `gumbel` as in Gumbel MuZero.
 
 The trees live in C++, the model with the caller: `expand` is called once per simulation for the whole batch.  Nothing
-here is random and nothing depends on the batch around a row: the same inputs give the same bytes.  The turn is a sign:
-an edge with a negative discount hands it to the opponent, and a value is seen by the player to move.
+here is random and a row does not depend on the rest of its batch: the same inputs give the same bytes.  The turn is a
+sign: an edge with a negative discount passes it to the opponent, and a value is seen by the player to move.
 
 Sizes in shapes: B searches side by side, A actions, N = simulations + 1 nodes of a tree.
 """

@@ -9,7 +9,19 @@ import numpy as np
 def check_array(
     given: np.ndarray, name: str, kinds: str, expected: str, shape: tuple[int, ...] | None = None
 ) -> np.ndarray:
-    """The plain array; refused if not of this shape (two dimensions and not empty, if None) and one of these kinds."""
+    """A plain copy of an array, so that another thread cannot change what is checked from here on.
+
+    Args:
+        given: the argument.
+        name: of the argument, for errors.
+        kinds: the kinds of dtype that are allowed, as in `numpy.dtype.kind`.
+        expected: what the kinds are called in errors; "float32" allows no other floats.
+        shape: the shape that is required; two dimensions and not empty if None.
+
+    Raises:
+        TypeError: if it is not an array.
+        ValueError: if shape or dtype differ.
+    """
     if not isinstance(given, np.ndarray):
         raise TypeError(f"{name}: expected {expected} of shape {shape or '(batch, actions)'}, got {type(given)}")
     fits = given.shape == shape if shape else given.ndim == 2 and given.size > 0
@@ -18,18 +30,18 @@ def check_array(
             f"{name}: expected {expected} of shape {shape or '(batch, actions)'}, got {given.dtype} of shape "
             f"{given.shape}"
         )
-    return np.asarray(given)
+    return np.array(given)
 
 
 def check_rows(good: np.ndarray, name: str, complaint: str) -> None:
-    """Refuse an array if one of its rows is not good, by [B] or [B, A] bool."""
+    """Raise ValueError with the first row that is not good everywhere, by [B] or [B, A] bool."""
     rows = good.reshape(len(good), -1).all(axis=1)
     if not rows.all():
         raise ValueError(f"{name}[{int(rows.argmin())}] {complaint}")
 
 
 def check_number(given: float, name: str, expected: str, valid: Callable[[float], bool]) -> float:
-    """The number as a float; refused if it is none, or not valid."""
+    """The number as a float.  TypeError if it is not a number, ValueError if it is not valid."""
     if not isinstance(given, numbers.Real):
         raise TypeError(f"{name}: expected {expected}, got {given!r}")
     try:
@@ -42,7 +54,7 @@ def check_number(given: float, name: str, expected: str, valid: Callable[[float]
 
 
 def check_integer(given: int, name: str, low: int, high: int) -> int:
-    """The number as an int; refused if it is none, or out of range."""
+    """The number as an int.  TypeError if it is not an integer, ValueError if it is out of range."""
     expected = f"an integer from {low} to {high}"
     if not isinstance(given, numbers.Integral) or isinstance(given, bool):
         raise TypeError(f"{name}: expected {expected}, got {given!r}")
@@ -52,6 +64,6 @@ def check_integer(given: int, name: str, low: int, high: int) -> int:
 
 
 def check_generator(given: np.random.Generator) -> None:
-    """Refuse what is no source of randomness."""
+    """Raise TypeError if it is not a random generator of numpy."""
     if not isinstance(given, np.random.Generator):
         raise TypeError(f"rng: expected a numpy.random.Generator, got {given!r}; try numpy.random.default_rng(seed)")

@@ -1,4 +1,4 @@
-"""Randomness of a search, made by the caller and handed in as data, and of the choice that follows it."""
+"""Random numbers for a search, passed in as data, and the random choice of a move after it."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def dirichlet(
 
     Raises:
         ValueError: an argument has a wrong type, shape or content; the message names it.
-        TypeError: an argument is no array, no number, or no source of noise.
+        TypeError: an argument is not an array, not a number, or not a random generator.
     """
     fraction = check_number(fraction, "fraction", "a number from 0 to 1", lambda x: 0 <= x <= 1)
     alpha = check_number(alpha, "alpha", "a number above 0", lambda x: 0 < x < np.inf)
@@ -33,7 +33,7 @@ def dirichlet(
     prior /= prior.sum(axis=1, keepdims=True)
     noise = np.where(allowed, rng.gamma(alpha, size=prior.shape), 0.0)
     total = noise.sum(axis=1, keepdims=True)
-    # With a tiny alpha all gamma samples of a row can underflow to 0; then the row goes without noise.
+    # With a tiny alpha all gamma samples of a row can underflow to 0; then the row gets no noise.
     noise = np.divide(noise, total, out=prior.copy(), where=total > 0)
     mixed = (1 - fraction) * prior + fraction * noise
     return np.log(np.maximum(mixed, np.finfo(np.float32).tiny)).astype(np.float32)
@@ -52,7 +52,7 @@ def sample_action(visits: np.ndarray, temperature: float, rng: np.random.Generat
 
     Raises:
         ValueError: an argument has a wrong type, shape or content; the message names it.
-        TypeError: an argument is no array, no number, or no source of draws.
+        TypeError: an argument is not an array, not a number, or not a random generator.
     """
     visits = check_array(visits, "visits", "iu", "integers")
     check_rows(visits >= 0, "visits", "holds a negative number; expected 0 or more")
@@ -61,7 +61,7 @@ def sample_action(visits: np.ndarray, temperature: float, rng: np.random.Generat
     check_generator(rng)
     if temperature == 0:
         return visits.argmax(axis=1)
-    # By logarithms, since a power of 1 / temperature soon overflows; what underflows has no chance anyway.
+    # By logarithms, since a power of 1 / temperature overflows soon; what underflows would never be drawn.
     with np.errstate(divide="ignore", over="ignore"):
         weights = np.exp(np.log(visits / visits.max(axis=1, keepdims=True)) / temperature)
     return draw(weights, 1, rng)[:, 0]
@@ -76,7 +76,7 @@ def draw(weights: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndar
     actions = total.shape[1]
     # Less than the last total even when rounded, so an index without weight is never drawn.
     place = rng.random((len(weights), samples)) * total[:, -1:]
-    index = np.zeros(place.shape, np.int64)  # so many totals are known not to exceed the place
+    index = np.zeros(place.shape, np.int64)  # the number of totals found so far that do not exceed the place
     for bit in reversed(range(actions.bit_length())):
         further = index + (1 << bit)
         last = np.take_along_axis(total, np.minimum(further, actions) - 1, axis=1)
@@ -85,7 +85,7 @@ def draw(weights: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndar
 
 
 def check_prior(prior_logits: np.ndarray, legal: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Logits [B, A] and mask [B, A], all actions if None; refused if no search would take them."""
+    """Copies of logits [B, A] and mask [B, A], all actions if None.  Raises what a search would raise for them."""
     prior_logits = check_array(prior_logits, "prior_logits", "f", "float32")
     check_rows(np.isfinite(prior_logits), "prior_logits", "holds a number that is not finite")
     if legal is None:

@@ -1,4 +1,4 @@
-"""The loop between trees and what evaluates their leaves: over a whole batch, or over parts of it in turns."""
+"""The loop between trees and the evaluation of their leaves: over a whole batch, or over parts of it in turns."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -13,17 +13,17 @@ Evaluation = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 Expand = Callable[[np.ndarray, np.ndarray, np.ndarray], Evaluation]
 """expand(parent, action, node), int32 [B] each: evaluate `action` from the state kept under `parent`, and keep the
-state that it leads to under `node`.  Node 0 is the root and simulation s makes node s + 1; only at max_depth is a node
-that is there already evaluated again, under its own index.  The three arrays may be kept.  A discount lies from -1 to 1
-and is 0 where the game ends; rounding beyond that, by 0.01 at most, is clipped.  A logit of -inf says that there is no
-such action: it is never visited."""
+state that it leads to under `node`.  Node 0 is the root and simulation s makes node s + 1; only at max_depth is an
+existing node evaluated again, under its own index.  The three arrays may be kept.  A discount lies from -1 to 1 and is
+0 where the game ends; rounding beyond that, by at most 0.01, is clipped.  A logit of -inf marks an action that does not
+exist: it is never visited.  The search copies what is returned before it reads it."""
 
 Launch = Callable[[np.ndarray, np.ndarray, np.ndarray], Callable[[], Evaluation]]
-"""As `Expand` for a part of the batch, in two steps: begin to evaluate, and return what waits for the evaluation."""
+"""`Expand` for a part of the batch in two steps: begin to evaluate, and return a function that waits for the result."""
 
 
 def rows_of_parts(batch: int, count: int) -> list[slice]:
-    """Rows 0 .. batch - 1 in `count` parts as equal as can be."""
+    """Rows 0 .. batch - 1 in `count` parts of equal size, give or take one row."""
     return [slice(*ends) for ends in pairwise(batch * part // count for part in range(count + 1))]
 
 
@@ -43,11 +43,22 @@ def run(
     expand: Expand | Sequence[Launch],
     simulations: int,
 ) -> list[_tree.Search]:
-    """Search to the end: begin(**rows, **settings, simulations=...) is a search.  Returns one for each part."""
+    """Search a batch to the end.
+
+    Args:
+        begin: makes a search; one of the functions of `_tree`.
+        rows: its arguments with the batch in front.
+        settings: its other arguments, except simulations.
+        expand: one function for the whole batch, or one for each part of it.
+        simulations: of each search.
+
+    Returns:
+        One search for each part.
+    """
     if callable(expand):
         return [finish(begin(**rows, **settings, simulations=simulations), expand, simulations)]
-    begin(**rows, **settings, simulations=1)  # so that arguments are checked as a whole
-    batch = len(rows["value"])  # type: ignore[arg-type]  # an array, or begin had raised
+    begin(**rows, **settings, simulations=1)  # checks the arguments of all parts at once
+    batch = len(rows["value"])  # type: ignore[arg-type]  # an array, or begin raised
     if not 1 <= len(expand) <= batch:
         raise ValueError(f"expand: expected a function, or 1 to {batch} of them for {batch} rows, got {len(expand)}")
     searches = [

@@ -13,9 +13,9 @@ from muzero.search.tree import Node, Tree
 
 @dataclass(frozen=True)
 class Result:
-    """What a search found."""
+    """The result of a search: what to play, what to learn from it, and the trees."""
 
-    action: np.ndarray  # [B] int64, the best
+    action: np.ndarray  # [B] int64, the action to play
     policy: np.ndarray  # [B, A] float32, the improved policy
     value: np.ndarray  # [B] float32, mean of the network's root value and all returns backed up
     visits: np.ndarray  # [B, A] int32, of the root's edges; a row adds up to the simulations
@@ -55,16 +55,16 @@ def gumbel(
         simulations: 1 to 1,000,000; all memory of the search may take 1 GiB.
         legal: [B, A] bool, the actions allowed at the roots; all if None.
         noise: [B, A] float32 Gumbel noise; zeros if None, for play without randomness.
-        considered: at most so many actions of a root are visited.
-        value_scale: see sigma.
-        visit_offset: see sigma.
+        considered: the largest number of actions of a root that are visited.
+        value_scale: factor of q in sigma.
+        visit_offset: added to the number of visits in sigma.
         rescale: scale q to [0, 1] over all actions before sigma.
         max_depth: edges on the longest path; as many as simulations if None.
         threads: share the rows of a batch; the result is the same for any number.
 
     Raises:
         ValueError: an argument, or what expand returned, has a wrong type, shape or content; the message names it.
-        TypeError: an argument is no array, or no number.
+        TypeError: an argument is not an array, or not a number.
     """
     rows = {"prior_logits": prior_logits, "value": value, "legal": legal, "noise": noise}
     settings = {"considered": considered, "value_scale": value_scale, "visit_offset": visit_offset, "rescale": rescale}
@@ -86,8 +86,8 @@ def puct(
 ) -> Result:
     """Search by pUCT with visit-dependent exploration (Schrittwieser et al. 2020, MuZero, Appendix B).
 
-    The action is the most visited one, the policy the share of visits.  Noise for exploration is mixed into the prior
-    beforehand, see `dirichlet`.
+    The action is the most visited one, the policy the share of visits.  For exploration, mix noise into the prior with
+    `dirichlet` first.
 
     Args:
         prior_logits: [B, A] float32 of the roots.
@@ -107,7 +107,7 @@ def puct(
 
     Raises:
         ValueError: an argument, or what expand returned, has a wrong type, shape or content; the message names it.
-        TypeError: an argument is no array, or no number.
+        TypeError: an argument is not an array, or not a number.
     """
     rows = {"prior_logits": prior_logits, "value": value, "legal": legal}
     settings = {"c_init": c_init, "c_base": c_base, "normalize": normalize}
@@ -128,13 +128,13 @@ def stochastic(
     max_depth: int | None = None,
     threads: int = 1,
 ) -> Result:
-    """Search where chance has a part, by pUCT at decisions (Antonoglou et al. 2022, Stochastic MuZero).
+    """Search with nodes where chance decides, by pUCT at decisions (Antonoglou et al. 2022, Stochastic MuZero).
 
     A decision, one of the actions 0 to A - 1, leads to an afterstate; there chance has C outcomes, the actions A to
     A + C - 1, and one of them leads to the next state.  At an afterstate the outcome with the largest probability /
     (1 + visits) is followed.  `expand` returns prior_logits [B, A + C]: of a state the first A are read, of an
-    afterstate the last C, the logits of the outcomes.  Reward and discount of the step to an afterstate are taken as 0
-    and 1, whatever was returned.  Each of the two steps takes a simulation and counts towards max_depth.
+    afterstate the last C, the logits of the outcomes.  Reward and discount of the step to an afterstate count as 0
+    and 1; what is returned for them is ignored.  Each of the two steps takes a simulation and counts towards max_depth.
 
     Args:
         prior_logits: [B, A] float32 of the roots, which are states.
@@ -151,11 +151,11 @@ def stochastic(
         threads: share the rows of a batch; the result is the same for any number.
 
     Returns:
-        What was found about the A actions of the roots; in the tree, actions from A on are outcomes.
+        The result for the A actions of the roots; in the tree, actions from A on are outcomes.
 
     Raises:
         ValueError: an argument, or what expand returned, has a wrong type, shape or content; the message names it.
-        TypeError: an argument is no array, or no number.
+        TypeError: an argument is not an array, or not a number.
     """
     rows = {"prior_logits": prior_logits, "value": value, "legal": legal}
     settings = {"chance": chance, "c_init": c_init, "c_base": c_base, "normalize": normalize}
@@ -164,7 +164,7 @@ def stochastic(
 
 
 def found(searches: list[_tree.Search]) -> Result:
-    """What searches of the parts of a batch found, as one."""
+    """The results of searches of the parts of a batch, as one."""
     results = [search.result() for search in searches]
     arrays = results[0] if len(results) == 1 else map(np.concatenate, zip(*results, strict=True))
     return Result(*arrays, tree=Tree(searches))

@@ -13,15 +13,16 @@ class Sampled:
     """A search over K slots in place of A actions: each node draws its own K actions, and its slots stand for them.
 
     Actions are drawn with replacement from beta = pi ** (1 / temperature), normalised, at the root mixed with noise:
-    (1 - fraction) * beta + fraction * Dirichlet(alpha).  Those drawn twice share a slot, and the search's prior is
-    `sampled_prior`, so neither temperature nor noise bias it.  Slots that are left over do not exist for the search.
+    (1 - fraction) * beta + fraction * Dirichlet(alpha).  An action that is drawn twice takes one slot, and the prior of
+    the search is `sampled_prior`, so neither temperature nor noise bias it.  Slots that are left over do not exist for
+    the search.
 
         sampled = Sampled(prior_logits, expand, 20, rng)
         result = puct(sampled.prior_logits, value, sampled.expand, simulations, legal=sampled.legal)
         action, policy = sampled.action(result.action), sampled.full(result.policy)
 
-    It serves one search at a time.  A row depends on itself, on its place in the batch and on `rng`, not on what other
-    rows hold: every node takes K random numbers per row, whatever the model says.
+    It serves one search at a time.  A row depends on itself, on its place in the batch and on `rng`, not on other rows:
+    every node takes K random numbers per row.
 
     Args:
         prior_logits: [B, A] float32 of the roots, pi up to a constant per row.
@@ -35,11 +36,11 @@ class Sampled:
 
     Raises:
         ValueError: an argument, or what expand returned, has a wrong type, shape or content; the message names it.
-        TypeError: an argument is no array, no number, or no source of draws.
+        TypeError: an argument is not an array, not a number, or not a random generator.
     """
 
     actions: np.ndarray
-    """[B, K] int32, the action of each slot at the roots, ascending; -1 in slots that are left over."""
+    """[B, K] int32, the action of each slot at the roots, ascending; -1 in slots left over."""
     legal: np.ndarray
     """[B, K] bool, the slots that stand for an action."""
     prior_logits: np.ndarray
@@ -82,7 +83,7 @@ class Sampled:
             raise TypeError(
                 f"expand: expected the tuple (reward, discount, value, prior_logits), got {type(evaluation)}"
             )
-        policy = _log_softmax(self._check(evaluation[3]).astype(np.float64))
+        policy = _log_softmax(self._checked(evaluation[3]).astype(np.float64))
         drawn, logits = self._draw(policy, self._tempered(policy))
         while node.max() >= len(self._of_node):
             self._of_node = np.concatenate([self._of_node, np.empty_like(self._of_node)])
@@ -94,12 +95,12 @@ class Sampled:
         return np.take_along_axis(self.actions, slot[:, None], axis=1)[:, 0].astype(np.int64)
 
     def full(self, of_slots: np.ndarray) -> np.ndarray:
-        """[B, A], numbers [B, K] of the roots' slots, as visits or policy, at their actions; 0 at all others."""
+        """[B, A], numbers [B, K] of the roots' slots, such as visits or policy, at their actions; 0 elsewhere."""
         result = np.zeros((len(self.actions), self._size), of_slots.dtype)
         result[np.nonzero(self.legal)[0], self.actions[self.legal]] = of_slots[self.legal]
         return result
 
-    def _check(self, logits: np.ndarray) -> np.ndarray:
+    def _checked(self, logits: np.ndarray) -> np.ndarray:
         name, shape = "expand: prior_logits", (len(self.actions), self._size)
         logits = check_array(logits, name, "f", "float32", shape)
         check_rows(logits < np.inf, name, "holds a number that is neither finite nor -inf")
@@ -129,20 +130,20 @@ class Sampled:
 def sampled_prior(policy_logits: np.ndarray, sampling_logits: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Logits of the prior over sampled actions, log(beta_hat / beta * pi) (Hubert et al. 2021, Sampled MuZero).
 
-    With it the search's expectations over the samples are those over all actions, up to the noise of sampling.  For
-    spaces without a list of actions: draw them from a beta of one's own and say how likely they were.
+    With it, expectations over the samples equal expectations over all actions, up to the noise of sampling.  Where
+    actions cannot be listed: draw them from any beta, and pass the logarithms of their probabilities.
 
     Args:
         policy_logits: [B, K] floats, log pi of each sampled action, as a density or up to a constant per row.
-        sampling_logits: [B, K] floats, log beta, by which they were drawn, likewise.
-        counts: [B, K] integers, how often each was drawn; beta_hat is the share of a row, and one at least.
+        sampling_logits: [B, K] floats, log beta of each, likewise; beta is what they were drawn from.
+        counts: [B, K] integers, how often each was drawn, at least one draw per row; beta_hat is the share of a row.
 
     Returns:
-        [B, K] float32; -inf, no such action, where the count is 0.
+        [B, K] float32; -inf, an action that does not exist, where the count is 0.
 
     Raises:
         ValueError: an argument has a wrong type, shape or content; the message names it.
-        TypeError: an argument is no array.
+        TypeError: an argument is not an array.
     """
     counts = check_array(counts, "counts", "iu", "integers")
     policy_logits = check_array(policy_logits, "policy_logits", "f", "floats", counts.shape)

@@ -1,4 +1,4 @@
-"""The trees of a finished search, to be read: arrays over all nodes, one node at a time, or an excerpt to draw."""
+"""The trees of a finished search: arrays over all nodes, one node at a time, or an excerpt to draw."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from muzero import _tree
 ActionName = Callable[[int, int], str]
 """action_name(node, action): what to call an action of a node, or an outcome where the node is one of chance."""
 
-ENDS_BELOW = 0.5  # a learned discount is a mean: nearer to 0 than this, the game has probably ended
+ENDS_BELOW = 0.5  # a learned discount is a mean: if it is nearer to 0 than this, the game has probably ended
 
 
 def number_of(node: int, action: int) -> str:
-    """What an action is called where nothing else names it."""
+    """The default name of an action: its number."""
     return str(action)
 
 
@@ -30,7 +30,7 @@ class Node:
     parent: int  # -1 at the root
     action: int  # the parent's action that leads here, -1 at the root
     depth: int  # edges from the root
-    visits: int  # 0: never made, and all the rest means nothing
+    visits: int  # 0: never made, and the other fields mean nothing
     value: float  # mean of the network's value and all returns backed up
     raw_value: float  # the network's value
     prior: float  # probability of the action before the search; 1 at the root
@@ -42,7 +42,7 @@ class Node:
 
     @property
     def over(self) -> bool:
-        """Whether the game ends with the edge that leads here, at least probably."""
+        """Whether the game probably ends with the edge that leads here."""
         return self.parent >= 0 and abs(self.discount) < ENDS_BELOW
 
 
@@ -50,7 +50,7 @@ class Tree:
     """The trees of a finished search, node by node.  Node 0 is the root; a node with 0 visits was never made."""
 
     def __init__(self, searches: Sequence[_tree.Search]) -> None:
-        """searches: of parts of the batch, in the order of their rows."""
+        """Read finished searches of the parts of a batch, in the order of their rows."""
         self._searches = searches
 
     def _read(self, field: str) -> np.ndarray:
@@ -124,7 +124,7 @@ class Tree:
         """One node of a tree.
 
         Raises:
-            IndexError: if there is no such row or index.
+            IndexError: if row or index does not exist.
         """
         batch, count = self.parent.shape
         if not (0 <= row < batch and 0 <= index < count):
@@ -148,9 +148,11 @@ class Tree:
         )
 
     def principal_variation(self, row: int = 0, action: int | None = None) -> list[Node]:
-        """The nodes below the root on the line of most visits, as far as the game goes.
+        """The nodes below the root on the line of most visits, up to the end of the game.
 
-        action: the first, such as the one that the search chose; the most visited if None.
+        Args:
+            row: of the batch.
+            action: the first action, such as the one that the search chose; the most visited if None.
 
         Raises:
             ValueError: if the search never visited that action.
@@ -170,14 +172,20 @@ class Tree:
     def excerpt(
         self, row: int = 0, action: int | None = None, least_visits: int = 1, most_nodes: int | None = None
     ) -> tuple[list[int], list[int]]:
-        """The part of a tree that is worth a look; never a node without those above it.
+        """The nodes worth drawing; with a node also those above it.
+
+        Args:
+            row: of the batch.
+            action: where the principal variation begins, see `principal_variation`.
+            least_visits: nodes with fewer are left out.
+            most_nodes: the number of nodes with the most visits; all if None.
 
         Returns:
-            indices of the nodes with the most visits and of the principal variation, in the order they were made;
-            indices of the principal variation, in its order.
+            The indices of the nodes with the most visits and of the principal variation, in the order they were made;
+            the indices of the principal variation, in its order.
         """
         visits = self.visits[row]
-        # Every node has fewer visits than its parent, so the most visited ones hang together.
+        # Every node has fewer visits than its parent, so the most visited nodes are connected.
         order = np.argsort(-visits, kind="stable")[:most_nodes]
         line = [node.index for node in self.principal_variation(row, action)]
         return sorted({0, *line, *order[visits[order] >= max(1, least_visits)].tolist()}), line

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from muzero import _tree, search
+from muzero.search.checks import check_array
 
 BATCH, ACTIONS, SIMULATIONS = 2048, 64, 20  # large enough that the lock of Python is released during a search
 
@@ -68,6 +69,11 @@ def test_roots_that_change_after_the_start_change_nothing():
         return [array.tobytes() for array in trees.result()]
 
     assert searched(spoil=True) == searched(spoil=False)
+
+
+def test_arguments_that_python_checks_are_copied_first():
+    array = np.zeros((2, 3), np.float32)
+    assert not np.shares_memory(check_array(array, "array", "f", "float32"), array)
 
 
 def search_while_disturbed(batch=32, actions=4096, simulations=20):

@@ -22,11 +22,11 @@ def to_dot(
 
     Args:
         tree: of a finished search.
-        row: which of the searches.
-        action_name: what to call actions; their numbers by default.
+        row: of the batch.
+        action_name: names actions; their numbers by default.
         action: where the principal variation begins, see `Tree.principal_variation`.
         least_visits: nodes with fewer are left out.
-        most_nodes: only so many of the most visited are drawn; the principal variation always.
+        most_nodes: the number of most visited nodes that are drawn; the principal variation always is.
     """
     shown, line = tree.excerpt(row, action, least_visits, most_nodes)
     made = int((tree.visits[row] > 0).sum())
@@ -56,7 +56,7 @@ def _look(node: Node, on_line: bool) -> str:
 
 
 def quoted(text: str) -> str:
-    """A string of the DOT language that is drawn as it stands: no escapes, no entities."""
+    """A string of the DOT language that draws this text unchanged: nothing in it acts as an escape or entity."""
     for character, spelt in (("\\", "\\\\"), ('"', '\\"'), ("&", "&amp;"), ("\n", "\\n")):
         text = text.replace(character, spelt)
     return f'"{text}"'

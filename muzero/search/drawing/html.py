@@ -9,18 +9,18 @@ from types import MappingProxyType
 from muzero.search.tree import ActionName, Node, Tree, number_of
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
-DEEPEST = 200  # levels drawn: browsers nest 512 elements and no more
+DEEPEST = 200  # levels drawn: browsers nest 512 elements at most
 UNTRIED = 12  # names of actions without visits that are listed at a node
 
 COLUMNS = {
     "action": "as it is called at its node",
     "visits": "simulations that went this way",
     "share": "of the visits of all actions of the node above",
-    "q": "reward + discount * value: what the action is worth to whoever takes it",
+    "q": "reward + discount * value: what the action is worth to the player who takes it",
     "value": "mean over the visits, for the player to move after the action",
     "network": "the network's own value there, without search",
     "prior": "the network's probability of the action",
-    "reward": "of the action, to whoever takes it",
+    "reward": "of the action, to the player who takes it",
     "discount": "negative where the turn passes to the opponent, near 0 where the game ends",
 }
 
@@ -85,11 +85,19 @@ def to_html(
 ) -> str:
     """The tree as one HTML page that a person can open and unfold; it needs neither scripts nor a network.
 
-    Arguments as of `to_dot`; title and facts (name: text) say at the top what was searched.
+    Args:
+        tree: of a finished search.
+        row: of the batch.
+        action_name: names actions; their numbers by default.
+        action: where the principal variation begins, see `Tree.principal_variation`.
+        least_visits: nodes with fewer are left out.
+        most_nodes: the number of most visited nodes that are drawn; the principal variation always is.
+        title: of the page.
+        facts: name and text of what was searched, shown at the top.
     """
     shown, line = tree.excerpt(row, action, least_visits, most_nodes)
     page = _Page(tree, row, action_name, [index for index in shown if tree.node(row, index).depth <= DEEPEST], line)
-    # The policy forbids the browser to load anything at all, whatever an action is called.
+    # The policy forbids the browser to load anything, even if the name of an action should contain HTML.
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -119,7 +127,7 @@ def _facts(facts: Mapping[str, str]) -> str:
 
 
 class _Page:
-    """What the rows of a page have in common."""
+    """The tree of a page, and how its rows are written."""
 
     def __init__(self, tree: Tree, row: int, name: ActionName, shown: list[int], line: list[int]) -> None:
         self.tree, self.row, self.name = tree, row, name
@@ -129,7 +137,7 @@ class _Page:
         self.two_player = bool((tree.discount[row] < 0).any())
 
     def introduction(self) -> str:
-        """Values at the top, the principal variation, how to read the rest, what was left out."""
+        """The text above the rows: values, principal variation, nodes left out, how to read the rows."""
         root = self.tree.node(self.row, 0)
         moves = (self.tree.node(self.row, index) for index in self.line)
         variation = " ".join(f'<a href="#n{move.index}">{self.label(move)}</a>' for move in moves)
@@ -153,7 +161,7 @@ the player who takes the action.{signs} The principal variation, the line of mos
 open.</p>"""
 
     def lines(self) -> Iterator[str]:
-        """The rows in order of depth first; without recursion, because a tree can be as deep as it is large."""
+        """The rows, depth first; without recursion, because a tree can be as deep as it is large."""
         heads = (f'<span title="{escape(meaning)}">{column}</span>' for column, meaning in COLUMNS.items())
         yield f'<div class="row head">{"".join(heads)}</div>\n'
         waiting: list[int | str] = [0]
@@ -174,14 +182,14 @@ open.</p>"""
             waiting += [child for child in reversed(node.children) if child in self.shown]
 
     def label(self, node: Node) -> str:
-        """Who moves, and how the move is called."""
+        """Who moves, and the name of the move."""
         if node.parent < 0:
             return "the position searched"
         mover = _sign(self.tree.node(self.row, node.parent).turn) if self.two_player else ""
         return mover + escape(self.name(node.parent, node.action))
 
     def cells(self, node: Node) -> str:
-        """The columns of a row."""
+        """The columns of a node's row as HTML."""
         end = '<em title="by its discount, the game ends with this action">end</em>' if node.over else ""
         fold = "fold" if node.children else "name"
         first = f'<span><span class="{fold}"></span>{self.label(node)}{end}</span><span>{node.visits:,}</span>'
@@ -195,7 +203,7 @@ open.</p>"""
         )
 
     def rest(self, node: Node) -> str:
-        """What a node has besides the children that are shown."""
+        """A line about the actions of a node that are not shown."""
         hidden = [child for child in node.children if child not in self.shown]
         prior = self.tree.prior(self.row, node.index)
         prior[[self.tree.action[self.row, child] for child in node.children]] = 0
