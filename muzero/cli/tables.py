@@ -32,10 +32,10 @@ def terminal() -> Console:
 
 @dataclass
 class Figures:
-    """A table: a name and its figures in each row.  Figures are never cut, whatever the width.
+    """A table: a name and its figures in each row.  Figures are never cut, at any width.
 
     Where a row is too wide, names lose their beginning as long as they stay distinct.  Where that is not enough, each
-    name gets a line of its own, with the figures and what they are below it.
+    name gets its own line, with the figures and their labels below it.
     """
 
     title: str

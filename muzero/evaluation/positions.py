@@ -139,10 +139,10 @@ def fresh(
     Args:
         start: the first position of the game.
         oracle: knows the scores of moves.
-        count: how many.
+        count: number of positions.
         seed: of the plies.
-        longest: plies of the longest game, if that is known.
-        watch: called after each position.
+        longest: plies of the longest game, if known.
+        watch: called after each random game.
 
     Raises:
         PositionsError: if the game has too few of them.

@@ -1,4 +1,4 @@
-"""Evaluating, from the names of players to the figures: commands, the arena, runs that evaluate themselves."""
+"""Evaluation, from the names of players to the figures: commands, the arena, evaluations during a run."""
 
 import json
 import re
@@ -69,7 +69,7 @@ def evaluated(tmp_path, *words):
 # --- matches -------------------------------------------------------------------------------------------------------
 
 
-def test_a_match_says_results_by_seat_with_intervals_elo_and_where_it_comes_from(run, tmp_path, capsys):
+def test_a_match_reports_results_by_seat_intervals_elo_and_provenance(run, tmp_path, capsys):
     report = evaluated(tmp_path, run, "--against", "random", "--games", 20, "--save-games", tmp_path / "games")
     assert report["games"] == report["wins"] + report["draws"] + report["losses"] == 20
     for seat in ("moving_first", "moving_second"):
@@ -103,7 +103,7 @@ def test_simulations_can_be_named_swept_and_left_out(run, tmp_path):
     assert entrants.enter(str(run), 7).agent.player.planner.simulations == 7
 
 
-def test_games_are_played_until_the_interval_is_narrow_or_the_test_decides(tmp_path):
+def test_a_rule_ends_a_match_when_its_interval_or_test_is_done(tmp_path):
     words = ("random", "--game", "board/tic_tac_toe", "--against", "random", "--batch", 50)
     report = evaluated(tmp_path, *words, "--until-interval", "60elo")
     low, high = report["elo_interval_95"]
@@ -112,12 +112,12 @@ def test_games_are_played_until_the_interval_is_narrow_or_the_test_decides(tmp_p
     assert report["sprt"]["high_holds"] is True and report["games"] <= 200
 
 
-def test_against_perfect_play_in_a_small_game_all_positions_are_examined_too(tmp_path):
+def test_a_match_against_minimax_examines_all_positions_too(tmp_path):
     report = evaluated(tmp_path, "random", "--game", "board/tic_tac_toe", "--against", "minimax", "--games", 4)
     assert report["all_positions"]["positions"] == 4520 and report["wins"] == 0
 
 
-def test_a_ladder_orders_its_anchors_and_takes_several_checkpoints_of_a_run(run, tmp_path, capsys):
+def test_a_ladder_orders_anchors_and_several_checkpoints_of_a_run(run, tmp_path, capsys):
     words = ["ladder", str(run), "--anchors", "random,mcts:50", "--checkpoints", "2", "--games", "10"]
     assert evaluate_command([*words, "--json", str(tmp_path / "ladder.json")]) == 0
     report = json.loads((tmp_path / "ladder.json").read_text())
@@ -209,7 +209,7 @@ def test_the_game_may_be_that_of_the_opponents_run(run, tmp_path):
 # --- positions -----------------------------------------------------------------------------------------------------
 
 
-def test_positions_of_a_file_are_examined_with_the_figures_at_the_top(run, tmp_path):
+def test_positions_of_a_file_are_examined(run, tmp_path):
     report = evaluated(tmp_path, run, "--positions", SOLVED)
     assert report["positions"] == 60 and report["optimal"] <= report["outcome_preserving"] <= 1
     assert report["value_error"] > 0 and sum(row["positions"] for row in report["by_plies"].values()) == 60
@@ -249,7 +249,7 @@ def test_positions_are_made_on_demand_and_kept(tmp_path):
         (["solver", "--game", "board/nim", "--against", "random"], "solver plays board/connect_four"),
     ],
 )
-def test_what_cannot_be_evaluated_is_refused_with_the_remedy(words, message, tmp_path, monkeypatch):
+def test_what_cannot_be_evaluated_is_refused_with_a_remedy(words, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises((ConfigError, PlayerError, ValueError)) as caught:
         evaluate_command(words)
@@ -273,7 +273,7 @@ def test_what_cannot_be_evaluated_is_refused_with_the_remedy(words, message, tmp
         (["r", "--gamse", "4"], "did you mean --game or --games"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(words, message, capsys):
+def test_options_that_contradict_each_other_are_refused(words, message, capsys):
     with pytest.raises(SystemExit):
         evaluate_command(words)
     assert message in capsys.readouterr().err
@@ -294,10 +294,10 @@ def test_a_run_is_not_begun_with_an_opponent_that_cannot_be_had(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-# --- games for one -------------------------------------------------------------------------------------------------
+# --- single-agent games --------------------------------------------------------------------------------------------
 
 
-def test_a_single_agent_is_shown_beside_random_play_and_published_scores(carts, tmp_path, capsys):
+def test_a_single_agent_is_compared_with_random_and_published_scores(carts, tmp_path, capsys):
     report = evaluated(tmp_path, carts[0], "--games", 6)
     assert [row["player"] for row in report["rows"]] == [str(carts[0]), "random"]
     assert len(report["scores"]) == 6 and report["mean"] == pytest.approx(np.mean(report["scores"]))
@@ -335,7 +335,7 @@ def test_human_normalised_scores_are_0_for_random_and_1_for_human_play():
         assert all(row.source for row in published_scores.of(game)) and published_scores.of(game)
 
 
-def test_atari_is_evaluated_with_and_without_sticky_actions_and_never_as_in_training():
+def test_atari_is_evaluated_with_and_without_sticky_actions():
     pytest.importorskip("ale_py")
     protocols = registry.protocols(build.configure("atari/pong", []))
     assert [config.table("game")["sticky"] for config in protocols.values()] == [0.0, 0.25]
@@ -358,7 +358,7 @@ def test_a_run_keeps_what_it_evaluated_and_the_best_by_its_lower_end(run):
     assert entrants.enter(f"{run}:{best}").agent.step == best
 
 
-def test_a_checkpoint_that_is_not_there_is_told_with_those_that_are(run, carts):
+def test_a_missing_checkpoint_is_refused_with_those_that_exist(run, carts):
     with pytest.raises(CheckpointError, match=r"holds no 77, only step-\d+"):
         entrants.enter(f"{run}:77")
 
@@ -373,7 +373,7 @@ def test_luck_does_not_make_the_best_checkpoint():
     assert evaluations.best(rows, [1, 3]) == 3 and evaluations.best(rows, []) is None
 
 
-def test_lines_that_are_no_evaluations_are_passed_over(tmp_path):
+def test_corrupt_lines_of_evaluations_are_skipped(tmp_path):
     evaluations.append(tmp_path, row(5, 0.2))
     with (tmp_path / "evaluations.jsonl").open("a") as file:
         file.write('{"step": 6}\nnonsense\n[1]\n{"step": 7, "up')
@@ -381,7 +381,7 @@ def test_lines_that_are_no_evaluations_are_passed_over(tmp_path):
     assert evaluations.read(tmp_path / "missing") == []
 
 
-def test_an_evaluation_that_a_kill_cut_short_is_done_again(tmp_path):
+def test_an_evaluation_that_a_kill_interrupted_is_repeated(tmp_path):
     schedule = EvaluationSchedule(tmp_path, 100)
     schedule.begin(200, 20, 3.0)
     schedule.restore(200)

@@ -54,7 +54,7 @@ def test_an_opponent_is_closed_however_its_evaluation_ends(opponent, error):
     assert opponent[0].closed == 1
 
 
-def test_an_opponent_is_closed_where_what_watches_ends_the_evaluation(opponent):
+def test_an_opponent_is_closed_where_a_watcher_ends_the_evaluation(opponent):
     def stop(title, games, finished):
         raise InterruptedError(f"{title}: {finished} of {games}")
 

@@ -1,4 +1,4 @@
-"""What games say: intervals that hold as often as they claim, Elo, sequential tests, ratings."""
+"""Statistics of games: intervals with the coverage that they claim, Elo, sequential tests, ratings."""
 
 import math
 
@@ -33,7 +33,7 @@ def test_elo_and_share_are_inverse(share):
     assert elo(1 - share) == pytest.approx(-elo(share))
 
 
-def test_elo_is_as_everybody_has_it():
+def test_elo_has_its_usual_values():
     assert elo(0.5) == 0 and elo(0.76) == pytest.approx(200, abs=1)
     assert elo(1.0) == math.inf and elo(0.0) == -math.inf
 
@@ -48,7 +48,7 @@ def test_400_even_games_give_34_elo_and_1000_give_22():
 @pytest.mark.parametrize(
     ("win", "draw", "alike"), [(0.5, 0, 0), (0.5, 0, 0.8), (0.3, 0.5, 0), (0.95, 0.02, 0), (0.02, 0.03, 0.5), (0, 1, 0)]
 )
-def test_the_interval_of_the_points_holds_in_95_percent_of_matches(win, draw, alike):
+def test_the_interval_of_points_is_right_in_95_percent_of_matches(win, draw, alike):
     rng = np.random.default_rng(0)
     truth, held = win + draw / 2, 0
     for _ in range(1000):
@@ -64,7 +64,7 @@ def test_games_of_a_pair_count_together():
     assert np.ptp(alike.share_interval) > 2 * np.ptp(split.share_interval)
 
 
-def test_a_summary_says_mean_interval_and_seats():
+def test_a_summary_has_mean_interval_and_seats():
     summary = Summary(games([1.0, 0.0, -1.0, 1.0]))
     assert summary.mean == 0.25
     assert summary.margin == pytest.approx(1.96 * np.std([1, 0, -1, 1], ddof=1) / 2, rel=1e-3)
@@ -80,7 +80,7 @@ def test_a_report_of_wins_alone_is_still_json():
 
 
 @pytest.mark.parametrize(("truth", "expected"), [(0, False), (40, True)])
-def test_a_sequential_test_decides_rightly_in_95_percent_of_matches(truth, expected):
+def test_a_sequential_test_is_right_in_95_percent_of_matches(truth, expected):
     rng, test, right, lengths = np.random.default_rng(1), SequentialTest(0, 40), 0, []
     for _ in range(200):
         shares = drawn(rng, 3000, share_of(truth) - 0.1, 0.2).reshape(-1, 2).mean(1) / 2 + 0.5
@@ -114,7 +114,7 @@ def test_intervals_of_ratings_hold():
     assert held / 600 == pytest.approx(0.95, abs=0.03)
 
 
-def test_whoever_wins_everything_is_rated_finitely():
+def test_a_player_who_wins_everything_has_a_finite_rating():
     points = np.array([[0, 0, 0], [50, 0, 0], [50, 50, 0]], float)
     count = np.array([[0, 50, 50], [50, 0, 50], [50, 50, 0]], float)
     ratings = rate(points, count)

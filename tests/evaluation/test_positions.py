@@ -1,4 +1,4 @@
-"""Moves held against perfect play: solved positions, exact rates, files that are wrong."""
+"""Moves compared with perfect play: solved positions, exact rates, corrupt files."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def test_the_solver_agrees_with_positions_solved_by_another_program():
     assert sum(group["positions"] for group in found["by_plies"].values()) == len(positions) == 60
 
 
-def test_random_play_is_as_good_as_the_scores_say():
+def test_random_play_is_as_good_as_the_scores_predict():
     positions = read(SOLVED, start()) * 20
     scores = [(np.array(list(each.scores.values())), each.best) for each in positions]
     expected = np.mean([(row == best).mean() for row, best in scores])
@@ -68,14 +68,14 @@ def test_random_play_is_as_good_as_the_scores_say():
     assert found["value_error"] is None
 
 
-def test_an_optimal_move_has_the_best_score_and_a_preserving_one_the_best_outcome():
+def test_an_optimal_move_has_the_best_score():
     scores = {0: 3.0, 1: 5.0, 2: 0.0, 3: -1.0, 4: -1.0, 5: -1.0, 6: -1.0}
     for column, optimal, preserving in ((1, 1, 1), (0, 0, 1), (2, 0, 0), (3, 0, 0)):
         found = report(Always(column, value=0.25), [Scored([], scores)])
         assert (found["optimal"], found["outcome_preserving"], found["value_error"]) == (optimal, preserving, 0.75)
 
 
-def test_every_position_of_tic_tac_toe_is_there_once_and_perfect_play_is_optimal_in_all():
+def test_perfect_play_is_optimal_in_every_position_of_tic_tac_toe():
     positions = everywhere(start("tic_tac_toe"), MinimaxPlayer())
     assert len(positions) == 4520
     assert report(MinimaxPlayer(), positions, "tic_tac_toe")["optimal"] == 1.0
@@ -120,7 +120,7 @@ def test_a_wrong_line_is_named(tmp_path, line, message):
         read(file, start())
 
 
-def test_a_file_that_is_missing_empty_or_no_text_is_named(tmp_path):
+def test_a_missing_empty_or_binary_file_is_named(tmp_path):
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     for name in ("missing", "empty", "binary"):
