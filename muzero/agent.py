@@ -1,4 +1,4 @@
-"""A trained agent for use from Python."""
+"""A trained agent, for use from Python."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def _array(given: Any) -> np.ndarray | None:
 
 
 def check_consent(config: Config, folder: Path, trust: bool, game: str | None) -> None:
-    """Refuse to load a run whose game is somebody's code, unless the user has consented to it.
+    """Refuse to load a run whose game is code of its author, unless the user has consented to run it.
 
     Raises:
         ConfigError: naming what would be executed, or the game that the run is of.

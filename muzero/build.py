@@ -55,7 +55,7 @@ def configure(game: str, layers: list[Layer]) -> Config:
     """
     game = resolve(game)
     kind, name = split(game)
-    shipped = {path.stem: path for path in (CONFIGS / kind).glob("*.toml")}  # by name: a game's name is no path
+    shipped = {path.stem: path for path in (CONFIGS / kind).glob("*.toml")}  # by name: a game's name is not a path
     before = [
         Layer("--game", {"game": {"kind": kind}, "run": {"game": game}}),
         read_layer(CONFIGS / f"{FAMILIES[kind]}.toml"),
@@ -75,7 +75,7 @@ def configure(game: str, layers: list[Layer]) -> Config:
     except ConfigError:
         pass  # the whole configuration will say what is wrong with [game], and with the rest
     try:
-        # After the family's layer: what it says of planes is dropped where there are none.
+        # After the family's layer: its keys of a model of planes are dropped where observations are vectors.
         config = merge([*before, shape, *after], SCHEMA, bounds(longest))
     except ConfigError as error:
         raise ConfigError(unknown + error.problems) from None
@@ -118,8 +118,11 @@ def _tried(config: Config, game: str) -> GameSpec:
 
 
 def bounds(longest: int | None) -> list[AtMost | Needs]:
-    """What contradicts itself across tables.  longest: steps of the longest game, None if that is not known."""
-    # A game that was cut short has a row more than steps.
+    """The rules between settings of different tables.
+
+    longest: steps of the longest game; None if that is not known.
+    """
+    # A game that was cut short has one row more than steps.
     rows = None if longest is None else longest + 1
     return [
         AtMost("run.start", "run.steps", "the run would end before it has learned anything"),
@@ -147,7 +150,7 @@ def _games(config: Config, game: str, batch: int, training: bool) -> Games:
 
 
 def spec(config: Config) -> GameSpec:
-    """What is fixed about the game."""
+    """The game\'s specification."""
     with chdir("."), closing(games(config, 1, training=True)) as one:
         return one.spec
 
@@ -159,7 +162,7 @@ def model(config: Config, spec: GameSpec, seed: int = 0) -> WorldModel:
 
 
 def planner(config: Config, simulations: int | None = None) -> Planner:
-    """The planner, with another number of simulations perhaps; with 0, the policy alone."""
+    """The planner, optionally with another number of simulations; 0 gives the policy alone."""
     if simulations is None:
         return config.construct("planner")
     if simulations == 0:
@@ -169,15 +172,15 @@ def planner(config: Config, simulations: int | None = None) -> Planner:
 
 
 def objective(config: Config, spec: GameSpec, for_model: WorldModel) -> Objective:
-    """What is learned."""
+    """The objective that the model is trained on."""
     return config.construct("objective", spec, for_model)
 
 
 def device(name: str) -> torch.device:
-    """The device that a run asked for.
+    """The device of a name: "auto", "cpu" or "cuda".
 
     Raises:
-        ConfigError: if there is no such device, or CUDA is asked for and not there.
+        ConfigError: if there is no such device, or torch sees no CUDA device.
     """
     if name not in DEVICES:
         close = nearest(name, DEVICES)

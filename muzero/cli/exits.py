@@ -107,12 +107,12 @@ def code_of(error: Exception) -> int | None:
 
 
 def fail(error: Exception, code: int) -> int:
-    """Print an error for a person: nothing in it can steer the terminal or flood it."""
+    """Print an error for a person, bounded in length and without escape sequences."""
     problems = error.problems if isinstance(error, ConfigError) else capped(str(error).split("\n"))
     sys.stderr.write("\nerror: " + "\n".join(printable(problem, LINE) for problem in problems) + "\n")
     return code
 
 
 def capped(lines: list[str]) -> list[str]:
-    """The lines of a text that an environment may have made, if it is short, and else its beginning."""
+    """The lines of a text, which may be an environment's; of a long one its beginning."""
     return lines if len(lines) <= LINES else [*lines[:LINES], f"... and {len(lines) - LINES:,} more lines"]

@@ -13,7 +13,7 @@ from muzero.config.schema import Constructor, parameters, written
 from muzero.util.text import nearest, printable
 
 WIDTH = 100
-KIND = "which kind of the table is in force: what its other keys are depends on it"
+KIND = "the kind of the table, on which its other keys depend"
 
 
 class Setting(NamedTuple):
@@ -69,7 +69,7 @@ def explain(asked: str, config: Config) -> int:
 
 
 def details(one: Setting, config: Config) -> str:
-    """Everything about one setting."""
+    """A description of one setting, with its type, default and present value."""
     parameter = parameters(one.constructor)[one.key]
     text = descriptions(one.constructor).get(one.key, "(not described)")
     lines = [one.name + (f', where {one.table}.kind = "{one.kind}"' if one.kind else "")]

@@ -9,31 +9,31 @@ from typing import Any, TextIO
 
 
 def occupy() -> None:
-    """Take the numbers of standard files that are closed, or the next file opened would get what is printed."""
+    """Open /dev/null in place of standard files that are closed, so that no other file receives what is printed."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(number)
 
 
 class Outlet(io.TextIOBase):
-    """A stream whose reader may leave.  What is written after that goes nowhere, and the work goes on."""
+    """A stream whose reader may leave: what is written after that is dropped, and the work continues."""
 
     def __init__(self, stream: TextIO | None) -> None:
-        """stream: None where it was closed before the program began."""
+        """Wrap a stream; None stands for one that was closed before the program began."""
         self.stream = stream
-        self.broken: Exception | None = None  # what the first failed write said
-        # What an encoding lacks is spelt out, and no reason to end.
+        self.broken: Exception | None = None  # the error of the first failed write
+        # A character that the encoding lacks is written as an escape sequence; it does not end the program.
         with suppress(AttributeError, OSError, ValueError):
             self.stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """Of the stream."""
+        """The encoding of the stream."""
         return getattr(self.stream, "encoding", None) or "utf-8"
 
     @property
     def buffer(self) -> Any:
-        """Of the stream, for those who write bytes, at their own risk."""
+        """The stream's buffer of bytes; writing to it can fail."""
         return getattr(self.stream, "buffer", None)
 
     def writable(self) -> bool:
@@ -69,7 +69,7 @@ class Outlet(io.TextIOBase):
         self.flush()
 
     def _give_up(self, error: Exception) -> None:
-        """Let what waits in buffers, and what other libraries write, go nowhere."""
+        """Drop what waits in buffers and what other libraries write."""
         self.broken = error
         with suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)

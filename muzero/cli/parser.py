@@ -1,4 +1,4 @@
-"""How commands read their options: misspelt ones are named with the nearest that there is."""
+"""How commands read their options: the error for a misspelt option names the nearest."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from muzero.util.text import distance, nearest, printable
 
 
 class Parser(argparse.ArgumentParser):
-    """Names the nearest option where one is misspelt, and takes no abbreviations."""
+    """A parser whose errors name the nearest option, and that accepts no abbreviations."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
         self.words: list[str] = []
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> argparse.Namespace:  # type: ignore[override]
-        """As argparse does it, but for unknown options, which come before what may be missing because of them."""
+        """Parse as argparse does, but report unknown options before required ones that are missing."""
         self.words = list(sys.argv[1:] if args is None else args)
         for word in self.words[: self.words.index("--")] if "--" in self.words else self.words:
             name = word.split("=")[0]
@@ -32,11 +32,11 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
     def options(self) -> list[str]:
-        """All that this command takes."""
+        """The names of all options."""
         return list(self._option_string_actions)
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and how to get help."""
+        """Print what is wrong and how to get help, and exit."""
         hint = ""
         if message.startswith("the following arguments are required"):
             likely = [(word, option) for word in self.words for option in self._close(word, 1)]
@@ -55,14 +55,14 @@ class Parser(argparse.ArgumentParser):
         self.error(f"no option {printable(word)}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
 
     def _close(self, word: str, edits: int | None = None) -> list[str]:
-        """The option that was probably meant, or several that are equally near."""
+        """The nearest option, or several that are equally near."""
         name = word.split("=")[0]
         found = nearest(name, self.options(), 3)
         found = [option for option in found if distance(name, option) == distance(name, found[0])]
         return found if found and name not in self.options() and distance(name, found[0]) <= (edits or 100) else []
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """As argparse does it, with the nearest of the choices."""
+        """Check a choice as argparse does; the error names the nearest."""
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as error:
@@ -77,6 +77,6 @@ def duration(text: str) -> float:
         return float(text)
     found = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", text)
     if not text or not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration; expected something like 90s, 20m or 1h30m")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; expected, for example, 90s, 20m or 1h30m")
     hours, minutes, seconds = (float(part or 0) for part in found.groups())
     return 3600 * hours + 60 * minutes + seconds

@@ -14,14 +14,16 @@ PAGE = "report.html"
 
 
 def report_command(arguments: Sequence[str] | None = None) -> int:
-    """muzero-report."""
+    """Write a report of some runs."""
     parser = Parser(
         prog="muzero-report",
-        description="One page about runs: curves, results, settings, hardware, commands.",
-        epilog="What muzero-eval --json writes into RUN/results/ is part of the report.",
+        description="Write one page about runs: curves, results, settings, hardware, commands.",
+        epilog="The report includes what muzero-eval --json wrote into RUN/results/.",
     )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of runs, side by side")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where it goes (default: RUN/report, or ./report)")
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="folders of runs, which are shown side by side"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write it (default: RUN/report, or ./report)")
     options = parser.parse_args(arguments)
     from muzero.report.charts import charts
     from muzero.report.collect import collect

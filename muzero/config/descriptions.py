@@ -1,4 +1,4 @@
-"""What the keys of a configuration mean: the `Args:` sections of the docstrings of their constructors."""
+"""Descriptions of configuration keys, read from the `Args:` sections of docstrings."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _ENTRY = re.compile(r"\s*([\w-]+)\s*(?:\.\s*[\w-]+\s*)?=")
 
 
 class ConfigError(Exception):
-    """All that is wrong with a configuration, one problem a line."""
+    """Everything that is wrong with a configuration, one problem on a line."""
 
     def __init__(self, problems: Iterable[str]):
         self.problems = list(problems)
@@ -67,7 +67,7 @@ class Layer:
             raise ConfigError(problems)
 
     def origin(self, table: str, key: str = "") -> str:
-        """Where a value (without a key: a table) stands: "my.toml, line 3", or the source alone if no more is known."""
+        """The place of a value, or of a table: "my.toml, line 3", or the source alone if the line is not known."""
         line = self.lines.get((table, key))
         return self.source if line is None else f"{self.source}, line {line}"
 
@@ -88,7 +88,9 @@ def read_layer(path: str | Path) -> Layer:
 
 
 def read_text(text: str, source: str) -> Layer:
-    """Read TOML.  source: where it came from.
+    """Read TOML text.
+
+    source: where the text came from, for messages.
 
     Raises:
         ConfigError: naming the source and line, if it is more than tables of plain values.
@@ -105,9 +107,9 @@ def _count(table: Mapping[str, Any]) -> int:
 
 
 def _contents(path: Path) -> bytes:
-    """The bytes of a regular file of moderate size; nothing else is even waited for."""
+    """The bytes of a regular file of moderate size; a pipe or a device is never waited for."""
     try:
-        # A pipe would be opened, and read, only when somebody writes into it.
+        # Opening a pipe would wait for a process that writes into it.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
@@ -123,7 +125,7 @@ def _contents(path: Path) -> bytes:
 
 
 def _places(text: str) -> dict[tuple[str, str], int]:
-    """Lines of tables and keys, those left out that may stand in several places (text in a long string looks alike)."""
+    """The line of each table and key, except those that occur several times: a long string may contain similar text."""
     table, places, doubtful = "", {}, set()
     for number, line in enumerate(text.split("\n"), 1):
         if header := _HEADER.match(line):
@@ -175,7 +177,7 @@ def parse_settings(settings: Iterable[str], source: str = "--set") -> Layer:
 
 
 def _parse(text: str, source: str) -> dict[str, Any]:
-    """The tables of a TOML file that nests no deeper than arrays of plain values."""
+    """The tables of a TOML file, which may nest as deep as a layer does."""
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
         if len(line) > _MAX_LINE:
@@ -204,7 +206,7 @@ def _value(text: str) -> Any:
         value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
         value = None
-    if value is None or isinstance(value, date | time):  # TOML's dates are no values here, but may be names
+    if value is None or isinstance(value, date | time):  # a date is not a value here, but may be a name
         if text[0] in "\"'[{":
             raise ValueError("a broken string, array or table")
         return text
@@ -218,17 +220,17 @@ def _is_plain(value: Any) -> bool:
 
 
 def _similar_file(path: Path) -> str:
-    """A hint at a file of nearly the same name in the same folder."""
+    """A hint that names a file of nearly the same name in the same folder."""
     names = sorted(file.name for file in islice(path.parent.glob("*.toml"), _MAX_FILES))
     close = nearest(path.name, names)
     return f"; did you mean {path.with_name(close[0])}?" if close else ""
 
 
 def name_from_outside(text: str) -> str:
-    """A name, safe to print, with what is odd about it in plain sight."""
+    """A name that is safe to print: control characters are spelt out."""
     return printable(repr(text)[1:-1])
 
 
 def quoted(text: str) -> str:
-    """The same in quotes."""
+    """A name that is safe to print, in quotes."""
     return f"'{name_from_outside(text)}'"

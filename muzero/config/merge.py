@@ -1,7 +1,7 @@
 """Configuration: layers of TOML, each table of which is a constructor call.
 
 The constructor's signature is the schema.  Its keyword-only parameters are the keys, their annotations say what is
-allowed, their defaults are the lowest layer; positional parameters are given by code and cannot be configured::
+allowed, their defaults are the lowest layer; positional parameters are passed by code and cannot be configured::
 
     class GumbelPlanner:
         def __init__(self, actions: int, *, simulations: Annotated[int, Range(1, 10000)] = 50): ...
@@ -10,7 +10,7 @@ allowed, their defaults are the lowest layer; positional parameters are given by
     config = merge([read_layer("board.toml"), parse_settings(["planner.simulations=16"])], schema)
     planner = config.construct("planner", actions)
 
-Where a table has kinds, the first is the default.
+If a table has kinds, the first is the default.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ DEFAULT = "default"  # the source of values that no layer names
 
 @dataclass(frozen=True)
 class AtMost:
-    """A number that makes no sense above another one, of another table perhaps.  Both are written "table.key"."""
+    """A rule between two settings: the first is at most the second.  Both are written "table.key"."""
 
     low: str
     high: str
     reason: str
-    cap: int | None = None  # whatever is above it means the same as it
+    cap: int | None = None  # larger values of the first mean the same as this one
 
     def problem(self, tables: Mapping[str, Table]) -> str | None:
-        """What is wrong, if something is."""
+        """The problem, if the rule is broken."""
         (one, low), (other, high) = (name.split(".") for name in (self.low, self.high))
         value, limit = tables[one].values[low], tables[other].values[high]
         if (value if self.cap is None else min(value, self.cap)) <= limit:
@@ -51,14 +51,14 @@ class AtMost:
 
 @dataclass(frozen=True)
 class Needs:
-    """A number that does nothing unless another one is set, of another table perhaps: both are 0 or both are not."""
+    """A rule between two settings: the first has no effect where the second is 0, so then it must be 0 too."""
 
     low: str
     high: str
     remedy: str
 
     def problem(self, tables: Mapping[str, Table]) -> str | None:
-        """What is wrong, if something is."""
+        """The problem, if the rule is broken."""
         (one, low), (other, high) = (name.split(".") for name in (self.low, self.high))
         value, needed = tables[one].values[low], tables[other].values[high]
         if value == 0 or needed != 0:
@@ -73,7 +73,7 @@ def merge(layers: Iterable[Layer], schema: Schema, bounds: Iterable[AtMost | Nee
     A layer that names another kind for a table drops what earlier layers said about that table.
 
     Raises:
-        ConfigError: with every problem of every layer, and every bound that does not hold between good values.
+        ConfigError: with every problem of every layer, and every rule that is broken between valid values.
     """
     tables = {name: _Table(name, schema) for name in schema}
     problems = []
@@ -97,7 +97,7 @@ def merge(layers: Iterable[Layer], schema: Schema, bounds: Iterable[AtMost | Nee
 
 @dataclass(frozen=True)
 class Table:
-    """A table with every key resolved."""
+    """A table whose keys all have values."""
 
     constructor: Constructor = field(repr=False, compare=False)
     kind: str | None
@@ -105,13 +105,13 @@ class Table:
     sources: Mapping[str, str] = field(compare=False)  # of the values, and of the kind as "kind"
 
     def entries(self) -> dict[str, Any]:
-        """What a file would say: the kind, where there is one, and the values."""
+        """The entries of a file: the kind, if the table has kinds, and the values."""
         return dict(self.values) if self.kind is None else {"kind": self.kind, **self.values}
 
 
 @dataclass(frozen=True)
 class Config:
-    """Every key of every table, with where its value came from.  Equal if the values are."""
+    """Every key of every table, with the source of its value.  Two are equal if their values are."""
 
     tables: Mapping[str, Table]
 
@@ -120,7 +120,7 @@ class Config:
         return dict(self.tables[name].values)
 
     def kind(self, name: str) -> str | None:
-        """Which kind of the table is in force; None where a table has no kinds."""
+        """The kind of the table; None if the table has no kinds."""
         return self.tables[name].kind
 
     def source(self, name: str, key: str) -> str:
@@ -128,7 +128,7 @@ class Config:
         return self.tables[name].sources[key]
 
     def construct(self, name: str, *positional: Any) -> Any:
-        """Call the table's constructor with its values as keywords."""
+        """Call the table's constructor with its values as keywords; `build` gives the results their types."""
         table = self.tables[name]
         return table.constructor(*positional, **table.values)
 
@@ -143,7 +143,7 @@ class Config:
         return "\n".join(blocks)
 
     def difference(self, other: Config, besides: Collection[str] = ()) -> list[str]:
-        """What differs from the configuration of a run, but for the tables and "table.key"s named in `besides`.
+        """The differences from the configuration of a run, except in the tables and "table.key"s named in `besides`.
 
         Where the kinds of a table differ, its keys are not compared.
         """
@@ -158,20 +158,20 @@ class Config:
 
 
 class _Table:
-    """A table while layers are laid over it."""
+    """A table to which layers are applied one by one."""
 
     def __init__(self, name: str, schema: Schema):
         self.name = name
         self.schema = schema
         self.kinds = _kinds(schema, name)
         self.kind = next(iter(self.kinds))
-        self.known = True  # False after an unknown kind, which leaves open what the keys mean
+        self.known = True  # False after an unknown kind: then the keys cannot be checked
         self.values: dict[str, Any] = {}
         self.sources = {"kind": DEFAULT}
-        self.wrong: set[str] = set()  # keys whose latest value was refused
+        self.wrong: set[str] = set()  # keys whose last value was refused
 
     def update(self, entries: Mapping[str, Any], layer: Layer) -> list[str]:
-        """Lay one layer's entries over the others; returns what is wrong with them."""
+        """Apply one layer's entries; returns the problems that they have."""
         entries = dict(entries)
         problems = []
         if None not in self.kinds and "kind" in entries:
@@ -187,7 +187,7 @@ class _Table:
                 continue
             try:
                 converted = convert(known[key].annotation, value)
-                # Free keys are laid over each other one by one, as the keys of a table are.
+                # Free keys are replaced one by one, as the keys of a table are.
                 free = known[key].annotation == Arguments
                 self.values[key] = {**self.values.get(key, {}), **converted} if free else converted
                 self.sources[key] = source
@@ -201,11 +201,11 @@ class _Table:
         return problems
 
     def unclear(self) -> set[str]:
-        """Keys whose values nothing can be said about."""
+        """Keys that have no valid value."""
         return self.wrong if self.known else set(parameters(self.kinds[self.kind]))
 
     def resolved(self) -> Table:
-        """The table with the defaults of its constructor under the layers."""
+        """The table, with the defaults of its constructor for keys that no layer names."""
         constructor = self.kinds[self.kind]
         defaults = {key: parameter.default for key, parameter in parameters(constructor).items()}
         return Table(constructor, self.kind, defaults | self.values, dict.fromkeys(defaults, DEFAULT) | self.sources)
@@ -224,7 +224,7 @@ class _Table:
         return []
 
     def _hint(self, key: str) -> str:
-        """What an unknown key may have meant: a key of this table, of another kind of it, of another table."""
+        """A hint for an unknown key: a key of this table, of another kind of it, or of another table."""
         known = parameters(self.kinds[self.kind])
         own = list(known) if None in self.kinds else ["kind", *known]
         elsewhere = self._elsewhere()
@@ -255,6 +255,6 @@ class _Table:
 
 
 def _kinds(schema: Schema, table: str) -> Mapping[str | None, Constructor]:
-    """The constructors of a table by kind; of a table without kinds, its one constructor under None."""
+    """The constructors of a table by kind; a table without kinds has one, under None."""
     entry = schema[table]
     return {**entry} if isinstance(entry, Mapping) else {None: entry}

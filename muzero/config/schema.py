@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 Constructor = Callable[..., Any]
 
 Arguments = Mapping[str, Any]
-"""A table of free keys, which go to code that is not the package's: numbers, strings, true, false, arrays of those."""
+"""A table of free keys, which go to code outside the package: numbers, strings, true, false, arrays of these."""
 NO_ARGUMENTS: Arguments = MappingProxyType({})
 
 NONE = "none"  # TOML has no null
@@ -25,7 +25,7 @@ _SCALARS = {bool: "true or false", int: "an integer of 64 bits", float: "a finit
 
 @dataclass(frozen=True)
 class Range:
-    """Bounds of a number, both inclusive: ``Annotated[int, Range(1, 10000)]``; None leaves a side open."""
+    """Inclusive bounds of a number: ``Annotated[int, Range(1, 10000)]``; None sets no bound."""
 
     low: float | None = None
     high: float | None = None
@@ -128,10 +128,10 @@ def _convert_argument(value: Any) -> Any:
 
 
 def _expected(annotation: Any) -> str:
-    """What `convert` accepts, in words.
+    """A description of what `convert` accepts, for errors.
 
     Raises:
-        TypeError: if the annotation is not one that `convert` knows.
+        TypeError: if `convert` does not support the annotation.
     """
     arguments = get_args(annotation)
     origin = get_origin(annotation)
@@ -139,7 +139,7 @@ def _expected(annotation: Any) -> str:
         return _NUMBERS[arguments[0]] + "".join(str(bounds) for bounds in arguments[1:] if isinstance(bounds, Range))
     if origin in (Union, UnionType):
         words = [_expected(member) for member in arguments if member is not NoneType]
-        return " or ".join(words + [f'"{NONE}"'] * (NoneType in arguments))
+        return " or ".join([*words, f'"{NONE}"'] if NoneType in arguments else words)
     if origin is Literal and all(type(option) in (bool, int, str) for option in arguments):
         return ("one of " if len(arguments) > 1 else "") + ", ".join(map(written, arguments))
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
@@ -154,22 +154,23 @@ def _expected(annotation: Any) -> str:
 
 
 def choices(annotation: Any) -> list[str]:
-    """The words among what `convert` accepts; [] where any string will do."""
+    """The words that `convert` accepts; [] where any string is valid."""
     arguments = get_args(annotation)
     if get_origin(annotation) is Literal:
         return [option for option in arguments if isinstance(option, str)]
     if get_origin(annotation) in (Union, UnionType):
-        return [word for member in arguments for word in choices(member)] + [NONE] * (NoneType in arguments)
+        words = [word for member in arguments for word in choices(member)]
+        return [*words, NONE] if NoneType in arguments else words
     return []
 
 
 def written(value: Any) -> str:
-    """A value as TOML; reading it gives the same value."""
+    """A value in TOML, which reads back as the same value."""
     if value is None:
         return f'"{NONE}"'
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str):  # JSON's escapes are TOML's, but for one character
+    if isinstance(value, str):  # TOML has the escapes of JSON, except for one character
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(written, value))}]"

@@ -1,1 +1,1 @@
-"""What every folder may use: text, files, seeds, signals; it knows nothing of learning."""
+"""Helpers that every folder may use: text, files, seeds, signals.  They know nothing of learning."""

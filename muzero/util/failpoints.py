@@ -1,8 +1,8 @@
-"""Named places at which a test can make the program die or fail: MUZERO_FAILPOINT=checkpoint.before_rename:kill.
+"""Places at which a test can make the program die or fail: MUZERO_FAILPOINT=checkpoint.before_rename:kill.
 
-The form is PLACE:ACTION[:N], several separated by commas.  From the Nth time on that the place is reached (the first
-unless N is given), the action happens: "kill" ends the process as SIGKILL does, "full" raises the OSError of a full
-disk, and "trip" lets the place do what it is there for, such as poisoning a batch.
+The form is PLACE:ACTION[:N], several separated by commas.  The action happens each time that the place is reached, from
+the Nth time on (the first unless N is given): "kill" ends the process with SIGKILL, "full" raises the OSError of a
+full disk, "trip" makes `failpoint` return true, upon which the place does its own fault, such as poisoning a batch.
 """
 
 import errno
@@ -30,16 +30,18 @@ ACTIONS = ("kill", "full", "trip")
 
 
 def armed(text: str) -> dict[str, tuple[str, int]]:
-    """What the environment variable asks for: place -> action, and the time from which on.
+    """Parse the environment variable: place -> (action, N).
 
     Raises:
-        ValueError: if it is no such list, or a place or an action does not exist.
+        ValueError: if the text has another form, or names an unknown place or action.
     """
     found = {}
     for part in filter(None, text.split(",")):
         place, action, *times = part.split(":")
         if place not in PLACES or action not in ACTIONS or len(times) > 1 or not all(t.isdigit() for t in times):
-            raise ValueError(f"MUZERO_FAILPOINT: {part!r} is no PLACE:ACTION[:N] of {PLACES} and {ACTIONS}")
+            raise ValueError(
+                f"MUZERO_FAILPOINT: {part!r} is not PLACE:ACTION[:N]; places: {PLACES}, actions: {ACTIONS}"
+            )
         found[place] = action, int(times[0]) if times else 1
     return found
 
@@ -49,7 +51,7 @@ reached: dict[str, int] = {}
 
 
 def failpoint(place: str) -> bool:
-    """Do what was asked for here, if anything; true if that is to "trip"."""
+    """Perform the action of this place, if it has one; returns whether that is "trip"."""
     if place not in ARMED:
         return False
     action, first = ARMED[place]

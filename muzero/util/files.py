@@ -1,4 +1,4 @@
-"""Files that a crash leaves whole, and files of other people that are opened with care."""
+"""Files that are complete also after a crash, and safe ways to open files of an untrusted folder."""
 
 from __future__ import annotations
 

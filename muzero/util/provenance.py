@@ -15,7 +15,7 @@ PACKAGES = ("muzero", "torch", "numpy", "onnxruntime", "ray", "open_spiel", "ale
 
 
 def provenance() -> dict[str, Any]:
-    """What to note beside figures."""
+    """Command, folder, date, versions and machine, as plain values."""
     words = [Path(sys.argv[0]).name, *sys.argv[1:]]
     return {
         "command": shlex.join(words),
@@ -27,7 +27,7 @@ def provenance() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of muzero and of what it works with, as far as it is installed."""
+    """The versions of muzero and of the packages it uses, as far as they are installed."""
     found = {}
     for name in PACKAGES:
         try:
@@ -53,7 +53,7 @@ def machine() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """Its name, as well as the system knows it."""
+    """The processor's name, or its architecture where the name is not known."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -62,7 +62,7 @@ def processor() -> str:
 
 
 def memory() -> float | None:
-    """GiB of memory; None where that is not known."""
+    """The machine's memory in GiB; None where that is not known."""
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     except (AttributeError, OSError, ValueError):

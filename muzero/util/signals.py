@@ -1,4 +1,4 @@
-"""A run that is asked to stop by a signal."""
+"""Signals that ask a run to stop."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take signals meanwhile."""
+        """Handle signals inside the `with` block."""
         # What is ignored stays ignored: that is how nohup says that a run outlives its terminal.
         taken = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
         handlers = {number: signal.signal(number, self._take) for number in taken}

@@ -1,4 +1,4 @@
-"""Text from outside: the nearest known word to a misspelt one, and what is safe to print or to paste into a shell."""
+"""Untrusted text: the nearest known word to a misspelt one, and text that is safe to print or to paste into a shell."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterable
 
-# What terminals obey: strings with an end (titles, links), then sequences (colours, movements), then short ones.
+# Escape sequences of terminals: strings with an end (titles, links), sequences (colours, movements), short ones.
 _ESCAPES = re.compile(
     r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x80-\x9f]*(?:\x07|\x9c|\x1b\\)"
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
@@ -16,7 +16,7 @@ SYNONYMS = {"gpu": "cuda"}
 
 
 def nearest(word: str, words: Iterable[str], count: int = 1) -> list[str]:
-    """Up to `count` of `words` that `word` was probably meant to be, the likeliest first; [] if nothing is close.
+    """Up to `count` of `words` that `word` may be a misspelling of, the likeliest first; [] if none is close.
 
     Close is one edit, or one per three letters, or a part of the word (pong of atari/pong), in either case of letters.
     A synonym is closest of all.
@@ -38,7 +38,7 @@ def nearest(word: str, words: Iterable[str], count: int = 1) -> list[str]:
 
 
 def distance(a: str, b: str) -> int:
-    """How many insertions, deletions, substitutions and swaps of neighbours lead from `a` to `b`.
+    """The number of insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`.
 
     Damerau-Levenshtein in its restricted form: no letter is edited twice.
     """
@@ -56,9 +56,10 @@ def distance(a: str, b: str) -> int:
 
 
 def printable(text: str, limit: int = 60) -> str:
-    """Text from outside on one line of at most `limit` characters, without anything that a terminal would obey.
+    """Untrusted text on one line of at most `limit` characters, without escape sequences for a terminal.
 
-    Escape sequences and control characters go, other white space becomes a space, what is too long loses its middle.
+    Escape sequences and control characters are removed, other white space becomes a space, and the middle of a text
+    that is too long is left out.
     """
     enough = 8 * limit  # looked at from each end
     shortened = len(text) > 2 * enough

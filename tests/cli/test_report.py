@@ -1,4 +1,4 @@
-"""Reports: what stands on the page is what stands in the folders, whatever is missing or wrong there."""
+"""A report shows what the folders contain, also if something is missing or wrong there."""
 
 import json
 import re

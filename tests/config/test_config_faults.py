@@ -1,4 +1,4 @@
-"""Whatever is wrong with a configuration: all of it is said, with its place, its source and what would be right."""
+"""Every mistake in a configuration is reported with its place, its source and what is expected."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Configuration files: whatever is in them, a layer or an error that names the place."""
+"""A configuration file gives a layer, or an error that names the place."""
 
 import pytest
 from hypothesis import given, settings
