@@ -150,9 +150,31 @@ def _games(config: Config, game: str, batch: int, training: bool) -> Games:
 
 
 def spec(config: Config) -> GameSpec:
-    """The game\'s specification."""
+    """The game's specification."""
     with chdir("."), closing(games(config, 1, training=True)) as one:
         return one.spec
+
+
+def settings(config: Config) -> RunSettings:
+    """The settings of the run."""
+    return config.construct("run")
+
+
+def actor_settings(config: Config) -> ActorSettings:
+    """The settings of the actors."""
+    return config.construct("actors")
+
+
+def selfplay(
+    config: Config, games: Games, model: WorldModel, planner: Planner, seed: int, actor: int, incarnation: int
+) -> SelfPlay:
+    """Self-play of one actor, see `SelfPlay`."""
+    return config.construct("selfplay", games, model, planner, seed, actor, incarnation)
+
+
+def replay(config: Config, spec: GameSpec, seed: int) -> Replay:
+    """An empty replay."""
+    return config.construct("replay", spec, seed)
 
 
 def model(config: Config, spec: GameSpec, seed: int = 0) -> WorldModel:
@@ -174,6 +196,11 @@ def planner(config: Config, simulations: int | None = None) -> Planner:
 def objective(config: Config, spec: GameSpec, for_model: WorldModel) -> Objective:
     """The objective that the model is trained on."""
     return config.construct("objective", spec, for_model)
+
+
+def learner(config: Config, model: WorldModel, objective: Objective, device: torch.device) -> Learner:
+    """The learner of a model."""
+    return config.construct("learner", model, objective, device)
 
 
 def device(name: str) -> torch.device:

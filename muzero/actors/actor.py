@@ -22,7 +22,7 @@ class Actor:
         """incarnation: of its games; None: the number of its first task."""
         keep_freed()
         self.config, self.slot, self.device = config, slot, device
-        settings = config.construct("run")
+        settings = build.settings(config)
         self.games = build.games(config, settings.games, training=True)
         self.seed = settings.seed
         self.model = build.model(config, self.games.spec, settings.seed).to(device)
@@ -36,7 +36,7 @@ class Actor:
     def begin(self, incarnation: int) -> SelfPlay:
         """New games, under seeds that no other incarnation has."""
         parts = (self.games, self.model, self.planner, self.seed, self.slot, incarnation)
-        selfplay: SelfPlay = self.config.construct("selfplay", *parts)
+        selfplay = build.selfplay(self.config, *parts)
         selfplay.version, self.selfplay = self.version, selfplay
         self.reported = (self.games.faults, 0)
         return selfplay

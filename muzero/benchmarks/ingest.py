@@ -64,7 +64,7 @@ class Door:
         self.spec, self.found = spec, found
         config = configured(spec.name, "replay.capacity=20000")
         self.size = build.objective(config, spec, build.model(config, spec)).window
-        self.experience = Experience(config.construct("replay", spec, 0), SegmentLog(folder, spec))
+        self.experience = Experience(build.replay(config, spec, 0), SegmentLog(folder, spec))
         self.taken = self.rows = self.bytes = 0
 
     def receive(self, records):
@@ -121,7 +121,7 @@ def learner(spec, found, seconds):
     config, device = configured(spec.name), build.device("auto")
     torch.set_num_threads(config.table("run")["threads"])
     model = build.model(config, spec)
-    learner = config.construct("learner", model, build.objective(config, spec, model), device)
+    learner = build.learner(config, model, build.objective(config, spec, model), device)
     with tempfile.TemporaryDirectory() as folder:
         place = Door(spec, found, Path(folder) / "log")
         while place.rows < 5_000:

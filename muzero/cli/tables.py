@@ -117,9 +117,9 @@ def show_results(console: Console, results: dict[str, Any], two_player: bool) ->
     console.print(drawn)
 
 
-def say(console: Console, text: str) -> None:
+def say(console: Console, text: str, style: str | None = None) -> None:
     """Print a line that is never cut, with names from outside in it."""
-    console.print(escaped(text), soft_wrap=True)
+    console.print(escaped(text), style=style, soft_wrap=True)
 
 
 def write_json(path: Path, report: dict[str, Any]) -> None:

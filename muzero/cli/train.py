@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from muzero.cli.exits import guarded
 from muzero.cli.parser import Parser, duration
 from muzero.config import Config, ConfigError, Layer, merge, parse_settings, read_layer
-from muzero.util.text import escaped, shell_word
+from muzero.util.text import shell_word
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -128,7 +128,7 @@ def configured(options: argparse.Namespace) -> Config:
 def begun(options: argparse.Namespace) -> tuple[Config, Path, None]:
     """Configuration and folder of a new run."""
     from muzero import build
-    from muzero.cli.tables import terminal
+    from muzero.cli.tables import say, terminal
     from muzero.runs.folder import RunFolder, run_folder
 
     config = build.configure(options.game, command_line(options))
@@ -210,7 +210,7 @@ def learn(config: Config, folder: Path, changed: list[str] | None) -> int:
 def train(training: Training, changed: list[str] | None) -> int:
     """The part of `learn` in which the folder is held."""
     from muzero.actors.tasks import LostCluster
-    from muzero.cli.tables import show_results, terminal
+    from muzero.cli.tables import say, show_results, terminal
     from muzero.evaluation.in_training import Stopped, write_results
     from muzero.interfaces import EnvironmentFault
     from muzero.training.progress import Progress
@@ -245,6 +245,7 @@ def train(training: Training, changed: list[str] | None) -> int:
 
 def announce(training: Training, changed: list[str] | None, console: Console) -> None:
     """Restore a run that is resumed, note in its folder what begins, and say so."""
+    from muzero.cli.tables import say
     from muzero.runs.folder import RunFolder, note, record
     from muzero.util.files import replace
 
@@ -253,7 +254,7 @@ def announce(training: Training, changed: list[str] | None, console: Console) ->
         restore(training, console)
         note(folder, training.replay.steps, changed)
     weights = sum(parameter.numel() for parameter in training.learner.model.parameters())
-    where = f"{weights:,} weights on {training.device}, run in {escaped(str(training.given))}"
+    where = f"{weights:,} weights on {training.device}, run in {training.given}"
     say(console, f"{training.spec.name}: {where}")
     for text in training.spec.notes:
         say(console, text)
@@ -265,16 +266,16 @@ def announce(training: Training, changed: list[str] | None, console: Console) ->
 
 def restore(training: Training, console: Console) -> None:
     """Load the newest checkpoint; a run that was killed before its first one begins from scratch."""
+    from muzero.cli.tables import say
     from muzero.runs import checkpoint
     from muzero.runs.folder import RunFolder
 
-    shown = escaped(str(training.given))
     if not checkpoint.listed(RunFolder(training.folder).checkpoints) and training.experience.empty:
-        say(console, f"{shown} was stopped before anything was saved: it begins from scratch")
+        say(console, f"{training.given} was stopped before anything was saved: it begins from scratch")
         return
     for warning in training.restore():
-        say(console, f"warning: {escaped(warning)}", style="yellow")
-    say(console, f"resuming {shown} at {training.replay.steps:,} steps")
+        say(console, f"warning: {warning}", style="yellow")
+    say(console, f"resuming {training.given} at {training.replay.steps:,} steps")
 
 
 def resume_hint(training: Training) -> str:
@@ -294,11 +295,6 @@ def evaluation_hint(training: Training) -> str:
     opponent = "minimax" if spec.max_steps and spec.max_steps <= SMALL else "random"
     against = f" --against {opponent}" if spec.two_player else ""
     return f"evaluate it: muzero-eval {shell_word(training.given)}{against}{trust}"
-
-
-def say(console: Console, text: str, style: str | None = None) -> None:
-    """Print one line, however long it is."""
-    console.print(text, style=style, soft_wrap=True, highlight=False)
 
 
 main = guarded(train_command)

@@ -39,7 +39,7 @@ class RayPool(ActorPool):
         Raises:
             ConfigError: if the cluster cannot be reached or does not ask for a token.
         """
-        self.config, self.settings = config, config.construct("actors")
+        self.config, self.settings = config, build.actor_settings(config)
         self.steps = config.table("run")["play"]
         self.game = build.spec(config)
         self.numbers = count(1)

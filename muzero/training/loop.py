@@ -52,7 +52,7 @@ class Training:
         """
         self.config, self.given = config, folder  # the folder as the user named it
         self.folder = folder.absolute()  # now: an environment may change the working directory
-        self.settings = settings = config.construct("run")
+        self.settings = settings = build.settings(config)
         self.oldest_weights = config.table("actors")["max_age"]
         torch.set_num_threads(settings.threads)
         self.device = build.device(settings.device)
@@ -64,8 +64,8 @@ class Training:
             check_opponent(config)
         model = build.model(config, self.spec, settings.seed)
         objective = build.objective(config, self.spec, model)
-        self.learner = config.construct("learner", model, objective, self.device)
-        self.replay = config.construct("replay", self.spec, settings.seed)
+        self.learner = build.learner(config, model, objective, self.device)
+        self.replay = build.replay(config, self.spec, settings.seed)
         self.clock, self.scores = Clock(), Scores()
         self.schedule = EvaluationSchedule(self.folder, settings.evaluate_every)
         self.evaluator = Evaluator(config, self.schedule, self.learner, self.pool, self.clock)

@@ -132,7 +132,7 @@ def test_trust_is_for_runs_that_are_resumed(capsys):
 
 def finished(folder, *settings, two_player=False):
     config = merge([parse_settings(settings)], build.SCHEMA)
-    return SimpleNamespace(config=config, folder=folder, spec=SimpleNamespace(two_player=two_player, max_steps=9))
+    return SimpleNamespace(config=config, given=folder, spec=SimpleNamespace(two_player=two_player, max_steps=9))
 
 
 def test_hints_can_be_copied_into_a_shell_and_name_trust_where_it_is_needed():
