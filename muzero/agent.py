@@ -121,7 +121,9 @@ class Agent:
         planner = self.player.planner
         if not isinstance(planner, TreePlanner):
             kind = self.config.kind("planner")
-            raise ConfigError([f"[planner] kind = {kind!r} has no tree: it acts without search"])
+            if kind == "reactive":
+                raise ConfigError([f"[planner] kind = {kind!r} has no tree: it acts without search"])
+            raise ConfigError(["simulations = 0 acts without search, so there is no tree; expected at least 1"])
         positions, _ = self._positions(observation, legal)
         root = observe_first(self.player.model, torch.from_numpy(positions.observation).to(self.player.device))
         return planner.search(self.player.model, root, positions.legal, None)

@@ -166,3 +166,9 @@ def agent_of_game(game):
     config = build.configure(game, [parse_settings(SMALL)])
     games = build.games(config, 1, training=False)
     return Agent(config, games, PlanningPlayer(build.model(config, games.spec), build.planner(config)), 0, None)
+
+
+def test_an_agent_without_search_has_no_tree_and_says_why(agent):
+    agent.player = PlanningPlayer(agent.player.model, build.planner(agent.config, 0))
+    with pytest.raises(ConfigError, match="simulations = 0 acts without search"):
+        agent.search([0.0, 0.0])
