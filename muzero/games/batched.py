@@ -12,7 +12,7 @@ import numpy as np
 
 from muzero.games.checks import check_actions, check_seeds, check_size
 from muzero.games.errors import EnvironmentWarning, WrongForm
-from muzero.games.faults import Faults, describe, raise_interrupt
+from muzero.games.faults import Faults, attempt, describe, raise_interrupt
 from muzero.interfaces import EnvironmentFault, Games, GameSpec, Rules, Timestep
 from muzero.util.seeds import derive
 
@@ -161,7 +161,7 @@ class BatchedGames(Games):
         return self._show()
 
     def rules(self, slots: Sequence[int]) -> list[Rules] | None:
-        found = [self._games[slot].rules() for slot in slots]
+        found = [attempt(f"{self.spec.name}, slot {slot}: clone()", self._games[slot].rules) for slot in slots]
         known = [position for position in found if position is not None]
         return known if len(known) == len(found) else None
 

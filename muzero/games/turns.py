@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from muzero.games.batched import OneGame
 from muzero.games.checks import legal_actions, number, player_to_move, shown
-from muzero.games.faults import truth
+from muzero.games.faults import attempt, truth
 from muzero.games.spaces import check_numbers
 from muzero.interfaces import GameSpec
+
+T = TypeVar("T")
 
 
 class TurnGame(Protocol):
@@ -96,7 +98,7 @@ class Turns(OneGame):
 
 
 class TurnRules:
-    """`Rules` of a `TurnGame` that offers `clone`."""
+    """`Rules` of a `TurnGame` that offers `clone`.  What the game raises becomes an EnvironmentFault."""
 
     def __init__(self, turns: Turns) -> None:
         """turns: the game, which must not change any more."""
@@ -107,23 +109,26 @@ class TurnRules:
         self.returns: list[float] = turns.returns
         self.over: bool = turns.over
 
+    def _ask(self, what: str, action: Callable[[], T]) -> T:
+        return attempt(f"{self.game}, {what} after {len(self.history)} moves", action)
+
     @property
     def to_move(self) -> int:
-        return self._turns.to_move()
+        return self._ask("to_move()", self._turns.to_move)
 
     def legal(self) -> list[int]:
-        return [] if self.over else list(self._turns.legal())
+        return [] if self.over else list(self._ask("legal()", self._turns.legal))
 
     def child(self, action: int) -> TurnRules:
         if action not in self.legal():
             raise ValueError(f"{self.game}: action {action} is not legal; legal are {self.legal()}")
-        after = self._turns.clone()
-        after.step(action)
+        after = self._ask("clone()", self._turns.clone)
+        self._ask(f"step({action})", lambda: after.step(action))
         return TurnRules(after)
 
     def name(self, action: int) -> str:
         named = getattr(self._turns.game, "action_name", str)
-        return str(named(action))
+        return self._ask(f"action_name({action})", lambda: str(named(action)))
 
     def key(self) -> str:
         # The form of a game promises that the player to move sees all that matters.
@@ -131,14 +136,15 @@ class TurnRules:
 
     def draw(self) -> str:
         game = self._turns.game
-        return str(game) if type(game).__str__ is not object.__str__ else str(self.view()[0])
+        drawn = type(game).__str__ is not object.__str__
+        return self._ask("str()", lambda: str(game)) if drawn else str(self.view()[0])
 
     def player(self, number: int) -> str:
         return f"player {number}"
 
     def view(self) -> tuple[np.ndarray, np.ndarray]:
         seen = np.empty(self._turns.spec.observation, np.float32)
-        self._turns.observe(seen)
+        self._ask("observation()", lambda: self._turns.observe(seen))
         allowed = np.full(self._turns.spec.actions, self.over)
         allowed[self.legal()] = True
         return seen, allowed

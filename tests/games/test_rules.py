@@ -10,7 +10,7 @@ from sample_games import Corridor, Stones, play
 from muzero.games.board import BoardGames
 from muzero.games.python import PythonGames
 from muzero.games.registry import as_rules
-from muzero.interfaces import Positions, Rules
+from muzero.interfaces import EnvironmentFault, Positions, Rules
 from muzero.players.minimax import MinimaxPlayer
 
 pyspiel = pytest.importorskip("pyspiel")
@@ -110,3 +110,23 @@ def test_a_pyspiel_state_is_taken_as_a_position_and_nothing_else_is():
     assert list(rules.history) == [] and as_rules(rules) is rules
     with pytest.raises(TypeError, match=r"pyspiel.State, got ndarray"):
         as_rules(np.zeros(3))
+
+
+@pytest.mark.parametrize("member", ["clone", "action_name", "__str__", "legal", "to_move", "observation", "step"])
+@pytest.mark.parametrize("error", [SystemExit(), KeyError("no such stone")], ids=["exit", "error"])
+def test_what_rules_of_a_users_game_raise_is_a_fault_of_the_environment(monkeypatch, member, error):
+    games = PythonGames("rules_games:OpenStones", 1, False)
+    games.reset(np.array([0]))
+    rules = games.rules([0])[0]
+
+    def fails(*arguments):
+        raise error
+
+    monkeypatch.setattr(OpenStones, member, fails)
+    with pytest.raises(EnvironmentFault, match=rf"{member.strip('_')}\(.*: {type(error).__name__}"):
+        games.rules([0])
+        rules.name(0)
+        rules.draw()
+        rules.view()
+        rules.key()
+        rules.child(0)
