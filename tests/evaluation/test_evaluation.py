@@ -305,6 +305,12 @@ def test_a_single_agent_is_compared_with_random_and_published_scores(carts, tmp_
     assert "Stable-Baselines3" in capsys.readouterr().out and report["human_normalised"] is None
 
 
+def test_games_that_reach_the_limit_of_steps_are_counted(tmp_path, capsys):
+    report = evaluated(tmp_path, "random", "--game", "gym/MountainCar-v0", "--games", 3)
+    assert report["games_at_limit"] == 3 and report["step_limit"] == 200
+    assert "random: 3 of 3 games reached the limit of 200 steps" in capsys.readouterr().out
+
+
 def test_several_runs_are_seeds_with_an_interquartile_mean(carts, tmp_path):
     pytest.importorskip("rliable")
     report = evaluated(tmp_path, *carts, "--games", 3)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from muzero import build
 from muzero.cli.evaluate.playing import Matches, Result, Row, match_of, say_interrupted
 from muzero.cli.tables import Figures, bracketed, say, terminal, write_json
 from muzero.config import Config, ConfigError
@@ -41,7 +42,8 @@ def evaluate(options: argparse.Namespace, rows: Sequence[Row], config: Config) -
     if matches.interrupted:
         say_interrupted(console, [result for _, result in results])
     if results:
-        every = [describe(result, game, protocol) for protocol, result in results]
+        longest = build.spec(config).max_steps
+        every = [describe(result, game, protocol, longest) for protocol, result in results]
         seeds = None if options.sweep or matches.interrupted else over_seeds(every, rows)
         show(console, every, game, seeds)
         if options.json:
@@ -62,13 +64,14 @@ def check(options: argparse.Namespace, game: str) -> None:
             raise ConfigError([f"--{name.replace('_', '-')} is for two-player games; {game} has a single agent"])
 
 
-def describe(result: Result, game: str, protocol: str) -> dict[str, Any]:
-    """Plain values of one row for JSON."""
+def describe(result: Result, game: str, protocol: str, longest: int | None) -> dict[str, Any]:
+    """Plain values of one row for JSON.  longest: steps at which games are cut, if they are."""
     row: dict[str, Any] = {"player": result.name, "step": result.step, "simulations": result.simulations}
     row |= {"protocol": protocol.lstrip(", ")}
     row |= {"partial_batch": True} if result.partial else {}
     row |= Summary(result.outcomes).report(False) | {"milliseconds_per_move": result.milliseconds}
     row["scores"] = [outcome.score for outcome in result.outcomes]
+    row |= {"step_limit": longest, "games_at_limit": sum(o.steps == longest for o in result.outcomes)}
     return row | {"human_normalised": published_scores.human_normalised(game, row["mean"])}
 
 
@@ -96,6 +99,10 @@ def show(console: Console, rows: Sequence[dict[str, Any]], game: str, seeds: Agg
     console.print(draw(rows, game))
     if any(row["games"] == 1 for row in rows):
         say(console, "1 game says nothing about strength: there is no interval")
+    for row in rows:
+        if row["games_at_limit"]:
+            reached = f"{row['games_at_limit']:,} of {row['games']:,} games reached the limit"
+            say(console, f"{row['player']}: {reached} of {row['step_limit']:,} steps")
     if rows[0]["human_normalised"] is not None:
         say(console, "human: 0 is random play, 1 a human tester, both as published")
     if seeds is not None:
