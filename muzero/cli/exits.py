@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from muzero.cli.output import Outlet, occupy
 from muzero.config import ConfigError
+from muzero.util.signals import marked_interrupts
 from muzero.util.text import printable
 
 # Exit codes.
@@ -27,7 +28,8 @@ def guarded(command: Callable[[Sequence[str] | None], int]) -> Callable[[], NoRe
 
     def run() -> NoReturn:
         try:
-            code = _run(command)
+            with marked_interrupts():
+                code = _run(command)
         except KeyboardInterrupt:
             code = INTERRUPTED
         sys.exit(code)

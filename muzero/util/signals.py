@@ -10,13 +10,34 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class Interrupt(KeyboardInterrupt):
+    """The user's Ctrl-C, inside `marked_interrupts`."""
+
+
+@contextmanager
+def marked_interrupts() -> Iterator[None]:
+    """Make Ctrl-C raise `Interrupt`, so that it differs from a KeyboardInterrupt that an environment raises."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, or handled in another way
+        yield
+        return
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise Interrupt
+
+
 def is_interrupt(error: BaseException) -> bool:
     """Whether an exception is the user's Ctrl-C, not a KeyboardInterrupt that an environment raised itself.
 
-    Only Python's own handler makes a KeyboardInterrupt of a signal.  Where it is installed the two look the same, and
-    the exception counts as a Ctrl-C.
+    Where Python's own handler is installed the two look the same, and the exception counts as a Ctrl-C.
     """
-    return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return isinstance(error, Interrupt) or (isinstance(error, KeyboardInterrupt) and default)
 
 
 class Stop:

@@ -19,7 +19,7 @@ from muzero.planners.tree import GumbelPlanner
 from muzero.play.match import play
 from muzero.play.selfplay import SelfPlay
 from muzero.players.uniform import RandomPlayer
-from muzero.util.signals import Stop
+from muzero.util.signals import Interrupt, Stop, marked_interrupts
 
 BROKEN_STEPS = {
     "raises": ValueError("the engine is on fire"),
@@ -189,6 +189,11 @@ def test_a_keyboard_interrupt_is_a_fault_only_where_no_signal_can_make_one(misbe
     with Stop(lambda: None).listening():
         history(made)
     assert made.faults == 1
+    misbehave(lambda slot, call, number: KeyboardInterrupt() if (slot, call, number) == (0, "step", 2) else None)
+    made = games()
+    with marked_interrupts():
+        history(made)
+    assert made.faults == 1
 
 
 def test_a_real_ctrl_c_in_an_environment_is_not_its_fault(misbehave):
@@ -205,6 +210,9 @@ def test_a_real_ctrl_c_in_an_environment_is_not_its_fault(misbehave):
     with stop.listening():
         history(games())
     assert stop.number == signal.SIGINT and made.faults == 0
+    misbehave(plan)
+    with marked_interrupts(), pytest.raises(Interrupt):
+        history(games())
 
 
 def test_games_with_faults_can_be_restored(misbehave):
