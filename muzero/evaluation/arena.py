@@ -41,11 +41,11 @@ Numbers = Sequence[int]
 
 
 def unwatched(finished: Sequence[Outcome]) -> None:
-    """Watch nothing."""
+    """Ignore the finished games."""
 
 
 class Arena(ABC):
-    """Where matches are played."""
+    """A place where matches are played: this process or others."""
 
     watch: Watch = staticmethod(unwatched)
     """Called with the finished games of a chunk while it is played, where that is in this process."""
@@ -60,11 +60,11 @@ class Arena(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release players and processes."""
+        """Release the players and processes that it holds."""
 
 
 class LocalArena(Arena):
-    """Plays in this process."""
+    """Plays matches in this process."""
 
     def __init__(self) -> None:
         self.players: dict[tuple[str, int | None, str], Player] = {}

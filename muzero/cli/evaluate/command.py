@@ -14,7 +14,7 @@ from muzero.cli.parser import Parser
 
 
 def evaluate_command(arguments: Sequence[str] | None = None) -> int:
-    """muzero-eval."""
+    """Run muzero-eval; returns its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["ladder"]:
         from muzero.cli.evaluate.ladder import ladder_command

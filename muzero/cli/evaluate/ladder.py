@@ -32,7 +32,7 @@ from muzero.runs.folder import RunFolder
 
 
 def ladder_command(arguments: Sequence[str]) -> int:
-    """muzero-eval ladder."""
+    """Run muzero-eval ladder; returns its exit code."""
     options = parsed(arguments)
     names = competitors(options)
     with ExitStack() as stack:  # those who play are entered where they play
@@ -127,7 +127,7 @@ def pool(text: str, most: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Ladder:
-    """Matches between players."""
+    """The matches of a ladder that were played."""
 
     game: str
     entered: Sequence[str]
@@ -165,7 +165,7 @@ def show(console: Console, ladder: Ladder) -> None:
 
 
 def describe(ladder: Ladder, titles: dict[str, str]) -> dict[str, Any]:
-    """Plain values for JSON."""
+    """Plain values for JSON: players with their ratings, and matches."""
     points, games = ladder.points()
     ratings = rate(points, games)
     players = [

@@ -25,7 +25,7 @@ MOST = 10_000  # games, where an interval or a test says when there are enough
 
 
 def evaluate(options: argparse.Namespace, rows: Sequence[Row], config: Config) -> int:
-    """Play and show."""
+    """Play a match for each row and show the results; returns the exit code."""
     game, against = config.table("run")["game"], options.against
     require_opponent(options, game)
     used = openings(options, config)

@@ -21,7 +21,7 @@ Enough = Callable[[list[Outcome]], bool]
 
 
 class Row(NamedTuple):
-    """A player to evaluate."""
+    """A player to evaluate, one row of the results."""
 
     name: str
     simulations: int | None  # of a sweep
@@ -41,7 +41,7 @@ class Result:
     partial: bool = False  # holds games of a batch that was interrupted
 
     def add(self, part: Played) -> None:
-        """Add finished games."""
+        """Add the finished games of a part of the match."""
         self.outcomes += part.outcomes
         self.seconds += part.seconds
         self.moves += part.moves

@@ -25,7 +25,7 @@ FRESH = 500
 
 
 def evaluate(options: argparse.Namespace, rows: Sequence[Row]) -> int:
-    """Examine and show.  Ctrl-C ends it; the players that were examined are shown."""
+    """Examine the players and show the results.  Ctrl-C ends it; the players that were examined are shown."""
     config = game_of(options, rows)
     game = config.table("run")["game"]
     first = start(config)

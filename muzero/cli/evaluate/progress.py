@@ -30,7 +30,7 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
+        """Seconds since the beginning of the evaluation."""
         return self._clock() - self.began
 
     def due(self) -> bool:
@@ -50,7 +50,7 @@ class Progress:
         self._stream.flush()
 
     def clear(self) -> None:
-        """Remove the live line."""
+        """Remove the live line, if one is visible."""
         if self._visible:
             self._stream.write("\r\x1b[K")
             self._stream.flush()

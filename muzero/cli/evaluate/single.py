@@ -21,7 +21,7 @@ from muzero.games.registry import protocols
 
 
 def evaluate(options: argparse.Namespace, rows: Sequence[Row], config: Config) -> int:
-    """Play and show: full games, with their true rewards, under each of the game's protocols."""
+    """Play and show the results: full games, with their true rewards, under each of the game's protocols."""
     game = config.table("run")["game"]
     check(options, game)
     console, began = terminal(), time.monotonic()
