@@ -60,7 +60,7 @@ def require_trust(config: Config, folder: Path, remedy: str, keys: Collection[st
         ConfigError: naming every setting that would execute something.
     """
     if found := dangers(config, keys):
-        raise ConfigError([f"{folder} would run code: only if you trust its author, {remedy}", *found])
+        raise ConfigError([f"the settings of {folder} would execute code; if you trust its author, {remedy}", *found])
 
 
 def _sentence(config: Config, table: str, key: str, effect: str) -> str:
