@@ -49,3 +49,11 @@ def test_misuse_is_found_without_importing_what_takes_long(tmp_path):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
     result = python(code("train"), "--device", "gpu", cwd=tmp_path, env=environment)
     assert result.returncode == 2 and "did you mean cuda?" in result.stderr
+
+
+def test_an_interrupt_before_a_command_begins_prints_no_traceback(tmp_path):
+    program = "import sys; sys.argv[0] = {!r}; import muzero.cli; raise {}"
+    quiet = python(program.format("/usr/bin/muzero-train", "KeyboardInterrupt"), cwd=tmp_path)
+    assert quiet.returncode != 0 and quiet.stderr == ""
+    for name, error in (("/usr/bin/muzero-train", "ValueError"), ("mine.py", "KeyboardInterrupt")):
+        assert "Traceback" in python(program.format(name, error), cwd=tmp_path).stderr
