@@ -68,7 +68,18 @@ def test_no_imports_form_a_cycle():
 def test_alternatives_do_not_import_each_other():
     """Within a folder of alternatives, files import what these share, and only the registry imports them all."""
     shared = {
-        "games": {"batched", "checks", "coordinates", "errors", "faults", "gymnasium_game", "spaces", "turns"},
+        "games": {
+            "batched",
+            "board_rules",
+            "checks",
+            "coordinates",
+            "errors",
+            "faults",
+            "gymnasium_game",
+            "one_game",
+            "spaces",
+            "turns",
+        },
         "players": {"perfect", "engine"},
         "models": {"blocks", "heads"},
         "objectives": {"targets"},

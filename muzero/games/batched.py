@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,8 @@ import numpy as np
 
 from muzero.games.checks import check_actions, check_seeds, check_size
 from muzero.games.errors import EnvironmentWarning, WrongForm
-from muzero.games.faults import Faults, attempt, describe, raise_interrupt
+from muzero.games.faults import Faults, attempt, describe
+from muzero.games.one_game import OneGame, close
 from muzero.interfaces import EnvironmentFault, Games, GameSpec, Rules, Timestep
 from muzero.util.seeds import derive
 
@@ -26,45 +26,6 @@ def limited(spec: GameSpec) -> GameSpec:
         return spec
     note = f"{spec.name} has no time limit: games are cut at {MAX_STEPS:,} steps (change it with game.max_steps)"
     return replace(spec, max_steps=MAX_STEPS, notes=(*spec.notes, note))
-
-
-class OneGame(ABC):
-    """One environment, as `BatchedGames` needs it.  An exception drops the game that is being played."""
-
-    @abstractmethod
-    def reset(self, seed: int) -> None:
-        """Begin a new game; all its randomness follows from the seed."""
-
-    @abstractmethod
-    def step(self, action: int) -> tuple[float, float, bool]:
-        """Apply an action; returns the reward to the player who moved, the signed discount, and truncated."""
-
-    @abstractmethod
-    def observe(self, out: np.ndarray) -> None:
-        """Write the observation of the player to move into out, an array of the observation's shape and dtype."""
-
-    @abstractmethod
-    def legal(self) -> Sequence[int] | None:
-        """The legal actions, each once; None for all.  Not called where the game has ended."""
-
-    def convert(self, observation: Any) -> np.ndarray:
-        """Convert one observation, as the environment returns it; see `Games.convert`."""
-        return np.asarray(observation)
-
-    def rules(self) -> Rules | None:
-        """The position, for players that look ahead; None if the rules cannot be consulted."""
-        return None
-
-    def close(self) -> None:  # noqa: B027 - most games have nothing to release
-        """Release the game's resources."""
-
-
-def close(game: OneGame) -> None:
-    """Close an environment; its exceptions are ignored, since it is not used again."""
-    try:
-        game.close()
-    except BaseException as error:
-        raise_interrupt(error)
 
 
 class BatchedGames(Games):

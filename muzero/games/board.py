@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
 
 from muzero.config.schema import Range
-from muzero.games.batched import BatchedGames, OneGame
+from muzero.games.batched import BatchedGames
+from muzero.games.board_rules import BoardRules, Observer, shape_of
 from muzero.games.checks import check_size
-from muzero.games.coordinates import PLAYERS, drawing
 from muzero.games.errors import UnknownGame, unknown
+from muzero.games.one_game import OneGame
 from muzero.interfaces import GameSpec
 from muzero.util.extras import need
 
@@ -90,7 +90,7 @@ class BoardGames(BatchedGames):
             discounts = (-discount, 0.0, discount)
         spec = GameSpec(
             name=f"board/{name}",
-            observation=_shape(game),
+            observation=shape_of(game),
             dtype="float32",
             actions=game.num_distinct_actions(),
             discounts=discounts,
@@ -170,42 +170,13 @@ def _objection(pyspiel: Any, kind: Any, players: int) -> str:
     return ""
 
 
-def _shape(game: Any) -> tuple[int, ...]:
-    """The observation's shape, the seat to move included."""
-    shape, seats = tuple(game.observation_tensor_shape()), game.num_players() - 1
-    return (shape[0] + seats, *shape[1:]) if len(shape) == 3 else (math.prod(shape) + seats,)
-
-
-class _Eyes:
-    """Writes observations.  OpenSpiel's observer fills a buffer; its lists take up to 40 us to convert."""
-
-    def __init__(self, game: Any) -> None:
-        make = need("open_spiel.python.observation", str(game), "open_spiel", "board").make_observation
-        shape = _shape(game)
-        self._observer = make(game)
-        self._seats = game.num_players() - 1
-        self._tensor = self._observer.tensor.reshape(shape[0] - self._seats, *shape[1:])
-
-    def look(self, state: Any, out: np.ndarray) -> None:
-        """Write the view of the player to move; at the end of a game, of the player who did not move last."""
-        seat = state.current_player()
-        if seat < 0:
-            seat = self._seats - state.full_history()[-1].player
-        self._observer.set_from(state, seat)
-        if self._seats:
-            out[:-1] = self._tensor
-            out[-1] = seat
-        else:
-            out[...] = self._tensor
-
-
 class _Board(OneGame):
     """One game of OpenSpiel."""
 
     def __init__(self, game: Any, discount: float, plies: int) -> None:
         self.state = game.new_initial_state()
         self._game = game
-        self._eyes = _Eyes(game)
+        self._observer = Observer(game)
         self._discount = discount
         self._plies = plies
 
@@ -236,80 +207,10 @@ class _Board(OneGame):
         return reward, self._discount if state.current_player() == player else -self._discount, False
 
     def observe(self, out: np.ndarray) -> None:
-        self._eyes.look(self.state, out)
+        self._observer.write(self.state, out)
 
     def legal(self) -> Sequence[int]:
         return self.state.legal_actions()
 
     def rules(self) -> BoardRules:
-        return BoardRules(self.state.clone(), self._eyes)
-
-
-class BoardRules:
-    """`Rules` by OpenSpiel, with its numbers of players."""
-
-    def __init__(self, state: Any, eyes: _Eyes | None = None) -> None:
-        """state: a pyspiel state, which must not change any more.  eyes: of its game; None makes them when needed."""
-        self.state = state
-        self._eyes = eyes
-
-    @property
-    def game(self) -> str:
-        return self.state.get_game().get_type().short_name
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        return self.state.get_game().get_parameters()
-
-    @property
-    def history(self) -> Sequence[int]:
-        return self.state.history()
-
-    @property
-    def over(self) -> bool:
-        return self.state.is_terminal()
-
-    @property
-    def to_move(self) -> int:
-        return self.state.current_player()
-
-    @property
-    def returns(self) -> Sequence[float]:
-        return self.state.returns()
-
-    def legal(self) -> list[int]:
-        return self.state.legal_actions()
-
-    def child(self, action: int) -> BoardRules:
-        if action not in self.legal():
-            raise ValueError(f"board/{self.state.get_game()}: action {action} is not legal; legal are {self.legal()}")
-        return BoardRules(self.state.child(action), self._eyes)
-
-    def name(self, action: int) -> str:
-        return self.state.action_to_string(action)
-
-    def key(self) -> str:
-        return f"{self.state.current_player()} {self.state}"
-
-    def draw(self) -> str:
-        return drawing(self.game, str(self.state))
-
-    def player(self, number: int) -> str:
-        return PLAYERS[self.game][number] if self.game in PLAYERS else f"player {number}"
-
-    def view(self) -> tuple[np.ndarray, np.ndarray]:
-        game = self.state.get_game()
-        if self._eyes is None:
-            self._eyes = _Eyes(game)
-        seen = np.empty(_shape(game), np.float32)
-        self._eyes.look(self.state, seen)
-        legal = np.full(game.num_distinct_actions(), self.over)
-        legal[self.legal()] = True
-        return seen, legal
-
-    def long_algebraic(self) -> tuple[str, list[str], dict[str, int]]:
-        """Chess as programs exchange it: the first position (FEN), the moves so far, and the legal moves by name."""
-        chess = need("pyspiel.chess", "chess", "open_spiel", "board")
-        moves = [move.to_lan() for move in self.state.moves_history()]
-        board = self.state.board()
-        return self.state.start_fen(), moves, {chess.action_to_move(a, board).to_lan(): a for a in self.legal()}
+        return BoardRules(self.state.clone(), self._observer)

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from muzero.config.schema import Range
-from muzero.games.batched import BatchedGames, OneGame
+from muzero.games.batched import BatchedGames
 from muzero.games.errors import unknown
+from muzero.games.one_game import OneGame
 from muzero.interfaces import GameSpec
 from muzero.util.extras import need
 

@@ -14,10 +14,11 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 import numpy as np
 
 from muzero.config.schema import NO_ARGUMENTS, Arguments, Range, written
-from muzero.games.batched import BatchedGames, OneGame
+from muzero.games.batched import BatchedGames
 from muzero.games.checks import shown
 from muzero.games.errors import UnknownGame, unknown
 from muzero.games.gymnasium_game import GymnasiumGame
+from muzero.games.one_game import OneGame
 from muzero.games.spaces import Channels, count_actions, view
 from muzero.games.turns import TurnGame, Turns
 from muzero.interfaces import GameSpec

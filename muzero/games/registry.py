@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from muzero.config import Config, ConfigError, Layer, merge
 from muzero.games import arcade, board, control, minatar
 from muzero.games.arcade import ArcadeGames
-from muzero.games.board import BoardGames, BoardRules
+from muzero.games.board import BoardGames
+from muzero.games.board_rules import BoardRules
 from muzero.games.control import ControlGames
 from muzero.games.errors import LISTING
 from muzero.games.minatar import MinatarGames

@@ -7,9 +7,9 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from muzero.games.batched import OneGame
 from muzero.games.checks import legal_actions, number, player_to_move, shown
 from muzero.games.faults import attempt, truth
+from muzero.games.one_game import OneGame
 from muzero.games.spaces import check_numbers
 from muzero.interfaces import GameSpec
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from muzero.games.board import BoardRules
+from muzero.games.board_rules import BoardRules
 from muzero.interfaces import Moves, PlayerError, Positions, Rules
 from muzero.util.extras import need
 

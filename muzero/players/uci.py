@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from muzero.games.board import BoardRules
+from muzero.games.board_rules import BoardRules
 from muzero.interfaces import Moves, PlayerError, Positions, Rules
 from muzero.players.engine import Engine, parts
 from muzero.util.text import printable
