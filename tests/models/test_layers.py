@@ -24,7 +24,7 @@ def test_the_support_reaches_its_limits_and_ascends():
 
 @given(st.floats(-1.0, 1.0), st.integers(2, 61))
 @settings(deadline=None, max_examples=50)
-def test_the_distribution_that_minimises_the_loss_has_the_target_as_its_mean(target, atoms):
+def test_the_distribution_of_least_loss_has_the_target_as_its_mean(target, atoms):
     numbers = support(-1, 1, atoms)
     logits = torch.zeros(1, atoms, requires_grad=True)
     Categorical(logits, numbers).loss(torch.tensor([target], dtype=torch.float32)).backward()

@@ -1,4 +1,4 @@
-"""Value targets against returns worked out by hand, and signs, ends and cuts."""
+"""Value targets compared with returns computed by hand; signs, ends and cuts."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_a_game_cut_short_bootstraps_from_its_last_position():
     assert target[0, 0].item() == pytest.approx(1 + 0.9 * (1 + 0.9 * 10))
 
 
-def test_a_return_does_not_pass_through_a_random_action_but_takes_the_value_before_it():
+def test_a_return_ends_with_the_value_before_a_random_action():
     known, planned = torch.ones(1, 5, dtype=torch.bool), always(4)
     planned[0, 2] = False
     value = row(3, 4, 10, 70, 70)

@@ -1,4 +1,4 @@
-"""Interpreters that end, and processes that fork, while something still searches; clocks that jump; replayed logs."""
+"""Interpreters that end and processes that fork during a search; clocks that jump; replayed logs."""
 
 import ast
 import hashlib
@@ -63,7 +63,7 @@ def test_a_forked_process_can_search_while_another_thread_searched():
 
 
 def test_nothing_depends_on_the_clock_on_the_wall():
-    """Rates, time limits and the order of checkpoints: all by a clock that nobody sets, or by steps."""
+    """Rates, time limits and the order of checkpoints use a monotonic clock, or steps."""
     for path in (Path(__file__).parents[2] / "muzero").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "time":
@@ -77,7 +77,7 @@ def test_nothing_depends_on_the_clock_on_the_wall():
 
 
 def test_the_same_stream_of_segments_gives_the_same_learner(tmp_path):
-    """What a cluster promises across a resume: the log of a run, played into new learners, teaches each the same."""
+    """As a cluster promises across a resume: the log of a run teaches new learners the same."""
     assert in_child(lambda: go(tmp_path / "run", "gym/CartPole-v1")) == 0
 
     def learned(name):

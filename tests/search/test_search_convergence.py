@@ -42,10 +42,10 @@ class World:
 
 
 def game(rng, actions=3, depth=3):
-    """Trees with random results at their leaves; most moves hand over the turn, some do not, and some end the game."""
+    """Trees with random results at their leaves; most moves pass the turn, some do not, and some end the game."""
     inner = sum(actions**level for level in range(depth))
     leaves = actions**depth
-    states = inner + leaves + 1  # the last is where a game goes on after its end, for nothing
+    states = inner + leaves + 1  # the last absorbs games that have ended, with reward 0
     following = np.full((B, states, actions), states - 1)
     following[:, :inner] = 1 + np.arange(inner * actions).reshape(inner, actions)
     reward, discount = np.zeros(following.shape), np.zeros(following.shape)

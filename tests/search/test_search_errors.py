@@ -94,7 +94,7 @@ def test_numbers_that_are_not_finite_are_refused_with_their_row(bad):
     assert both(value=value).startswith(f"value[1] holds {float(bad)}; expected a number from -1e+15 to 1e+15")
     for place, name in enumerate(["reward", "discount", "value", "prior_logits"]):
         if name == "prior_logits" and bad == -np.inf:
-            continue  # there is no such action
+            continue  # marks an action that does not exist
         parts = evaluation()
         parts[place][2] = bad
         assert both(expand=lambda *edges, parts=parts: parts).startswith(f"expand: {name}[2] holds {float(bad)}")
@@ -124,7 +124,7 @@ def test_simulations_must_be_an_integer_in_range(simulations):
     assert message == f"simulations: expected an integer from 1 to 1000000, got {simulations!r}"
 
 
-def test_a_search_beyond_the_memory_limit_is_refused_before_anything_is_allocated():
+def test_a_search_beyond_the_memory_limit_is_refused_before_it_allocates():
     logits, value = np.zeros((64, 362), np.float32), np.zeros(64, np.float32)
     message = both(prior_logits=logits, value=value, simulations=1_000_000)
     assert re.match(r"simulations: expected a search of at most 1073741824 bytes, got 64 trees of 1000001", message)

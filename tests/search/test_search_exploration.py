@@ -19,13 +19,13 @@ def shares(visits, temperature, draws=20_000):
 
 
 @pytest.mark.parametrize(("temperature", "expected"), [(1.0, [0, 1, 3, 0]), (0.5, [0, 1, 9, 0]), (1e9, [0, 1, 1, 0])])
-def test_actions_are_drawn_in_proportion_to_visits_to_the_power_of_one_over_the_temperature(temperature, expected):
+def test_actions_are_drawn_in_proportion_to_a_power_of_their_visits(temperature, expected):
     chance = np.array(expected) / sum(expected)
     spread = np.sqrt(chance * (1 - chance) / 20_000)
     assert (abs(shares([0, 1, 3, 0], temperature) - chance) <= 4 * spread).all()
 
 
-def test_temperature_0_takes_the_most_visited_action_and_the_lowest_index_among_equals():
+def test_temperature_0_takes_the_first_of_the_most_visited_actions():
     visits = np.array([[0, 5, 5, 1], [2, 2, 2, 2], [0, 0, 0, 1]], np.int32)
     assert search.sample_action(visits, 0, rng()).tolist() == [1, 0, 3]
 

@@ -1,4 +1,4 @@
-"""Hostile arguments are taken or refused by name; nothing crashes.  Also run over a build with sanitizers."""
+"""Hostile arguments are accepted or refused by name; nothing crashes.  Also run with sanitizers."""
 
 import os
 import re
@@ -13,7 +13,7 @@ ANSWER = ("reward", "discount", "value", "prior_logits")
 
 
 class Own(Exception):
-    """What a hostile object raises itself; it must come through as it is."""
+    """Raised by hostile objects; it must reach the caller unchanged."""
 
 
 class Raises:
@@ -29,7 +29,7 @@ class CannotBeShown:
 
 
 class Lies:
-    """Claims to be whatever is asked for, and is something else."""
+    """Claims to be anything, and is something else."""
 
     def __index__(self):
         return 10**30
@@ -45,7 +45,7 @@ class Lies:
 
 
 class Array(np.ndarray):
-    """An array whose Python side says nothing true."""
+    """An array whose Python attributes are all wrong."""
 
     def __getitem__(self, key):
         raise Own
@@ -233,7 +233,7 @@ def answered(call):
 
 
 def call_with_hostile_arguments(calls, seed=0):
-    """Make so many calls."""
+    """Make this number of calls."""
     for number in range(calls):
         rng = np.random.default_rng([seed, number])
         kind = pick(rng, [call_a_function, call_a_search, call_a_sampled_search, call_methods])
@@ -245,5 +245,5 @@ def call_with_hostile_arguments(calls, seed=0):
 
 @pytest.mark.filterwarnings("ignore")  # of numpy, about what it is asked to hold
 @pytest.mark.parametrize("calls", [2000, pytest.param(100_000, marks=pytest.mark.slow)])
-def test_hostile_arguments_are_taken_or_refused_by_name(calls):
+def test_hostile_arguments_are_accepted_or_refused_by_name(calls):
     call_with_hostile_arguments(int(os.environ.get("HOSTILE_CALLS", calls)))

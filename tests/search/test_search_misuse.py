@@ -1,4 +1,4 @@
-"""A search keeps its order, its one user and its memory, whatever is done to it."""
+"""A search keeps its order and its memory under wrong calls, interrupts and lack of memory."""
 
 import resource
 import signal
@@ -53,7 +53,7 @@ def test_only_the_functions_of_the_module_make_a_search(kind):
 
 
 def wrong_evaluations(good):
-    """What a search must refuse, each like a good evaluation but for one thing."""
+    """Evaluations that a search must refuse; each differs from a good one in one thing."""
     reward, discount, value, logits = good
     return [
         (reward, discount, value),
@@ -70,7 +70,7 @@ def wrong_evaluations(good):
 
 @pytest.mark.parametrize("name", ["simulations", "max_depth", "c_init", "normalize"])
 def test_memory_that_goes_while_a_number_is_read_is_not_searched(name):
-    """To read a number can run Python, and that can give an array's memory back."""
+    """Reading a number can run Python, and Python can free an array's memory."""
     logits = np.zeros((64, 40_000), np.float32)
 
     class Number:
@@ -86,7 +86,7 @@ def test_memory_that_goes_while_a_number_is_read_is_not_searched(name):
 
 
 class CallsInAnyOrder(RuleBasedStateMachine):
-    """Whatever is called and refused on the way, a search reads and ends as one that was called in order."""
+    """Refused calls change nothing: a search reads and ends like one that was called in order."""
 
     SIMULATIONS = 6
     READERS = ("parent", "action", "visits", "value", "raw_value", "reward", "discount", "prior_logits", "children")
@@ -103,13 +103,13 @@ class CallsInAnyOrder(RuleBasedStateMachine):
         return _tree.puct(logits, value, self.SIMULATIONS, None, 1.25, 19652.0, "tree", 3)
 
     def answer(self, simulation):
-        """What the model says in a simulation, whichever edges were selected."""
+        """What the model says in a simulation, for any edges."""
         rng = np.random.default_rng([self.seed, simulation])
         reward, value = rng.normal(size=(2, B)).astype(np.float32)
         return reward, rng.choice([-1, 0, 1], B).astype(np.float32), value, rng.normal(size=(B, A)).astype(np.float32)
 
     def in_order(self):
-        """Another search, called in order until it is where this one is; and its last selection."""
+        """A second search, called in order up to the state of this one, and its last selection."""
         other, edges = self.make(), None
         for simulation in range(self.done):
             other.select()
@@ -209,7 +209,7 @@ print(search.puct(logits, rows, lambda *edges: answer, 20).visits.sum())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits and measures memory as Linux does")
-def test_a_search_that_gets_no_memory_says_so_and_the_process_goes_on(tmp_path):
+def test_a_search_without_memory_raises_and_the_process_continues(tmp_path):
     done = subprocess.run([sys.executable, "-c", WITHOUT_MEMORY], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.split() == ["refused", "160"], done.stderr
 

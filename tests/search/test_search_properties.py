@@ -1,4 +1,4 @@
-"""What holds for every search, whatever is searched."""
+"""Properties of every search, over random problems."""
 
 from functools import partial
 
@@ -141,7 +141,7 @@ def test_logits_of_actions_that_are_not_legal_change_nothing(seed, rule, simulat
 @settings(max_examples=100, deadline=None)
 @given(seeds, st.sampled_from(["siblings", "range", "gumbel"]), simulations, st.integers(0, 20))
 def test_rewards_and_values_in_another_currency_give_the_same_search(seed, kind, simulations, doublings):
-    """Powers of two are exact in every step; "tree" has a least range of its own, and is no such rule."""
+    """Powers of two are exact in every step.  Not for "tree", whose smallest range is absolute."""
     problem, other, rate = Problem(seed), Problem(seed), np.float32(2**doublings)
     other.table.value, other.table.reward = problem.table.value * rate, problem.table.reward * rate
     rules = {

@@ -47,7 +47,7 @@ def test_with_many_samples_the_prior_is_the_policy(options):
     np.testing.assert_allclose(prior, softmax(logits), rtol=0.15, atol=2e-3)
 
 
-def test_actions_drawn_by_the_policy_itself_count_as_often_as_they_were_drawn():
+def test_actions_drawn_by_the_policy_itself_count_as_often_as_drawn():
     logits = roots(500)
     sampled = search.Sampled(logits, nothing, 8, rng())
     counts = np.where(sampled.legal, 8 * np.exp(sampled.prior_logits), 0)
@@ -73,7 +73,7 @@ def test_an_action_that_is_not_legal_is_never_drawn(fraction):
     assert legal[rows, sampled.actions[rows, slots]].all()
 
 
-def test_noise_reaches_actions_that_the_policy_does_not_and_lends_them_no_weight():
+def test_noise_draws_unlikely_actions_and_gives_them_no_weight():
     logits = np.zeros((50, 4), np.float32)
     logits[:, 1:] = -40
     assert (search.Sampled(logits, nothing, 10, rng(), temperature=1.0).actions[:, 1:] == -1).all()
@@ -102,7 +102,7 @@ def test_the_best_of_a_thousand_actions_is_found_among_twenty_samples(rule):
     assert (sampled.full(result.policy).argmax(axis=1) == 700).all()
 
 
-def test_a_search_over_samples_is_the_full_search_with_the_other_actions_forbidden():
+def test_a_search_over_samples_is_the_full_search_with_others_illegal():
     logits, reward = roots(8, 1000), rng(3).random(1000).astype(np.float32)
     value = np.zeros(8, np.float32)
     sampled = search.Sampled(logits, bandit(reward), 20, rng(), temperature=2.0, fraction=0.2)

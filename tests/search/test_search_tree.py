@@ -1,4 +1,4 @@
-"""Reading a tree: nodes agree with the result, the line is the winning one, drawings hold what was visited."""
+"""Reading a tree: nodes agree with the result, the line is the winning one, drawings show the visited nodes."""
 
 import re
 from html.parser import HTMLParser
@@ -13,7 +13,7 @@ HOSTILE = '<script>"&\\\n</details>'
 
 
 def nim(stones, simulations=400, rule=search.puct, **settings):
-    """Take one or two stones, the last one wins; a network that knows nothing."""
+    """Take one or two stones, the last one wins; an untrained network."""
     left = np.zeros((1, simulations + 1), np.int64)
     left[:, 0] = stones
 
@@ -76,7 +76,7 @@ def test_a_node_that_is_not_there_is_named(index):
 
 
 @pytest.mark.parametrize("stones", [4, 5, 7, 8])
-def test_the_principal_variation_of_nim_leaves_multiples_of_three_and_takes_the_last_stone(stones):
+def test_the_principal_variation_of_nim_leaves_multiples_of_three(stones):
     line = nim(stones).tree.principal_variation()
     for number, move in enumerate(line):
         stones -= move.action + 1
@@ -87,7 +87,7 @@ def test_the_principal_variation_of_nim_leaves_multiples_of_three_and_takes_the_
     assert not any(move.over for move in line[:-1])
 
 
-def test_the_principal_variation_begins_with_the_action_asked_for_and_goes_on_with_the_reply_to_it():
+def test_the_principal_variation_can_begin_with_a_given_action():
     tree = nim(4).tree
     line = tree.principal_variation(action=1)  # a mistake: it leaves two, and the opponent takes both
     assert [move.action for move in line] == [1, 1]
@@ -95,7 +95,7 @@ def test_the_principal_variation_begins_with_the_action_asked_for_and_goes_on_wi
         nim(4, legal=np.array([[True, False]])).tree.principal_variation(action=1)
 
 
-def test_a_discount_near_nothing_ends_the_game_whatever_its_sign():
+def test_a_discount_near_0_of_either_sign_ends_the_game():
     def expand(parent, action, node):
         one = np.ones(1, np.float32)
         return 0 * one, np.where(parent == 1, 0.02, -0.97).astype(np.float32), 0 * one, np.zeros((1, 1), np.float32)
@@ -105,7 +105,7 @@ def test_a_discount_near_nothing_ends_the_game_whatever_its_sign():
     assert [node.over for node in tree.principal_variation()] == [False, True]
 
 
-def test_of_equally_visited_actions_the_principal_variation_takes_the_lowest():
+def test_the_principal_variation_takes_the_lowest_of_equal_actions():
     result = nim(4, simulations=16, rule=search.gumbel, visit_offset=0.0, value_scale=0.0)
     assert result.visits[0, 0] == result.visits[0, 1]
     assert result.tree.principal_variation()[0].action == 0
@@ -123,7 +123,7 @@ def test_an_excerpt_holds_the_most_visited_nodes_with_all_above_them():
 
 
 class Page(HTMLParser):
-    """Elements of a page; fails where they are not nested."""
+    """Elements of a page; fails if they are not nested."""
 
     VOID = ("meta",)
 
@@ -196,7 +196,7 @@ def test_hostile_names_are_text_on_a_page_and_in_a_graph():
 
 
 def statements(dot):
-    """Nodes and edges of a DOT text; fails where it is no such text."""
+    """Nodes and edges of a DOT text; fails if the text is not valid."""
     string, attributes = r'"(?:[^"\\\n]|\\.)*"', r"\[[^\]\"]*(?:\"(?:[^\"\\\n]|\\.)*\"[^\]\"]*)*\]"
     lines = dot.rstrip("\n").split("\n")
     assert lines[0] == "digraph tree {" and lines[-1] == "}"
@@ -230,7 +230,7 @@ def test_what_a_page_leaves_out_it_counts():
     assert "left out" not in "".join(Page(search.to_html(tree)).words)
 
 
-def test_actions_never_tried_are_named_at_their_node_and_illegal_ones_are_not():
+def test_legal_actions_never_tried_are_named_at_their_node():
     legal = np.array([[True, True, True, False, False, False]])
     logits = np.array([[0.0, 5.0, -5.0, 9.0, 9.0, 9.0]], np.float32)
 
