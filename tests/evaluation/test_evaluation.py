@@ -365,7 +365,7 @@ def test_a_run_keeps_what_it_evaluated_and_the_best_by_its_lower_end(run):
 
 
 def test_a_missing_checkpoint_is_refused_with_those_that_exist(run, carts):
-    with pytest.raises(CheckpointError, match=r"holds no 77, only step-\d+"):
+    with pytest.raises(CheckpointError, match=r"does not hold 77, only step-\d+"):
         entrants.enter(f"{run}:77")
 
 
