@@ -72,7 +72,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def duration(text: str) -> float:
-    """ "90", "90s", "20m", "1.5h", "1h30m" -> seconds."""
+    """ "90", "90s", "20m", "1.5h", "1h30m" -> seconds, more than none."""
+    if not re.search("[1-9]", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration above 0; expected, for example, 90s or 20m")
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
     found = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", text)

@@ -46,12 +46,12 @@ def train_command(arguments: Sequence[str] | None = None) -> int:
         return explain(options.explain, configured(options))
     if options.resume is None and options.game is None:
         parser.error("say what to learn: --game board/tic_tac_toe (muzero-games lists what can be played)")
-    for name in ("override", "trust"):
+    for name in ("override", "weights_only", "trust"):
         if getattr(options, name) and options.resume is None:
-            parser.error(f"--{name} is for a run that is resumed")
+            parser.error(f"--{name.replace('_', '-')} is for a run that is resumed")
     if options.resume is None:
         return learn(*begun(options))
-    return learn(*resumed(options))
+    return learn(*resumed(options), options.weights_only)
 
 
 def train_parser() -> Parser:
@@ -73,6 +73,7 @@ def train_parser() -> Parser:
     parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="one setting")
     parser.add_argument("--resume", type=Path, metavar="RUN|latest", help="resume a run; latest: the newest in runs/")
     parser.add_argument("--override", action="store_true", help="let a resumed run change any setting")
+    parser.add_argument("--weights-only", action="store_true", help="resume without the log of experience")
     parser.add_argument("--trust", action="store_true", help="let the settings of a resumed run execute code")
     parser.add_argument(
         "--explain",
@@ -188,10 +189,14 @@ def settings_of(folder: Path) -> Layer:
     return read_layer(RunFolder(folder).config)
 
 
-def learn(config: Config, folder: Path, changed: list[str] | None) -> int:
+def learn(config: Config, folder: Path, changed: list[str] | None, weights_only: bool = False) -> int:
     """Train, evaluate, and say where everything is.
 
-    changed: the settings that --override changes of a resumed run; None: a new run.
+    Args:
+        config: of the run.
+        folder: of the run.
+        changed: the settings that --override changes of a resumed run; None: a new run.
+        weights_only: resume without the log of experience.
     """
     from muzero.runs.folder import RunFolder, owned
     from muzero.training.loop import Training
@@ -201,7 +206,7 @@ def learn(config: Config, folder: Path, changed: list[str] | None) -> int:
         with owned(training.folder):
             if changed is None and RunFolder(training.folder).exists:
                 raise ConfigError([exists(folder)])
-            training.open()
+            training.open(weights_only)
             return train(training, changed)
     finally:
         training.close()
@@ -213,9 +218,15 @@ def train(training: Training, changed: list[str] | None) -> int:
     from muzero.cli.tables import say, show_results, terminal
     from muzero.evaluation.in_training import Stopped, write_results
     from muzero.interfaces import EnvironmentFault
+    from muzero.runs.folder import RunFolder
     from muzero.training.progress import Progress
 
     console, folder = terminal(), training.folder
+    if changed is not None:
+        restore(training, console)
+        if training.finished and RunFolder(folder).evaluation.exists():
+            say(console, finished_hint(training))
+            return 0
     announce(training, changed, console)
     progress = Progress(folder, console)
     try:
@@ -244,14 +255,13 @@ def train(training: Training, changed: list[str] | None) -> int:
 
 
 def announce(training: Training, changed: list[str] | None, console: Console) -> None:
-    """Restore a run that is resumed, note in its folder what begins, and say so."""
+    """Note in the folder of a run what begins, and say so."""
     from muzero.cli.tables import say
     from muzero.runs.folder import RunFolder, note, record
     from muzero.util.files import replace
 
     folder = training.folder
     if changed is not None:
-        restore(training, console)
         note(folder, training.replay.steps, changed)
     weights = sum(parameter.numel() for parameter in training.learner.model.parameters())
     where = f"{weights:,} weights on {training.device}, run in {training.given}"
@@ -276,6 +286,14 @@ def restore(training: Training, console: Console) -> None:
     for warning in training.restore():
         say(console, f"warning: {warning}", style="yellow")
     say(console, f"resuming {training.given} at {training.replay.steps:,} steps")
+
+
+def finished_hint(training: Training) -> str:
+    """How to train a finished run further."""
+    steps = training.replay.steps
+    limits = "--steps with a larger number" + (" and a longer --time" if training.settings.seconds else "")
+    command = f"muzero-train --resume {shell_word(training.given)} --steps {2 * steps}"
+    return f"{training.given} finished at {steps:,} steps; to continue, add {limits}: {command}"
 
 
 def resume_hint(training: Training) -> str:

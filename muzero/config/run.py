@@ -35,7 +35,7 @@ class RunSettings:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Annotated[int, Range(1, 1024)] = 1
     steps: Annotated[int, Range(1)] = 100_000
-    seconds: Annotated[float, Range(0.0)] | None = None
+    seconds: Annotated[float, Range(0.001)] | None = None
     games: Annotated[int, Range(1, 65_536)] = 16
     play: Annotated[int, Range(1, 10_000)] = 8
     updates_per_step: Annotated[float, Range(0.0, 1000.0)] = 0.25

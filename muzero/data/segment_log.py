@@ -5,7 +5,6 @@ A process that dies loses nothing that `append` returned for; a computer that lo
 
 import os
 import re
-import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import NamedTuple
 from muzero.data.schema import Segment
 from muzero.data.segment_format import FRAME, Damaged, Layout, frame, records, unframe
 from muzero.interfaces import GameSpec
-from muzero.util.files import sync
+from muzero.util.files import FULL, open_regular, sync
 
 NAME = re.compile(r"(\d{8})\.log")
 MOST_HEADER = 1 << 16  # bytes of a file's first record
@@ -50,10 +49,12 @@ class SegmentLog:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.unsynced: set[Path] = set()
+        self.known: set[int] = set()  # files that must be there
         self.closed = False
         folder.mkdir(parents=True, exist_ok=True)
         for number in (files := self.files()):
             self._check_header(number)
+            self.known.add(number)
         if files:
             self._open(files[-1])
             self._cut_torn()
@@ -75,12 +76,12 @@ class SegmentLog:
 
     def _open(self, number: int, flags: int = 0) -> None:
         try:
-            handle = os.open(self.path(number), os.O_RDWR | os.O_NOFOLLOW | flags, 0o600)
+            handle = open_regular(self.path(number), os.O_RDWR | flags, 0o600)
         except OSError as error:
+            if error.errno in FULL:
+                raise
             raise LogError(f"{self.path(number)} cannot be opened: {error.strerror}") from error
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise LogError(f"{self.path(number)} is no regular file")
+        self.known.add(number)
         self.handle, self.number, self.end = handle, number, os.fstat(handle).st_size
 
     def _begin(self, number: int) -> None:
@@ -92,15 +93,17 @@ class SegmentLog:
         except OSError:
             os.close(self.handle)
             self.path(number).unlink()
+            self.known.discard(number)
             raise
         self.unsynced.add(self.folder)
 
     def _check_header(self, number: int) -> None:
         """A file without a good header says nothing about its game; its records are held against this game anyway."""
-        if self.path(number).is_symlink():
-            raise LogError(f"{self.path(number)} is a symbolic link")
-        with self.path(number).open("rb") as file:
-            text = file.read(MOST_HEADER)
+        try:
+            with os.fdopen(open_regular(self.path(number)), "rb") as file:
+                text = file.read(MOST_HEADER)
+        except OSError as error:
+            raise LogError(f"{self.path(number)} cannot be opened: {error.strerror}") from error
         try:
             payload, _ = unframe(text, 0, MOST_HEADER)
         except Damaged:
@@ -214,6 +217,15 @@ class SegmentLog:
         path = self.path(position.file)
         return path.is_file() and 0 <= position.offset <= path.stat().st_size
 
+    def lost(self) -> list[Path]:
+        """Files that were removed or replaced by something other than this log."""
+        with self.lock:
+            gone = [self.path(number) for number in sorted(self.known) if not self.path(number).is_file()]
+            written = self.path(self.number)
+            if written not in gone and written.stat().st_ino != os.fstat(self.handle).st_ino:
+                gone.append(written)
+            return gone
+
     def rewind(self, position: Position) -> None:
         """Forget everything from a position on.
 
@@ -227,6 +239,7 @@ class SegmentLog:
             for number in reversed(self.files()):  # the last first: a crash in the middle leaves no gap
                 if number > position.file:
                     self.path(number).unlink()
+                    self.known.discard(number)
             os.close(self.handle)
             self._open(position.file)
             self._truncate(position.offset)
@@ -242,6 +255,7 @@ class SegmentLog:
             for found in self.files():
                 if found < min(number, self.number):
                     self.path(found).unlink()
+                    self.known.discard(found)
 
     # --- reading -------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from muzero.evaluation.schedule import EvaluationSchedule
 from muzero.interfaces import EnvironmentFault, NonFiniteError, PlayerError, Window
 from muzero.runs.evaluations import Evaluation
 from muzero.runs.folder import RunFolder
+from muzero.runs.saving import free
 from muzero.training.clock import Clock
 from muzero.training.evaluating import Evaluator
 from muzero.training.placement import gather
@@ -77,13 +78,18 @@ class Training:
         self.losses: dict[str, torch.Tensor] = {}
         self.warnings: list[str] = []
 
-    def open(self) -> None:
+    def open(self, weights_only: bool = False) -> None:
         """Open the log of experience; to be called while `muzero.runs.folder.owned` holds the folder.
+
+        weights_only: set the log aside and begin an empty one, for `restore`.
 
         Raises:
             LogError: if it is of another game or another format.
         """
-        log = SegmentLog(RunFolder(self.folder).replay, self.spec)
+        self.weights_only, folder = weights_only, RunFolder(self.folder).replay
+        if weights_only and folder.exists():
+            folder.rename(free(self.folder, f"{folder.name}.set-aside"))
+        log = SegmentLog(folder, self.spec)
         self.experience = Experience(self.replay, log, Limits(self.learner.model.ranges))
         self.closing.callback(self.experience.close)
         plain = {"seconds": self.clock, "evaluated_at": self.schedule, "episodes": self.scores}
@@ -125,6 +131,11 @@ class Training:
         return self.stop.number
 
     @property
+    def finished(self) -> bool:
+        """Whether nothing is left to play or learn."""
+        return self.done() >= 1 and self.learner.updates >= self.owed
+
+    @property
     def halted(self) -> bool:
         """Whether to stop learning: a signal was received, the cluster is lost, or the time is up."""
         return self.stop.number is not None or self.pool.lost or time.monotonic() >= self.pool.deadline
@@ -133,7 +144,7 @@ class Training:
         """Share of the run that is done."""
         share = self.replay.steps / self.settings.steps
         if self.settings.seconds is not None:
-            share = max(share, self.clock.seconds() / self.settings.seconds) if self.settings.seconds else 1.0
+            share = max(share, self.clock.seconds() / self.settings.seconds)
         return share
 
     def _round(self, progress: Progress) -> None:
@@ -141,8 +152,9 @@ class Training:
             self._learn(progress)
         if self.stop.number is not None:
             return
-        if self.experience.waiting and not self.experience.write():
-            self.warn(f"{self.experience.error}: nothing is played until there is space again")
+        waits = self.snapshots.log_waiting()
+        if waits is not None:
+            self.warn(waits)
             progress.show(self.status())
             with self.clock.timed("wait"):
                 self.stop.woken.wait(RETRY)
@@ -214,6 +226,8 @@ class Training:
 
         Stops between two updates if asked to: the rest is still owed after a resume, so nothing is different then.
         """
+        if len(self.replay) < min(self.settings.start, self.replay.capacity):
+            return  # after a resume that lost experience
         while self.learner.updates < self.owed and not self.halted:
             rows, window = self.replay.sample(self.learner.batch, self.learner.objective.window)
             self.losses, priority = self.learner.update(window, self.done())
@@ -302,7 +316,7 @@ class Training:
 
     def restore(self) -> list[str]:
         """Continue from the newest checkpoint that is whole; see `Snapshots.restore`."""
-        return self.snapshots.restore()
+        return self.snapshots.restore(self.weights_only)
 
     def warn(self, message: str) -> None:
         """Have something shown to the user, once."""

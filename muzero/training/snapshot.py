@@ -17,9 +17,12 @@ from muzero.interfaces import GameSpec
 from muzero.learning.learner import Learner
 from muzero.runs import checkpoint, fitting, saving
 from muzero.runs.checkpoint import UNFIT, Checkpoint, CheckpointError
+from muzero.runs.fields import brief, number, table, whole
 from muzero.runs.saving import SaveError
 from muzero.util.failpoints import failpoint
+from muzero.util.files import FULL
 
+WEIGHTS_ONLY = "the weights are whole: continue with them alone with --resume RUN --weights-only"
 LEARNED = ("model", "target", "objective", "optimizer")
 
 
@@ -76,8 +79,10 @@ class Snapshot:
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
-def read(parts: Parts, found: Checkpoint) -> Snapshot:
+def read(parts: Parts, found: Checkpoint, weights_only: bool = False) -> Snapshot:
     """All of a checkpoint, compared with the run; nothing is changed yet.
+
+    weights_only: whether it may be used without the log of experience.
 
     Raises:
         CheckpointError: naming what is damaged, missing, or for another game or network.
@@ -89,21 +94,75 @@ def read(parts: Parts, found: Checkpoint) -> Snapshot:
         tensors = {name: fitting.fitting(found, name, expected[name]) for name in LEARNED if name != "optimizer"}
         tensors["optimizer"] = {key: torch.from_numpy(array) for key, array in found.arrays("optimizer").items()}
         parts.learner.check(tensors["optimizer"])
-        parts.experience.require(state["replay"])
+        check_state(state)
+        check_arrays(replay := found.arrays("replay"))
+        if not weights_only:
+            require_log(parts.experience, state["replay"])
         for name, part in parts.plain.items():
             part.check(state[name])
-        return Snapshot(found.step, tensors, found.arrays("replay"), found.arrays("actor"), state)
+        return Snapshot(found.step, tensors, replay, found.arrays("actor"), state)
     except UNFIT as error:
         raise CheckpointError(f"{found.path}: its content does not fit ({type(error).__name__}: {error})") from error
 
 
-def newest(parts: Parts, folder: Path) -> tuple[Snapshot, list[str]]:
+def require_log(experience: Experience, values: dict[str, Any]) -> None:
+    """Refuse a checkpoint whose experience the log no longer has, and say what can be used all the same.
+
+    Raises:
+        CheckpointError: saying what is missing, and the remedy.
+    """
+    try:
+        experience.require(values)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; {WEIGHTS_ONLY}") from error
+
+
+def check_state(state: dict[str, Any]) -> None:
+    """Refuse plain values of another type or out of range.
+
+    Raises:
+        ValueError: naming the field.
+    """
+    learner = table("learner", state.get("learner"), "updates", "skipped")
+    replay = table("replay", state.get("replay"), "rng", "largest", "log", "ledger")
+    ledger = table("replay.ledger", replay["ledger"], "submitted", "acknowledged", "failed")
+    actor = table("actor", state.get("actor"), "incarnation")
+    log = table("replay.log", replay["log"], "oldest", "end")
+    for name, values in (("learner", learner), ("replay.ledger", ledger)):
+        for key, value in values.items():
+            whole(f"{name}.{key}", value)
+    for key in ("written", "first", "steps", "duplicates"):
+        whole(f"replay.{key}", replay.get(key))
+    number("replay.largest", replay["largest"], 0.0)
+    whole("actor.incarnation", actor["incarnation"])
+    for key in ("oldest", "end"):
+        if not isinstance(log[key], list) or len(log[key]) != 2:
+            raise ValueError(f"replay.log.{key}: expected a file and an offset, got {brief(log[key])}")
+        for value in log[key]:
+            whole(f"replay.log.{key}", value)
+    for values in (replay, actor):
+        if "rng" in values:
+            np.random.default_rng().bit_generator.state = values["rng"]
+
+
+def check_arrays(replay: dict[str, np.ndarray]) -> None:
+    """Refuse arrays that are not those of a replay.
+
+    Raises:
+        ValueError: saying what was expected.
+    """
+    priority = replay["priority"]
+    if priority.ndim != 1 or priority.dtype.kind != "f" or (priority < 0).any():
+        raise ValueError(f"replay.priority: expected numbers from 0 [N], got {priority.dtype} {priority.shape}")
+
+
+def newest(parts: Parts, folder: Path, weights_only: bool = False) -> tuple[Snapshot, list[str]]:
     """The newest checkpoint that is whole and fits, and what is wrong with the newer ones; damaged ones are set aside.
 
     Raises:
         CheckpointError: if there is none.
     """
-    result = checkpoint.newest(folder, lambda found: read(parts, found))
+    result = checkpoint.newest(folder, lambda found: read(parts, found, weights_only))
     for path in result.damaged:
         checkpoint.set_aside(path)
     return result.found, result.problems
@@ -135,6 +194,20 @@ def apply(parts: Parts, snapshot: Snapshot) -> list[str]:
     return warnings
 
 
+def apply_weights(parts: Parts, snapshot: Snapshot) -> list[str]:
+    """Continue with what was learned alone: with an empty replay and new games, at the same number of steps."""
+    state = snapshot.state
+    try:
+        parts.learner.restore(snapshot.tensors, state["learner"])
+        parts.experience.replay.steps = state["replay"]["steps"]
+        parts.pool.restore({}, state["actor"], state["actor"]["incarnation"] + 1)
+        for name, part in parts.plain.items():
+            part.restore(state[name])
+    except UNFIT as error:
+        raise CheckpointError(f"step {snapshot.step:,}: the weights cannot be restored ({error})") from error
+    return ["continuing with the weights alone: learning resumes once there is enough new experience"]
+
+
 # --- writing -------------------------------------------------------------------------------------------------------
 
 
@@ -148,6 +221,8 @@ class Snapshots:
         self.folder, self.parts, self.settings, self.wanted = folder, parts, settings, wanted
         self.writer = saving.Writer()
         self.saved_at = 0  # environment steps of the newest
+        self.saved: tuple[int, int] | None = None  # environment steps and updates of the newest
+        self.full_in_a_row = 0  # attempts to log segments on a full disk
 
     def due(self, steps: int) -> bool:
         """Whether it is time for the next."""
@@ -166,9 +241,16 @@ class Snapshots:
         """
         self.saved_at = steps
         experience = self.parts.experience
+        lost = experience.log.lost()
+        wait = wait or bool(lost)
         if not experience.write():  # a checkpoint would leave out what waits
             raise_if(wait, experience.error)
             return
+        self.writer.wait()
+        now = (steps, self.parts.learner.updates)
+        if wait and now == self.saved and self.writer.error is None and not lost:
+            return  # nothing happened since
+        self.saved = now
         arrays, state = self.parts.collect(games)
         notes: dict[str, Any] = {"seconds": state["seconds"], "log": experience.oldest.file}
         notes["fingerprint"] = fitting.fingerprint(self.parts.spec)
@@ -179,12 +261,30 @@ class Snapshots:
             needed = saving.prune(self.folder, self.settings.keep, self.settings.keep_every, self.wanted())
             experience.log.drop_before(needed)
 
-        self.writer.wait()
         raise_if(0 < self.settings.failed_saves <= self.writer.in_a_row, self.writer.error)
         self.writer.submit(job)
         if wait:
             self.writer.wait()
             raise_if(True, self.writer.error)
+        if lost:
+            names = ", ".join(map(str, lost))
+            raise SaveError(f"{names} was removed while the run learned, and a resume needs it; {WEIGHTS_ONLY}")
+
+    def log_waiting(self) -> str | None:
+        """Log the segments that wait for space.  Returns why they still wait, if they do.
+
+        Raises:
+            SaveError: if the log cannot be written for another reason than a full disk, or it was full too often.
+        """
+        experience = self.parts.experience
+        if not experience.waiting or experience.write() or experience.error is None:
+            self.full_in_a_row = 0
+            return None
+        error = experience.error
+        self.full_in_a_row += 1
+        if error.errno not in FULL or 0 < self.settings.failed_saves <= self.full_in_a_row:
+            raise SaveError(f"the log of experience cannot be written: {error}") from error
+        return f"{error}: nothing is played until there is space again"
 
     def newest(self) -> Snapshot:
         """The newest usable checkpoint, once the one under way is written.
@@ -195,16 +295,19 @@ class Snapshots:
         self.writer.wait()
         return newest(self.parts, self.folder)[0]
 
-    def restore(self) -> list[str]:
+    def restore(self, weights_only: bool = False) -> list[str]:
         """Continue from the newest checkpoint that is whole.  Returns what the user should know about it.
+
+        weights_only: with an empty log and new games.
 
         Raises:
             CheckpointError: if there is none, or it is for another game or another network.
         """
-        found, problems = newest(self.parts, self.folder)
+        found, problems = newest(self.parts, self.folder, weights_only)
         notes = [f"{problem}; going back to step {found.step:,}" for problem in problems]
-        notes += apply(self.parts, found)
+        notes += (apply_weights if weights_only else apply)(self.parts, found)
         self.saved_at = self.parts.experience.replay.steps
+        self.saved = (found.step, self.parts.learner.updates)
         failpoint("resume.after_restore")
         return notes
 

@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+FULL = (errno.ENOSPC, errno.EDQUOT)  # errors that a user ends by making room
+
 
 def replace(file: Path, text: str) -> None:
     """Write a UTF-8 file so that at every moment the old or the new content is there, complete.

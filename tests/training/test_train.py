@@ -254,7 +254,7 @@ MISTAKES = [
     (["--game", "gym/CartPole-v1", "--set", "planner.simulation=4"], 2, "did you mean 'simulations'?"),
     (["--game", "gym/CartPole-v1", "--set", "planner.simulations=many"], 2, "expected an integer from 1 to 10000"),
     (["--game", "gym/CartPole-v1", "--stesp", "4"], 2, "did you mean --steps?"),
-    (["--game", "gym/CartPole-v1", "--time", "soon"], 2, "expected something like 90s, 20m or 1h30m"),
+    (["--game", "gym/CartPole-v1", "--time", "soon"], 2, "expected, for example, 90s or 20m"),
     (["--game", "gym/CartPole-v1", "--config", "missing.toml"], 2, "missing.toml"),
     (["--resume", "nowhere"], 2, "nowhere"),
     ([], 2, "--game"),
