@@ -16,7 +16,7 @@ import numpy as np
 
 from muzero import build
 from muzero.actors.pool import ActorPool
-from muzero.actors.tasks import Evaluate, LostCluster, Play, Reanalyse, Result, Task, Weights, Work
+from muzero.actors.tasks import Evaluate, LostCluster, Play, Played, Reanalyse, Result, Task, Weights, Work
 from muzero.cluster.remote import RemoteActor
 from muzero.cluster.session import CallFailed, Session
 from muzero.cluster.supervision import Patience, Slot
@@ -216,7 +216,8 @@ class RayPool(ActorPool):
                 slot.answered(now, future.result())
                 self._count()
             return None
-        took = slot.finish(task.number, now)
+        found = future.result().found
+        took = slot.finish(task.number, now, not isinstance(found, Played) or len(found.episodes) > 0)
         if slot.kind is not Evaluate:
             self.patience.finish(took)
         self.taken += slot.kind is Play
@@ -228,7 +229,7 @@ class RayPool(ActorPool):
         if generation == slot.generation and kind == "died":
             self.session.kill(slot.actor)  # for good, if it is not: a new one takes its place
             slot.actor = None
-        counts = slot.fail(now, generation, kind == "unavailable")
+        counts = slot.fail(now, generation, kind == "unavailable", kind == "raised")
         self._count()
         if not counts:
             return

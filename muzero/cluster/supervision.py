@@ -32,13 +32,14 @@ class Slot:
     not_before: float = 0.0
     watched_until: float = 0.0  # when somebody will look whether it hangs
     deaths: int = 0  # in a row
+    raised: int = 0  # tasks whose work raised an exception since a game of this actor ended
     misses: int = 0
     where: str = "nowhere yet"  # node and process, as it said itself
 
     @property
     def given_up(self) -> bool:
         """Whether it dies whatever is done."""
-        return self.deaths > MOST_DEATHS
+        return max(self.deaths, self.raised) > MOST_DEATHS
 
     def answered(self, now: float, where: str) -> None:
         """A process fills it."""
@@ -54,17 +55,23 @@ class Slot:
             self.since = now
         self.flying[task.number] = task, now
 
-    def finish(self, number: int, now: float) -> float:
-        """An order is done.  Returns how long it took."""
+    def finish(self, number: int, now: float, ended: bool = True) -> float:
+        """A task is done.  Returns how long it took.
+
+        ended: whether the actor proved that its environment works: of tasks that play, whether a game ended.
+        """
         del self.flying[number]
         took, self.since = now - self.since, now
         self.deaths = 0
+        if ended:
+            self.raised = 0
         return took
 
-    def fail(self, now: float, generation: int, unreachable: bool) -> bool:
+    def fail(self, now: float, generation: int, unreachable: bool, raised: bool = False) -> bool:
         """Something went wrong.  Returns whether it counts: the other orders of a process fail with it.
 
         unreachable: nobody answered, as while a process is restarted.
+        raised: the work raised an exception; results in between do not forgive it, only a game that ends.
         """
         if generation != self.generation:
             return False
@@ -74,6 +81,7 @@ class Slot:
             counts, self.misses = True, 0
         self.generation += 1
         self.deaths += counts
+        self.raised += counts and raised
         self.alive = self.called = False
         pause = min(FIRST_PAUSE * 2.0 ** max(self.deaths - 1, 0), LONGEST_PAUSE)
         self.not_before = now + (LONGEST_PAUSE if self.given_up else pause)

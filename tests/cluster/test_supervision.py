@@ -55,6 +55,21 @@ def test_pauses_double_until_a_slot_is_given_up_and_still_tried_once_a_minute():
     assert not slot.given_up and slot.deaths == 0
 
 
+def test_results_without_a_game_that_ends_do_not_forgive_work_that_raises():
+    slot = Slot(0, Play)
+    for number in range(MOST_DEATHS + 1):
+        assert not slot.given_up
+        slot.answered(0.0, "here")
+        slot.send(task(number), 0.0)
+        slot.finish(number, 1.0, ended=False)
+        slot.fail(1.0, slot.generation, unreachable=False, raised=True)
+    assert slot.given_up and slot.deaths == 1
+    slot.answered(100.0, "here")
+    slot.send(task(100), 100.0)
+    slot.finish(100, 101.0)
+    assert not slot.given_up
+
+
 def test_patience_follows_what_is_usual_but_is_never_less_than_asked_for():
     patience = Patience(60.0)
     assert patience.seconds() == 60.0
