@@ -21,7 +21,7 @@ from rich.table import Table
 from muzero import build
 from muzero.cli.parser import Parser
 from muzero.cli.tables import terminal
-from muzero.config import parse_settings
+from muzero.config import ConfigError, parse_settings
 from muzero.training.loop import Training
 from muzero.training.progress import Progress
 
@@ -32,24 +32,26 @@ class Disturber(threading.Thread):
     """Waits until a run is warm, measures it for a time, kills its actors meanwhile, and ends it."""
 
     def __init__(self, training, seconds, pause):
-        super().__init__()
+        super().__init__(daemon=True)
         self.training, self.seconds, self.pause = training, seconds, pause
         self.rate = self.kills = 0
 
     def run(self):
         training, woken, choose = self.training, threading.Event(), random.Random(1)
         while training.learner.updates < WARM:
+            if training.stop.number is not None:
+                return
             woken.wait(0.05)
         began, before = time.monotonic(), training.learner.updates
         while (left := began + self.seconds - time.monotonic()) > 0:
             woken.wait(min(left, self.pause or left))
             alive = [slot for slot in training.pool.slots if slot.alive]
             if self.pause and alive:
-                with suppress(ProcessLookupError):  # it ends already, and the driver was not told yet
+                with suppress(ProcessLookupError):  # it has ended, which the driver does not know yet
                     os.kill(int(choose.choice(alive).where.split()[-1]), signal.SIGKILL)
                     self.kills += 1
         self.rate = (training.learner.updates - before) / (time.monotonic() - began)
-        os.kill(os.getpid(), signal.SIGTERM)  # which a shell does not have ignored in the background
+        os.kill(os.getpid(), signal.SIGTERM)  # shells let background processes ignore SIGINT
 
 
 def measured(game, actors, seconds, pause, settings):
@@ -67,6 +69,8 @@ def measured(game, actors, seconds, pause, settings):
         finally:
             progress.close(training.status())
             training.close()
+        if not disturber.rate:
+            raise ConfigError([f"the run ended before its update {WARM}: nothing was measured"])
         return disturber.rate, disturber.kills
 
 

@@ -1,8 +1,8 @@
 """The process that speaks to Ray for a driver.
 
 Ray ends the process that is connected to it, without a word, as soon as its node on this machine (the raylet) is gone.
-So that is not the driver, which has weights to save, but a process of its own: when it ends, the driver reads the end
-of a stream.  Run as `python -m muzero.cluster.host FD`, where FD is its end of a socket pair.
+So the driver, which has weights to save, is not connected itself; when this process ends, the driver reads the end of
+a stream.  Run as `python -m muzero.cluster.host FD`, where FD is its end of a socket pair.
 
 Messages are tuples.  From the driver: the settings of `connect`, then
     ("make", key, options, arguments)    an actor of class `Remote`

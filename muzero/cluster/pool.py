@@ -1,4 +1,4 @@
-"""A pool of actors on Ray: who gets work, what comes back, who is tried again."""
+"""A pool of actors on Ray: sends tasks, takes results, and starts failed actors again."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from muzero.config import Config
 from muzero.interfaces import EnvironmentFault, GameSpec
 
 STORE_BYTES = 256 << 20  # of a session on this machine, at least: weights are few, results small
-GRACE = 10.0  # seconds for orders under way when a run is stopped
+GRACE = 10.0  # seconds for tasks under way when a run is stopped
 AUTO = -1
 LONG_START = 30.0  # seconds without any actor after which a person should know
 
 
 class RayPool(ActorPool):
-    """Actors in processes of their own, on this machine or on a cluster."""
+    """Actors in several processes, on this machine or on a cluster."""
 
     def __init__(self, config: Config, session: Session | None = None) -> None:
         """session: of Ray, if there is one already.
@@ -83,7 +83,7 @@ class RayPool(ActorPool):
         self._fill([Play] * more)
 
     def _fitting(self, cores: float) -> int:
-        """How many more actors are to play on so many cores, if that was left open; at least one plays."""
+        """The number of actors to add for this many cores, where it is "auto"; at least one plays."""
         if self.settings.count != AUTO:
             return 0
         playing = sum(slot.kind is Play for slot in self.slots)
@@ -93,7 +93,7 @@ class RayPool(ActorPool):
     # --- weights -------------------------------------------------------------------------------------------------
 
     def due(self, version: int) -> bool:
-        """Once per round: after as many results as there are actors that play, however many those are."""
+        """Once per round: after as many results as there are actors that play."""
         return not self.weights.versions or (version != self.version and self.taken >= self.playing)
 
     def publish(self, weights: Weights, version: int) -> None:
@@ -247,7 +247,7 @@ class RayPool(ActorPool):
         self.hopeless = all(slot.given_up for slot in players)
 
     def _end(self, slot: Slot, now: float) -> None:
-        """Kill an actor that hangs: Ray starts it again, and its orders have failed."""
+        """Kill an actor that hangs: Ray starts it again, and its tasks fail."""
         self.tally["hung"] += 1
         seconds = now - slot.since
         slot.since = now

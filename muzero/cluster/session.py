@@ -45,7 +45,7 @@ class CallFailed(RuntimeError):
 
 
 class Session:
-    """Ray, by way of a process of its own; see `muzero.cluster.host`.
+    """Ray, by way of a process beside the driver; see `muzero.cluster.host`.
 
     `lost` says why Ray can no longer be reached; `cores` is the number of the cluster's cores.
     """
@@ -181,7 +181,7 @@ class Session:
         """Publish weights: calls from now on get these.
 
         Raises:
-            CallFailed: if there is no room for them; the older ones stay.
+            CallFailed: if the object store is full; the older ones stay.
             LostCluster: if Ray is gone.
         """
         self._ask("put", pack(weights)).result()
@@ -195,7 +195,7 @@ class Session:
         with self.noting:
             self.pending[number] = future
         self._send(name, number, *rest)
-        if self.lost is not None:  # perhaps since before the future was noted
+        if self.lost is not None:  # it may have been lost before the future was noted
             self._fail_pending()
         return future
 
@@ -210,9 +210,7 @@ class Session:
     def _read(self) -> None:
         """Take answers until the host ends."""
         assert self.link is not None
-        reason = (
-            "Ray on this machine has ended (was a process of it killed, for want of memory?), and with it all actors"
-        )
+        reason = "Ray on this machine has ended (was it killed for lack of memory?), and with it all actors"
         while True:
             try:
                 name, *rest = self.link.recv()
@@ -272,7 +270,7 @@ def private_folder() -> str:
     """A new folder that only its owner can enter, short enough for the names of Ray's sockets.
 
     Raises:
-        ConfigError: if there is no place for one.
+        ConfigError: if no such folder can be made.
     """
     places = [tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/var/tmp"]
     for place in places:

@@ -77,7 +77,7 @@ def test_an_actor_on_ray_plays_what_one_in_this_process_plays(pool_of):
     assert sum(len(result.found.segments) for result in there) > 0
 
 
-def test_an_actor_that_dies_is_replaced_and_what_it_was_asked_for_has_failed(pool_of):
+def test_an_actor_that_dies_is_replaced_and_its_tasks_fail(pool_of):
     pool = pool_of("actors.count=2")
     take(pool, lambda: len(pids(pool)) == 2)
     victim = pids(pool)[0]
@@ -89,7 +89,7 @@ def test_an_actor_that_dies_is_replaced_and_what_it_was_asked_for_has_failed(poo
     assert any("actor" in message and str(victim) in message for message in pool.messages())
 
 
-def test_an_actor_that_hangs_is_killed_and_replaced_while_the_others_play(pool_of, orders):
+def test_an_actor_that_hangs_is_replaced_while_the_others_play(pool_of, orders):
     pool = pool_of("actors.count=2", "actors.patience=3.0")
     take(pool, lambda: len(pids(pool)) == 2)
     (orders / "hang").touch()
@@ -99,7 +99,7 @@ def test_an_actor_that_hangs_is_killed_and_replaced_while_the_others_play(pool_o
     assert any("gave no answer for" in message for message in pool.messages())
 
 
-def test_the_first_traceback_of_an_actor_is_told_with_slot_and_node(pool_of, orders):
+def test_the_first_traceback_is_reported_with_slot_and_node(pool_of, orders):
     pool = pool_of("actors.count=1")
     take(pool)
     (orders / "always raise").touch()
@@ -162,7 +162,7 @@ def test_weights_without_room_leave_the_older_ones_in_use(pool_of, monkeypatch):
     assert settled(pool)["orders/failed"] == 0
 
 
-def test_positions_are_planned_again_and_games_evaluated_by_actors_of_their_own(pool_of):
+def test_separate_actors_reanalyse_positions_and_evaluate_games(pool_of):
     pool = pool_of("actors.reanalyse=1", "actors.evaluate=1")
     positions = StoredPositions(np.arange(5), np.zeros((5, 2), np.float32), np.ones((5, 3), bool))
     take(pool, lambda: len(pids(pool)) == 3)
@@ -183,7 +183,7 @@ def test_positions_are_planned_again_and_games_evaluated_by_actors_of_their_own(
 
 
 def listening():
-    """Local addresses on which anybody of this machine listens, by inode."""
+    """Local addresses at which processes of this machine listen, by inode."""
     found = {}
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:

@@ -89,7 +89,7 @@ def test_a_run_whose_driver_is_killed_leaves_nothing_and_can_be_resumed(tmp_path
 
 
 @pytest.mark.parametrize("group", [False, True])
-def test_a_run_with_actors_that_is_interrupted_saves_and_says_how_to_go_on(tmp_path, clean, group):
+def test_an_interrupted_run_with_actors_saves_and_says_how_to_resume(tmp_path, clean, group):
     (tmp_path / "orders").mkdir()
     folder = tmp_path / "run"
     run = started(folder, "--game", GAME, "--actors", "2", "--set", "run.steps=1000000", **clean)
@@ -103,7 +103,7 @@ def test_a_run_with_actors_that_is_interrupted_saves_and_says_how_to_go_on(tmp_p
     assert last["orders/in_flight"] == last["orders/failed"] == 0  # what was under way was not thrown away
 
 
-def test_a_run_whose_cluster_loses_its_head_saves_and_ends_with_its_own_exit_code(tmp_path, clean):
+def test_a_run_whose_cluster_loses_its_head_saves_and_has_its_exit_code(tmp_path, clean):
     (tmp_path / "orders").mkdir()
     folder = tmp_path / "run"
     run = started(folder, "--game", GAME, "--actors", "2", "--set", "run.steps=1000000", **clean)
@@ -165,7 +165,7 @@ def soak(folder, kills, pause):
                 victim = process(rng.choice(alive))
                 os.kill(victim, signal.SIGKILL)
                 killed.append(victim)
-        # Each has to play again, in a process that nobody killed.
+        # Each has to play again, in a process that was not killed.
         while training.stop.number is None and not all(
             slot.alive and process(slot) not in killed and not slot.deaths for slot in pool.slots
         ):
@@ -214,7 +214,7 @@ def test_segments_of_weights_that_are_too_old_are_dropped_and_counted(tmp_path):
 
 
 @pytest.mark.parametrize(("kills", "pause"), [(10, 6.0), pytest.param(200, 4.5, marks=pytest.mark.slow)])
-def test_actors_that_are_killed_again_and_again_cost_nothing_that_was_acknowledged(tmp_path, kills, pause):
+def test_actors_that_are_killed_repeatedly_lose_nothing_acknowledged(tmp_path, kills, pause):
     training, killed = soak(tmp_path, kills, pause)
     _, orders = accounted(training)
     assert len(killed) == len(set(killed)) == kills == orders["actors/deaths"]

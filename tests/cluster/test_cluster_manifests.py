@@ -14,7 +14,7 @@ from muzero.cli.worker import HEALTH
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "cluster"
 SCHEMAS = {
-    # Ray itself is not imported: whoever begins a session of this machine has to come first.
+    # Ray itself is not imported here.
     "ray-up.yaml": Path(find_spec("ray").origin).parent / "autoscaler" / "ray-schema.json",
     "kuberay.yaml": ROOT / "tests" / "data" / "kubernetes" / "raycluster.schema.json",
 }

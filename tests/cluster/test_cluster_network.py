@@ -153,7 +153,7 @@ def grows(folder):
     return lambda: log_size(folder) > before
 
 
-def test_a_wrong_a_missing_and_a_readable_token_are_refused_and_so_is_a_cluster_without(network, tmp_path):
+def test_unusable_tokens_and_clusters_without_one_are_refused(network, tmp_path):
     network.token("a")
     leader = head(network)
     file = network.token("b", "cd" * 32)

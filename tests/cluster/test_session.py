@@ -55,7 +55,7 @@ def test_where_no_folder_is_short_the_error_names_tmpdir(long_tmpdir, monkeypatc
         sessions.private_folder()
 
 
-def test_ray_that_does_not_start_in_time_has_an_exit_code_and_leaves_nothing(monkeypatch, capsys):
+def test_ray_that_does_not_start_has_an_exit_code_and_leaves_nothing(monkeypatch, capsys):
     before = folders()
     monkeypatch.setattr(sessions, "START_SECONDS", 0.3)
 

@@ -11,7 +11,7 @@ def task(number):
     return Task(number, 0, Play(8))
 
 
-def test_a_slot_takes_orders_once_its_process_answered_and_no_more_than_its_depth():
+def test_a_slot_takes_tasks_once_its_process_answered_up_to_its_depth():
     slot = Slot(0, Play)
     assert not slot.free(0.0, 2)
     slot.answered(1.0, "here")
@@ -41,7 +41,7 @@ def test_waiting_for_a_restart_is_no_death_until_it_takes_too_often():
     assert slot.deaths == 2
 
 
-def test_pauses_double_until_a_slot_is_given_up_and_still_tried_once_a_minute():
+def test_pauses_double_until_a_slot_is_tried_once_a_minute():
     slot, pauses = Slot(0, Play), []
     for _ in range(MOST_DEATHS + 2):
         slot.answered(0.0, "here")

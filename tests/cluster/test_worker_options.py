@@ -73,7 +73,7 @@ def test_a_head_whose_port_is_taken_is_refused(tmp_path, monkeypatch):
             worker_command(["--head", "--node-ip-address", "127.0.0.1", "--port", str(port)])
 
 
-def test_a_head_prints_the_command_for_the_next_machine_and_no_advice_of_ray(tmp_path):
+def test_a_head_prints_the_command_to_join_and_no_advice_of_ray(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     short = tempfile.mkdtemp(prefix="mz", dir="/tmp")  # names of sockets have to fit
