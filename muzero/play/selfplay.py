@@ -11,7 +11,7 @@ import torch
 from muzero.config import Range
 from muzero.data import schema
 from muzero.data.schema import Segment, SegmentId
-from muzero.interfaces import Games, Latent, NonFiniteError, Planner, WorldModel
+from muzero.interfaces import Decision, Games, Latent, NonFiniteError, Planner, WorldModel
 
 
 class Episode(NamedTuple):
@@ -117,19 +117,35 @@ class SelfPlay:
         self._renew(after.first)
 
     @torch.inference_mode()
-    def _plan(self):
+    def _plan(self) -> Decision:
+        """Observe the present positions and search.
+
+        Raises:
+            NonFiniteError: if the model produced NaN or infinity; nothing has changed then.
+        """
         now = self.timestep
         action, observation, first = (
             torch.from_numpy(array).to(self.device) for array in (self.action, now.observation, now.first)
         )
-        self.memory = self.model.observe(self.memory, action, observation, first)
+        memory = self.model.observe(self.memory, action, observation, first)
         try:
-            decision, self.carry = self.planner.plan(
-                self.model, self.memory, now.legal, self.carry, self.rng, explore=True
-            )
-        except ValueError as error:  # the search takes no numbers that are none
-            raise NonFiniteError(f"weights of version {self.version}: {error}") from error
+            decision, carry = self.planner.plan(self.model, memory, now.legal, self.carry, self.rng, explore=True)
+        except ValueError as error:  # the search rejects non-finite inputs
+            raise NonFiniteError(f"weights of version {self.version}: {error}{self._suspect()}") from error
+        self.memory, self.carry = memory, carry  # last: what is not finite must not be saved
         return decision
+
+    def _suspect(self) -> str:
+        """The observation that finite weights most likely failed at, in words; empty where the weights are not."""
+        if not all(torch.isfinite(tensor).all() for tensor in self.model.state_dict().values()):
+            return ""
+        observation = self.timestep.observation.reshape(self.games.batch, -1)
+        slot = int(np.abs(observation.astype(np.float64)).max(1).argmax())
+        low, high = observation[slot].min(), observation[slot].max()
+        return (
+            f"; the weights are finite, the largest observation is that of game {slot}: numbers from {low:g} to "
+            f"{high:g}; scale observations in the environment, to -1..1 for example"
+        )
 
     def _count(self, after, moved: np.ndarray) -> None:
         """Add up scores, as seen by whoever moved first."""

@@ -108,7 +108,8 @@ class Training:
         Raises:
             EnvironmentFault: if no environment works; what was learned is saved.
             LostCluster: if actors cannot be reached any more; what was learned is saved.
-            NonFiniteError: if non-finite values persist after several recoveries; the batch is in the run's folder.
+            NonFiniteError: if non-finite values persist after several recoveries, the batch being in the run's folder;
+                or if an observation makes finite weights compute NaN or infinity, then what was learned is saved.
             SaveError: if checkpoints cannot be written.
         """
         if self.settings.seconds is not None:
@@ -124,6 +125,10 @@ class Training:
                     self.pool.next_result(0)  # raises LostCluster
             except (EnvironmentFault, LostCluster):
                 self.save(games=False, wait=True)
+                raise
+            except NonFiniteError:
+                if self.learner.is_finite(self._positions()):  # self-play met what the model cannot take
+                    self.save(games=False, wait=True)
                 raise
             finally:
                 self.snapshots.writer.wait()
@@ -211,10 +216,13 @@ class Training:
 
     def _publish(self) -> None:
         """Publish the weights to the actors if they are finite."""
-        positions = torch.zeros(2, *self.spec.observation, dtype=getattr(torch, self.spec.dtype))
-        while not self.learner.is_finite(positions):
+        while not self.learner.is_finite(self._positions()):
             self._recover("the weights are not finite", None)
         self.pool.publish(self.learner.weights(), self.learner.updates)
+
+    def _positions(self) -> torch.Tensor:
+        """Observations on which weights are tried out."""
+        return torch.zeros(2, *self.spec.observation, dtype=getattr(torch, self.spec.dtype))
 
     @property
     def owed(self) -> int:
@@ -249,7 +257,8 @@ class Training:
             if window is not None:
                 file = RunFolder(self.folder).bad_batch
                 np.savez(file, **{name: tensor.cpu().numpy() for name, tensor in vars(window).items()})
-                where = f"; the last batch is in {file}"
+                largest = window.observation.double().abs().max().item()
+                where = f"; the last batch, whose largest number in an observation is {largest:g}, is in {file}"
             raise NonFiniteError(f"{why}, also after {RECOVERIES} returns to a checkpoint{where}")
         self.recoveries += 1
         found = self.snapshots.newest()

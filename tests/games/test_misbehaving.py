@@ -335,8 +335,17 @@ def test_weights_that_are_not_finite_stop_a_search_by_their_version(misbehave):
     weights = {name: torch.full_like(tensor, torch.nan) for name, tensor in acting.model.state_dict().items()}
     acting.model.load_state_dict(weights)
     acting.version = 17
-    with pytest.raises(NonFiniteError, match=r"weights of version 17: prior_logits\[0"):
+    with pytest.raises(NonFiniteError, match=r"weights of version 17: prior_logits\[0") as caught:
         acting.play(1)
+    assert "the weights are finite" not in str(caught.value)
+
+
+def test_an_observation_too_large_for_a_model_is_named(misbehave):
+    huge = {0: np.array([3e38, -1], np.float32)}
+    misbehave(lambda slot, call, number: huge if call == "step" and slot == 1 and number == 3 else None)
+    acting = player(games(2))
+    with pytest.raises(NonFiniteError, match=r"observation is that of game 1: numbers from -1 to 3e\+38; scale"):
+        acting.play(10)
 
 
 def test_a_game_that_breaks_off_in_an_evaluation_is_played_again(misbehave):

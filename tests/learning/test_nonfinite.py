@@ -1,6 +1,7 @@
 """What a run does where numbers stop being numbers."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,6 +88,31 @@ def test_a_run_recovers_from_a_bad_spell(tmp_path, armed, monkeypatch):
     assert training.learner.is_finite(torch.zeros(1, 4))
     progress.close(training.status())
     training.close()
+
+
+def test_a_run_that_meets_a_huge_observation_is_saved(tmp_path, monkeypatch):
+    training = made(tmp_path, GAME)
+    games, calls = training.pool.actor.games, 0
+    step = games.step
+
+    def huge_at_last(actions):
+        nonlocal calls
+        calls += 1
+        after = step(actions)
+        return after if calls < 100 else replace(after, observation=np.full_like(after.observation, 3e38))
+
+    monkeypatch.setattr(games, "step", huge_at_last)
+    progress = Progress(tmp_path, Console(quiet=True))
+    with pytest.raises(NonFiniteError, match=r"numbers from 3e\+38 to 3e\+38"):
+        training.run(progress)
+    progress.close(training.status())
+    training.close()
+    assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])["steps"] > 300
+    resumed = made(tmp_path, GAME)
+    (note,) = resumed.restore()
+    assert "new ones begin" in note
+    assert resumed.replay.steps > 300 and resumed.learner.updates > 0
+    resumed.close()
 
 
 def test_weights_that_are_no_numbers_are_never_published(tmp_path, armed):
