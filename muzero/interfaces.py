@@ -88,7 +88,7 @@ class Games(ABC):
         """Apply one action per game.  actions: [B] int64.
 
         Raises:
-            EnvironmentFault: if an environment raised or returned what it must not (NaN, a wrong shape) too often in a
+            EnvironmentFault: if an environment raised or returned invalid data (NaN, a wrong shape) too often in a
                 row; before that, its game breaks off, see `Timestep`.
         """
 
@@ -191,11 +191,11 @@ class Rules(Protocol):
 
 
 class EnvironmentFault(RuntimeError):
-    """An environment raised, or returned what it must not."""
+    """An environment raised, or returned invalid data."""
 
 
 class NonFiniteError(RuntimeError):
-    """A model computes what are no numbers."""
+    """The model produced NaN or infinity."""
 
 
 # --- world models --------------------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ class Transition(NamedTuple):
     """What a model says about a step that it imagined."""
 
     reward: Head
-    discount: Head  # mean: signed, times the probability that the game goes on
+    discount: Head  # mean: signed, times the probability that the game continues
 
 
 class Prediction(NamedTuple):
@@ -327,7 +327,7 @@ class Planner(Protocol):
 class Window:
     """A training batch: W real steps from B sampled positions.
 
-    Position k of a row is k steps after the sampled one.  Past the end of a game a row goes on in an absorbing state
+    Position k of a row is k steps after the sampled one.  Past the end of a game a row continues in an absorbing state
     (``over``: value and reward 0); past a cut, where nothing is known, ``known`` is false.
     """
 
@@ -383,7 +383,7 @@ class Positions:
 
     observation: np.ndarray  # [B, *observation]
     legal: np.ndarray  # [B, A] bool
-    seed: np.ndarray  # [B] int64, of whatever is random in choosing there
+    seed: np.ndarray  # [B] int64, of all random choices of the player there
     rules: Sequence[Rules] | None  # the same positions, of games whose rules can be consulted
 
     @classmethod
@@ -404,7 +404,7 @@ RESIGN = -1
 
 
 class Player(Protocol):
-    """Somebody to play.  What it does in a position depends on nothing but the position and its seed."""
+    """A player.  What it does in a position depends on nothing but the position and its seed."""
 
     @property
     def title(self) -> str:

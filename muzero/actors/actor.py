@@ -16,10 +16,17 @@ from muzero.util.allocator import keep_freed
 
 
 class Actor:
-    """Plays, plans again, evaluates."""
+    """Games, a model and a planner, which do the tasks of a run: self-play, reanalyse, evaluation."""
 
     def __init__(self, config: Config, slot: int, device: torch.device, incarnation: int | None = None) -> None:
-        """incarnation: of its games; None: the number of its first task."""
+        """Construct games, model and planner.
+
+        Args:
+            config: of the run.
+            slot: number of the actor in its pool, part of segments' ids.
+            device: of the model.
+            incarnation: of its games; None takes the number of its first `Play` task.
+        """
         keep_freed()
         self.config, self.slot, self.device = config, slot, device
         settings = build.settings(config)
@@ -34,7 +41,7 @@ class Actor:
             self.begin(incarnation)
 
     def begin(self, incarnation: int) -> SelfPlay:
-        """New games, under seeds that no other incarnation has."""
+        """Begin new games, under seeds that no other incarnation has."""
         parts = (self.games, self.model, self.planner, self.seed, self.slot, incarnation)
         selfplay = build.selfplay(self.config, *parts)
         selfplay.version, self.selfplay = self.version, selfplay
@@ -42,7 +49,7 @@ class Actor:
         return selfplay
 
     def load(self, weights: Weights, version: int) -> None:
-        """Work with these weights from now on."""
+        """Use these weights from now on."""
         self.model.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
         self.version = version
         if self.selfplay is not None:

@@ -19,7 +19,7 @@ from muzero.play.selfplay import SelfPlay
 
 
 class ActorPool(ABC):
-    """Actors and their work: results come in whatever order they are ready, and missing ones are never waited for."""
+    """Actors and their work: results come in the order in which they are ready; the pool never waits for a lost one."""
 
     deadline: float = math.inf  # of time.monotonic(): this process does not play much longer
     version: int = -1  # of the weights published last
@@ -43,7 +43,7 @@ class ActorPool(ABC):
         """The next result; None if none is ready in time, or after `wake`.
 
         Raises:
-            EnvironmentFault: if no actor works any more.
+            EnvironmentFault: if all actors keep failing.
             LostCluster: if the cluster is gone.
         """
 
@@ -59,11 +59,11 @@ class ActorPool(ABC):
         return False
 
     def counts(self) -> dict[str, float]:
-        """What happened so far, as metrics."""
+        """Counts of what happened so far, as metrics."""
         return {}
 
     def messages(self) -> list[str]:
-        """What a person should know and has not been reported yet."""
+        """What the user should know and was not reported yet."""
         return []
 
     @property
@@ -71,26 +71,29 @@ class ActorPool(ABC):
         """Whether the next `next_result` will raise LostCluster."""
         return False
 
-    def wake(self) -> None:  # noqa: B027 (who works in this process is not waited for)
-        """Have `next_result` return; may be called from a signal's handler."""
+    def wake(self) -> None:  # noqa: B027 (work in this process is not waited for)
+        """Make a waiting `next_result` return None; may be called from a signal handler."""
 
     def drain(self) -> list[Result]:
-        """Ask for nothing more; what was under way and is ready in time."""
+        """Give out no more work; the results of work under way that are ready in time."""
         return []
 
     @abstractmethod
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Arrays and plain values from which `restore` goes on; "incarnation" names the newest games."""
+        """Arrays and plain values from which `restore` continues; "incarnation" is that of the newest games."""
 
     @abstractmethod
     def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int) -> bool:
-        """Go on where `state` was taken; false, with new games, where the old ones cannot be brought back.
+        """Continue where `state` was taken; false, with new games, where the old ones cannot be brought back.
 
-        incarnation: of new games at least, so that their ids are none that were used since.
+        Args:
+            arrays: as `state` gave them.
+            values: as `state` gave them.
+            incarnation: the least that new games may take, so that ids are never reused.
         """
 
     def close(self) -> None:  # noqa: B027
-        """Let go of everything."""
+        """Release actors, processes and games."""
 
 
 class LocalPool(ActorPool):
@@ -109,7 +112,7 @@ class LocalPool(ActorPool):
 
     @property
     def selfplay(self) -> SelfPlay:
-        """What plays."""
+        """The self-play of the actor."""
         assert self.actor.selfplay is not None
         return self.actor.selfplay
 

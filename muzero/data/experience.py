@@ -1,4 +1,4 @@
-"""The way of experience from actors to the replay: a segment counts as received once it is in the log."""
+"""Writes segments to the log, then to the replay: a segment counts as received once it is in the log."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -18,19 +18,16 @@ from muzero.util.failpoints import failpoint
 
 @dataclass
 class Ledger:
-    """Where the segments are that actors were asked for.  A duplicate is a second copy of one acknowledged.
+    """How many segments came in, and what became of them."""
 
-    Failed are those that came too late to be learned from.
-    """
-
-    submitted: int = 0
-    acknowledged: int = 0
-    failed: int = 0
-    duplicates: int = 0
+    submitted: int = 0  # without duplicates
+    acknowledged: int = 0  # in the log and the replay
+    failed: int = 0  # played with weights too old to learn from
+    duplicates: int = 0  # second copies
 
 
 class Experience:
-    """A replay, the log that it is made from after a restart, and what still waits to be written."""
+    """A replay, the log that it is restored from, and segments that wait until the disk has room."""
 
     def __init__(self, replay: Replay, log: SegmentLog, limits: Limits | None = None) -> None:
         """limits: count the rewards and returns that the model cannot express."""
@@ -42,13 +39,14 @@ class Experience:
     def receive(
         self, segments: Iterable[Segment | bytes], usable: Callable[[int], bool] = lambda version: True
     ) -> bool:
-        """Log segments and store them; false where the disk takes no more, and they wait.
+        """Log and store segments; false if the disk has no room and some wait.
 
-        segments: or the records of them, in the format of the log.
-        usable: says of the version of weights that played whether it is too old to learn from.
+        Args:
+            segments: segments, or records of them in the format of the log.
+            usable: whether segments played with weights of a version may be learned from.
 
         Raises:
-            ValueError: if one does not hold.
+            ValueError: if a segment fails validation.
         """
         for found in segments:
             segment, record = (found, None) if isinstance(found, Segment) else (self.log.layout.unpack(found), found)
@@ -62,7 +60,7 @@ class Experience:
         return self.write()
 
     def write(self) -> bool:
-        """Log and store what waits.  False where the disk takes no more: nobody should make new segments then."""
+        """Log and store what waits; false if the disk has no room, and no new segments should be made."""
         while self.waiting:
             segment, record = self.waiting[0]
             if self.replay.has(segment.id):
@@ -121,18 +119,18 @@ class Experience:
 
     @property
     def oldest(self) -> Position:
-        """Where the log begins that the replay is made from."""
+        """Position of the first record that the replay needs."""
         found = self.replay.oldest
         return found[1] if found else self.log.position
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Arrays and plain values from which `restore` makes the same; the segments themselves stay in the log."""
+        """Arrays and plain values for `restore`; the segments themselves stay in the log."""
         arrays, values = self.replay.state()
         values["log"] = {"oldest": list(self.oldest), "end": list(self.log.position)}
         return arrays, values | {"ledger": vars(self.ledger).copy()}
 
     def require(self, values: dict[str, Any]) -> None:
-        """Refuse a state whose segments the log does not have.
+        """Check that the log holds the segments of a state.
 
         Raises:
             CheckpointError: saying what is missing.
@@ -142,7 +140,7 @@ class Experience:
                 raise CheckpointError(f"{self.log.folder} does not hold {position}, which the checkpoint needs")
 
     def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> int:
-        """Become what had this state.  Returns how many rows are missing because their segments are damaged."""
+        """Take over a state.  Returns how many rows are missing because their segments are damaged."""
         oldest, end = Position(*values["log"]["oldest"]), Position(*values["log"]["end"])
         missing = self.replay.restore(arrays, values, takewhile(lambda found: found[0] < end, self.log.scan(oldest)))
         self.ledger = Ledger(**values["ledger"])
@@ -150,18 +148,18 @@ class Experience:
         return missing
 
     def tail_incarnation(self) -> int:
-        """A number above those of the actors that played after the state restored."""
+        """An incarnation above all that played after the restored state."""
         return 1 + max((segment.id.incarnation for _, segment in self.log.scan(self.end)), default=-1)
 
     def forget_tail(self) -> None:
-        """Remove from the log what was played after the state restored: it is about to be played again."""
+        """Remove from the log what was played after the restored state: it is about to be played again."""
         try:
             self.log.rewind(self.end)
         except LogError as error:
             raise CheckpointError(str(error)) from error
 
     def keep_tail(self) -> int:
-        """Store what was played after the state restored.  Returns its number of segments."""
+        """Store what was played after the restored state.  Returns its number of segments."""
         count = 0
         for mark, segment in self.log.scan(self.end):
             if self.replay.add(segment, mark):
@@ -171,5 +169,5 @@ class Experience:
         return count
 
     def close(self) -> None:
-        """Have the disk hold everything."""
+        """Flush and close the log."""
         self.log.close()

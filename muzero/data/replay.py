@@ -1,7 +1,7 @@
 """A ring of experience: segments in, training windows out.
 
 Every step is a row; rows of a game are linked from each to the next, so a window crosses from segment to segment and
-a game that is still being played can be learned from already.  Rows are named by the number of rows written before
+an unfinished game can be learned from already.  Rows are named by the number of rows written before
 them, which never repeats; ``number % capacity`` is the place in the ring.
 """
 
@@ -20,7 +20,7 @@ from muzero.data.sum_tree import SumTree
 from muzero.data.sweep import Sweep
 from muzero.interfaces import GameSpec, Window, WindowSize
 
-UNKNOWN = -1  # no next row: the game is over, was cut short, or goes on in a segment still to come
+UNKNOWN = -1  # no next row: the game is over, was cut short, or continues in a segment that was not added yet
 
 
 class StoredPositions(NamedTuple):
@@ -33,7 +33,7 @@ class StoredPositions(NamedTuple):
 
 @dataclass
 class Chain:
-    """How far a game has been stored: to link the segment that follows, and to know one that comes again."""
+    """How far a game has been stored: links the next segment, and recognises one that comes a second time."""
 
     row: int  # number of its last row
     sequence: int  # of its last segment
@@ -57,9 +57,20 @@ class Replay:
         priority_exponent: Annotated[float, Range(0.0, 2.0)] = 0.0,
         importance_exponent: Annotated[float, Range(0.0, 2.0)] = 0.4,
     ) -> None:
-        """capacity: in rows, but no more of them than fit into so many gigabytes.
+        """Reserve the memory.
 
-        A priority_exponent of 0 samples uniformly (Schaul et al. 2016, eq. 1 and section 3.4).
+        Args:
+            spec: of the game.
+            seed: of everything that is drawn.
+            capacity: most rows; fewer if that many do not fit into `gigabytes`.
+            gigabytes: most memory, in 10^9 bytes.
+            priority_exponent: how much sampling prefers rows with a high priority; 0 samples uniformly (Schaul et al.
+                2016, eq. 1).
+            importance_exponent: how far importance weights correct for that preference; 0 not at all, 1 in full
+                (Schaul et al. 2016, section 3.4).
+
+        Raises:
+            ValueError: if not one row fits.
         """
         self.spec = spec
         self.capacity = min(capacity, int(gigabytes * 1e9 / row_bytes(spec)))
@@ -75,8 +86,8 @@ class Replay:
         self.sweep = Sweep()  # over rows to plan again
         self.largest = 1.0  # priority of new rows
         self.written = 0  # rows ever written
-        self.steps = 0  # real steps ever added
-        self.duplicates = 0
+        self.steps = 0  # environment steps ever added
+        self.duplicates = 0  # segments that came a second time
         self.chains: dict[tuple[int, int, int], Chain] = {}  # least recently stored first
         self.marks: deque[tuple[int, Any]] = deque()  # first row and mark of each segment that is here, even in part
 
@@ -84,12 +95,12 @@ class Replay:
         return min(self.written, self.capacity)
 
     def has(self, number: SegmentId) -> bool:
-        """Whether a segment, or a later one of its game, is here."""
+        """Whether a segment, or a later one of its game, was added."""
         before = self.chains.get(number[:3])
         return before is not None and number.sequence <= before.sequence
 
     def check(self, segment: Segment) -> None:
-        """Refuse what cannot be stored.
+        """Check that a segment can be stored.
 
         Raises:
             ValueError: if the segment does not fit the game, or is longer than the ring.
@@ -99,7 +110,7 @@ class Replay:
             raise ValueError(f"a segment of {len(segment)} rows does not fit a replay of {self.capacity}")
 
     def add(self, segment: Segment, mark: Any = None) -> bool:
-        """Store a segment; false, and nothing stored, if it is here already.
+        """Store a segment; false, and nothing stored, if it was added before.
 
         mark: whatever the caller needs to find the segment again, see `oldest`.
 
@@ -131,7 +142,7 @@ class Replay:
         return True
 
     def _link(self, game: tuple[int, int, int], before: Chain | None, segment: Segment, start: int, end: int) -> None:
-        """Join the segment to the one before it, if that is still here and nothing between them was lost."""
+        """Link the segment before it to this one, if that is still here and no segment between them is missing."""
         if before is not None and segment.id.sequence == before.sequence + 1 and before.row >= end + 1 - self.capacity:
             place = np.array([before.row % self.capacity])
             self.rows["next"][place] = start
@@ -142,7 +153,7 @@ class Replay:
             del self.chains[oldest]
 
     def sample(self, batch: int, size: WindowSize) -> tuple[np.ndarray, Window]:
-        """Draw rows by priority.  Returns their numbers [B], for `update`, and the windows that begin there."""
+        """Draw B rows by priority.  Returns their numbers [B], for `update`, and the windows that begin there."""
         mass = (np.arange(batch) + self.rng.random(batch)) / batch * self.priority.total
         places = self.priority.find(mass)
         numbers = self._numbers(places)
@@ -193,7 +204,7 @@ class Replay:
         return int(here.sum())
 
     def _numbers(self, places: np.ndarray) -> np.ndarray:
-        """Numbers of the rows that are at places now."""
+        """Numbers of the rows that lie at these places of the ring now."""
         newest = self.written - 1
         return newest - (newest - places) % self.capacity
 
@@ -259,12 +270,12 @@ class Replay:
     def restore(
         self, arrays: dict[str, np.ndarray], values: dict[str, Any], segments: Iterable[tuple[Any, Segment]]
     ) -> int:
-        """Become the replay whose `state` this is.
+        """Take over the `state` of another replay.
 
         segments: with their marks, in the order in which they were added, from the oldest on.
 
         Returns:
-            how many rows of it are missing, because segments are; the rest can be learned from all the same.
+            how many of its rows are missing because segments are; the others are usable.
         """
         self.written = values["first"]
         for mark, segment in segments:

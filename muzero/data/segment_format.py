@@ -2,7 +2,7 @@
 
 A record is a mark, the length of its payload, the CRC32C of length and payload, and the payload; the first of each
 file says which game it is of.  Nothing is trusted when read: lengths are bounded before memory is taken, what is
-decompressed cannot grow, and a record that does not hold is skipped.
+decompressed cannot grow, and a corrupt record is skipped.
 """
 
 import json
@@ -29,11 +29,11 @@ PATIENCE = 4  # times the length of a file that may be read again to find whole 
 
 
 class Damaged(ValueError):
-    """A record does not hold."""
+    """A record is corrupt."""
 
 
 def frame(payload: bytes) -> bytes:
-    """A payload as a record."""
+    """The record that holds a payload."""
     length = len(payload).to_bytes(4, "little")
     return FRAME.pack(MARK, len(payload), google_crc32c.value(length + payload)) + payload
 
@@ -57,7 +57,10 @@ def unframe(text: bytes, offset: int, most: int) -> tuple[bytes, int]:
 
 
 def records(text: bytes, offset: int, most: int, problems: list[int]) -> Iterator[tuple[int, bytes]]:
-    """Offsets and payloads of the whole records; after damage, noted in `problems`, from the next one that holds."""
+    """Offsets and payloads of the whole records.
+
+    After damage, the offset of which is added to `problems`, reading resumes at the next whole record.
+    """
     patience, intact = PATIENCE * len(text), True
     while 0 <= offset < len(text):
         try:
@@ -76,7 +79,7 @@ def records(text: bytes, offset: int, most: int, problems: list[int]) -> Iterato
 
 
 def claimed(text: bytes, offset: int, most: int) -> int:
-    """Bytes that are read to find out that no whole record begins here."""
+    """Bytes that must be read to see that a whole record does not begin here."""
     if len(text) - offset < FRAME.size:
         return 1
     mark, length, _ = FRAME.unpack_from(text, offset)
@@ -97,17 +100,17 @@ class Layout:
         self.most_bytes = HEAD.size + MOST_ROWS * (self.row_bytes + self.row_bytes // 1000 + 1) + 1024
 
     def pack(self, segment: Segment) -> bytes:
-        """A segment as a payload."""
+        """The payload that holds a segment."""
         head = HEAD.pack(*segment.id, segment.version, segment.cut, len(segment))
         arrays = {name: ~array if name in INVERTED else array for name, array in segment.columns.items()}
         content = b"".join(arrays[column.name].astype(little_endian(column)).tobytes() for column in self.columns)
         return head + zlib.compress(content, 1)
 
     def unpack(self, payload: bytes) -> Segment:
-        """A payload as a segment.
+        """The segment that a payload holds.
 
         Raises:
-            Damaged: if it is none of this game.
+            Damaged: if it is not a segment of this game.
         """
         if len(payload) < HEAD.size:
             raise Damaged

@@ -21,7 +21,7 @@ SYNC_EVERY = 1.0  # seconds
 
 
 class LogError(Exception):
-    """A log cannot be used: it is of another game, or not what it was."""
+    """A log cannot be used: it is of another game, or was changed by another program."""
 
 
 class Position(NamedTuple):
@@ -35,7 +35,7 @@ class SegmentLog:
     """A folder of records.  One process at a time may open it; its own threads may use it together."""
 
     def __init__(self, folder: Path, spec: GameSpec, file_bytes: int = 64 << 20) -> None:
-        """Open a log, made if needed; what a crash left half written at its end is cut off.
+        """Open a log, and create it if needed; an unfinished record at its end is removed.
 
         Raises:
             LogError: if it is of another game or another format.
@@ -71,7 +71,7 @@ class SegmentLog:
         return sorted(int(name.group(1)) for name in found if name)
 
     def path(self, number: int) -> Path:
-        """Where a file lies."""
+        """Path of the file with this number."""
         return self.folder / f"{number:08d}.log"
 
     def _open(self, number: int, flags: int = 0) -> None:
@@ -85,7 +85,7 @@ class SegmentLog:
         self.handle, self.number, self.end = handle, number, os.fstat(handle).st_size
 
     def _begin(self, number: int) -> None:
-        """A new file, which is there with its header or not at all."""
+        """Create a file with its header, or no file if that fails."""
         self._open(number, os.O_CREAT | os.O_TRUNC)
         self.end = 0
         try:
@@ -98,7 +98,7 @@ class SegmentLog:
         self.unsynced.add(self.folder)
 
     def _check_header(self, number: int) -> None:
-        """A file without a good header says nothing about its game; its records are held against this game anyway."""
+        """Refuse a file of another game.  With a damaged header it passes: its records are checked anyway."""
         try:
             with os.fdopen(open_regular(self.path(number)), "rb") as file:
                 text = file.read(MOST_HEADER)
@@ -131,13 +131,13 @@ class SegmentLog:
 
     @property
     def position(self) -> Position:
-        """Where the next record goes."""
+        """Position of the next record."""
         return Position(self.number, self.end)
 
     def append(self, segment: Segment, payload: bytes | None = None) -> Position:
-        """Write a segment to the end.  Returns the position behind it.
+        """Write a segment to the end of the log.  Returns the position after it.
 
-        payload: the segment as `Layout.pack` makes it, where that was done already.
+        payload: the segment as `Layout.pack` gives it, if it was packed already.
 
         Raises:
             OSError: if the disk is full; the log is as it was before.
@@ -170,7 +170,7 @@ class SegmentLog:
             self.changed.notify_all()
 
     def sync(self) -> None:
-        """Have the disk hold all that was appended.
+        """Flush appended records to disk (fsync).
 
         Raises:
             OSError: if it cannot.
@@ -201,7 +201,7 @@ class SegmentLog:
                 self.sync_error, self.sync_failures = error, self.sync_failures + 1
 
     def close(self) -> None:
-        """Have the disk hold everything, and let go."""
+        """Flush appended records to disk and close the file."""
         with self.lock:
             if self.closed:
                 return
@@ -227,15 +227,15 @@ class SegmentLog:
             return gone
 
     def rewind(self, position: Position) -> None:
-        """Forget everything from a position on.
+        """Remove all records from a position on.
 
         Raises:
-            LogError: if it is no place between two records of this log.
+            LogError: if the position does not lie between two records of this log.
         """
         with self.lock:
             begins = self.holds(position) and position.offset in {0, *self._boundaries(position.file)}
             if not begins:
-                raise LogError(f"{self.folder}: {position} is no place between two records")
+                raise LogError(f"{self.folder}: {position} does not lie between two records")
             for number in reversed(self.files()):  # the last first: a crash in the middle leaves no gap
                 if number > position.file:
                     self.path(number).unlink()

@@ -1,4 +1,4 @@
-"""A sum tree: draws places in proportion to their numbers."""
+"""A sum tree: draws places with probability proportional to their numbers."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class SumTree:
 
     @property
     def total(self) -> float:
+        """The sum of all numbers."""
         self._sum()
         return float(self.nodes[1])
 
@@ -29,7 +30,7 @@ class SumTree:
     def __setitem__(self, place: np.ndarray, number: np.ndarray | float) -> None:
         self.nodes[self.leaves + place] = number
         self.changed.append(self.leaves + place)
-        if len(self.changed) > MOST_CHANGES:  # nobody samples, as before learning begins
+        if len(self.changed) > MOST_CHANGES:  # without sampling, as before learning begins, the list would grow
             self._sum()
 
     def _sum(self) -> None:

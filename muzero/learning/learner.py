@@ -34,10 +34,21 @@ class Learner:
         final_rate: Annotated[float, Range(0.0, 1.0)] = 0.1,
         target_every: Annotated[int, Range(1, 1_000_000)] = 200,
     ) -> None:
-        """clip: largest norm of the whole gradient.
+        """Move the model and the objective to the device, and make the optimiser.
 
-        The learning rate rises over `warmup` updates, then falls along a cosine to `final_rate` of itself at the end
-        of the run.  target_every: updates after which the slow copy takes over the weights.
+        Args:
+            model: learns.
+            objective: what is learned.
+            device: of all computation.
+            batch: windows per update.
+            optimizer: "adamw", or "sgd" with momentum.
+            learning_rate: its largest value, after the warm-up.
+            weight_decay: of matrices and kernels; vectors, as biases and scales, are not decayed.
+            momentum: of "sgd"; "adamw" does not use it.
+            clip: largest norm of the whole gradient; 0 does not clip.
+            warmup: updates over which the learning rate rises from near 0.
+            final_rate: share of `learning_rate` left at the end of the run, to which it falls along a cosine.
+            target_every: updates after which the slow copy takes over the weights.
         """
         self.model = model.to(device)
         self.objective = objective.to(device)
@@ -57,7 +68,7 @@ class Learner:
             self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
         else:
             self.optimizer = torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, fused=True)
-        # What a forward pass writes: of a batch that turns out to hold no numbers, none of it may stay.
+        # What a forward pass writes, such as means of batch normalisation: undone after a batch with non-finite values.
         self.statistics = [*self.model.buffers(), *self.objective.buffers()]
         self.updates = 0
         self.skipped = 0  # in all
@@ -109,7 +120,7 @@ class Learner:
 
     @torch.inference_mode()
     def is_finite(self, observation: Tensor) -> bool:
-        """Whether all weights are finite, and so is what the model makes of some positions: else nobody may use it."""
+        """Whether all weights, and the outputs for observations [B, *observation], are finite; only then publish."""
         if failpoint("learner.poison_weights"):
             next(self.model.parameters()).data.fill_(math.nan)
         tensors = [tensor for tensor in self.model.state_dict().values() if tensor.is_floating_point()]
@@ -145,7 +156,7 @@ class Learner:
         return tensors, {"updates": self.updates, "skipped": self.skipped}
 
     def check(self, slots: dict[str, Tensor]) -> None:
-        """Hold an optimiser's tensors, as `state` gives them, against the parameters.
+        """Check an optimiser's tensors, as `state` gives them, against the parameters.
 
         Raises:
             ValueError: naming the first that does not fit.
@@ -155,10 +166,12 @@ class Learner:
             number, name = key.split(".", 1)
             fits = name in SLOTS and number.isdigit() and int(number) < len(shapes) and tensor.is_floating_point()
             if not fits or tensor.shape != (shapes[int(number)] if name != "step" else ()):
-                raise ValueError(f"optimizer: {key} is {tensor.dtype} {tuple(tensor.shape)}, no parameter has that")
+                raise ValueError(
+                    f"optimizer: {key} is {tensor.dtype} {tuple(tensor.shape)}, which fits none of its parameters"
+                )
 
     def restore(self, tensors: dict[str, dict[str, Tensor]], values: dict[str, Any]) -> None:
-        """Become the learner whose `state` this is."""
+        """Take over the `state` of another learner."""
         self.model.load_state_dict(tensors["model"])
         self.target.load_state_dict(tensors["target"])
         self.objective.load_state_dict(tensors["objective"])

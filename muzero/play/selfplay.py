@@ -11,13 +11,13 @@ import torch
 from muzero.config import Range
 from muzero.data import schema
 from muzero.data.schema import Segment, SegmentId
-from muzero.interfaces import Decision, Games, Latent, NonFiniteError, Planner, WorldModel
+from muzero.interfaces import Decision, Games, Latent, NonFiniteError, Planner, Timestep, WorldModel
 
 
 class Episode(NamedTuple):
     """A finished game."""
 
-    score: float  # sum of rewards; in two-player games, to whoever moved first
+    score: float  # sum of rewards; in two-player games, of the player that moved first
     steps: int
 
 
@@ -30,7 +30,7 @@ class Harvest:
 
 
 class SelfPlay:
-    """Plays B games in lock step.  Goes on with the same games from call to call."""
+    """Plays B games in lock step, and continues the same games from call to call."""
 
     def __init__(
         self,
@@ -44,10 +44,18 @@ class SelfPlay:
         segment_steps: Annotated[int, Range(1, 10_000)] = 200,
         random_actions: Annotated[float, Range(0.0, 1.0)] = 0.0,
     ) -> None:
-        """segment_steps: rows after which a segment of a game that still goes on is handed over.
+        """Begin B games.
 
-        random_actions: share of moves drawn uniformly instead of planned.  They show the model what moves do that the
-        search would never make; returns do not pass through them.
+        Args:
+            games: B games.
+            model: plays; its parameters may be replaced between calls of `play`.
+            planner: chooses actions.
+            seed: of the run.
+            actor: number of the actor, part of segments' ids.
+            incarnation: number of these games among those of the actor, part of segments' ids.
+            segment_steps: rows after which a segment of an unfinished game is handed over.
+            random_actions: share of actions drawn uniformly instead of planned.  They show the model what actions do
+                that the search would never choose; value targets do not look past them.
         """
         self.games, self.model, self.planner = games, model.eval(), planner
         self.seed, self.actor, self.incarnation = seed, actor, incarnation
@@ -55,12 +63,12 @@ class SelfPlay:
         self.random_actions = random_actions
         self.device = next(iter(model.parameters()), torch.empty(0)).device
         self.version = -1
-        self.rejected = 0  # segments that did not hold what they must
+        self.rejected = 0  # segments that failed validation
         self.last_rejection: str | None = None
         self._begin()
 
     def _begin(self) -> None:
-        """Start all games anew, under seeds that this actor never used before."""
+        """Start new games in all slots, under seeds that this actor has not used before."""
         batch, spec = self.games.batch, self.games.spec
         seeds = np.random.SeedSequence([self.seed, self.actor, self.incarnation])
         *slots, planning = seeds.generate_state(batch + 1, np.uint64)
@@ -91,7 +99,7 @@ class SelfPlay:
         decision = self._plan()
         slots = np.arange(self.games.batch)
         last = now.last & ~now.first
-        # A game that is over has handed over its rows; one cut short still needs the value of its last position.
+        # The rows of a game that is over were handed over; one cut short still needs the value of its last position.
         keeps = ~last | now.truncated
         planned = self.rng.random(len(slots)) >= self.random_actions
         drawn = np.where(now.legal, self.rng.random(now.legal.shape), -1).argmax(1)
@@ -147,14 +155,14 @@ class SelfPlay:
             f"{high:g}; scale observations in the environment, to -1..1 for example"
         )
 
-    def _count(self, after, moved: np.ndarray) -> None:
-        """Add up scores, as seen by whoever moved first."""
+    def _count(self, after: Timestep, moved: np.ndarray) -> None:
+        """Add up scores, as seen by the player that moved first."""
         self.score += np.where(moved, self.sign * after.reward, 0)
         self.length += moved
         self.sign = np.where(moved & (after.discount < 0), -self.sign, self.sign)
 
     def _cut_out(self, slot: int, cut: bool) -> Segment:
-        """Hand over the rows of a slot."""
+        """Make a segment of the rows of a slot, which is empty then."""
         count = self.filled[slot]
         rows = {name: array[slot, :count].copy() for name, array in self.rows.items()}
         number = SegmentId(self.actor, self.incarnation, int(self.game[slot]), int(self.sequence[slot]))
@@ -163,7 +171,7 @@ class SelfPlay:
         return Segment(number, self.version, rows, cut)
 
     def _hand_over(self, harvest: Harvest, segment: Segment) -> None:
-        """Let a segment out only if it holds what it must."""
+        """Add a segment to the harvest if it passes validation, else count it."""
         try:
             segment.check(self.games.spec)
         except ValueError as error:
@@ -178,46 +186,55 @@ class SelfPlay:
         self.score[first], self.sign[first], self.length[first] = 0, 1, 0
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Arrays and plain values from which `restore` goes on with these games."""
+        """Arrays and plain values from which `restore` continues these games."""
         most = int(self.filled.max())
-        empty = np.arange(most) >= self.filled[:, None]  # holds what was handed over long ago
+        empty = np.arange(most) >= self.filled[:, None]  # rows that were handed over, which must not be saved
         arrays = {f"rows.{name}": array[:, :most].copy() for name, array in self.rows.items()}
         for array in arrays.values():
             array[empty] = 0
         arrays |= {f"games.{name}": array for name, array in self.games.state().items()}
         arrays |= {f"memory.{name}": tensor.cpu().numpy() for name, tensor in self.memory.items()}
-        arrays |= {name: getattr(self, name) for name in COUNTERS}
-        return arrays, {"incarnation": self.incarnation, "rng": self.rng.bit_generator.state}
+        return arrays | self._counters(), {"incarnation": self.incarnation, "rng": self.rng.bit_generator.state}
 
     def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int = 0) -> bool:
-        """Go on where `state` was taken; false, with new games, where the old ones cannot be brought back.
+        """Continue where `state` was taken; false, with new games, where the old ones cannot be brought back.
 
-        incarnation: of new games at least, so that their ids are none that were used since.
+        Args:
+            arrays: as `state` gave them.
+            values: as `state` gave them.
+            incarnation: the least that new games may take, so that ids are never reused.
         """
-        part = {
-            prefix: {
-                name.removeprefix(f"{prefix}."): array
-                for name, array in arrays.items()
-                if name.startswith(f"{prefix}.")
-            }
-            for prefix in ("rows", "games", "memory")
-        }
-        timestep = self.games.restore(part["games"]) if part["games"] else None
+        games, rows, memory = (under(prefix, arrays) for prefix in ("games.", "rows.", "memory."))
+        timestep = self.games.restore(games) if games else None
         if timestep is None:
             self.incarnation = max(values["incarnation"] + 1, incarnation)
             self._begin()
             return False
         self.incarnation = values["incarnation"]
         self.timestep = timestep
-        if "random" in part["rows"]:  # in checkpoints written before the mask was turned around
-            part["rows"]["planned"] = ~part["rows"].pop("random")
-        for name, array in part["rows"].items():
+        if "random" in rows:  # in checkpoints written before the mask was turned around
+            rows["planned"] = ~rows.pop("random")
+        for name, array in rows.items():
             self.rows[name][:, : array.shape[1]] = array
-        self.memory = {name: torch.from_numpy(array).to(self.device) for name, array in part["memory"].items()}
-        for name in COUNTERS:
-            setattr(self, name, arrays[name].copy())
+        self.memory = {name: torch.from_numpy(array).to(self.device) for name, array in memory.items()}
+        for name, counter in self._counters().items():
+            counter[:] = arrays[name]
         self.rng.bit_generator.state = values["rng"]
         return True
 
+    def _counters(self) -> dict[str, np.ndarray]:
+        """What is kept per slot beside its rows, by the name under which it is saved."""
+        return {
+            "action": self.action,
+            "filled": self.filled,
+            "game": self.game,
+            "sequence": self.sequence,
+            "score": self.score,
+            "sign": self.sign,
+            "length": self.length,
+        }
 
-COUNTERS = ("action", "filled", "game", "sequence", "score", "sign", "length")
+
+def under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

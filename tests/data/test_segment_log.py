@@ -76,7 +76,7 @@ def test_rewinding_forgets_what_follows(tmp_path, keep):
     again = SegmentLog(tmp_path, LINE, file_bytes=1000)
     assert_same(found_in(again), [*wanted[:keep], wanted[29]])
     for nowhere in (Position(1, positions[0].offset + 1), Position(99, 0), Position(1, 10**9), Position(1, -1)):
-        with pytest.raises(LogError, match="is no place between two records"):
+        with pytest.raises(LogError, match="does not lie between two records"):
             again.rewind(nowhere)
     again.close()
 
