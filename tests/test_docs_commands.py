@@ -1,14 +1,19 @@
 """Every command and every Python block of the README and the documentation runs, with small settings."""
 
 import importlib
+import os
 import re
 import shlex
 import shutil
+import socket
+import subprocess
 import sys
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from commands import command, sets
+from commands import code, command, sets
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -101,13 +106,50 @@ def test_a_documented_command_runs(there, text, capsys):
     shutil.rmtree(there / "runs" / "new", ignore_errors=True)
     name = words[0].removeprefix("muzero-")
     module = importlib.import_module("muzero.cli.evaluate.command" if name == "eval" else f"muzero.cli.{name}")
-    code = getattr(module, f"{'evaluate' if name == 'eval' else name}_command")(words[1:])
-    assert code == 0, capsys.readouterr().err
+    found = getattr(module, f"{'evaluate' if name == 'eval' else name}_command")(words[1:])
+    assert found == 0, capsys.readouterr().err
 
 
 def test_the_python_blocks_of_the_readme_run(there, capsys):
     readme = (ROOT / "README.md").read_text()
-    for number, code in enumerate(re.findall(r"^```python\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)):
-        exec(compile(code, f"README, block {number}", "exec"), {})
-        said = re.findall(r"^print\(.*\)  # (.*?)(?:: .*)?$", code, re.MULTILINE)
+    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)):
+        exec(compile(block, f"README, block {number}", "exec"), {})
+        said = re.findall(r"^print\(.*\)  # (.*?)(?:: .*)?$", block, re.MULTILINE)
         assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")] == said
+
+
+def test_the_documented_commands_of_a_cluster_work_together(workspace, tmp_path):
+    """The head, a node and a run, each as documented, but on this machine."""
+    head, node, train = sorted(CLUSTER, key=lambda text: ("--head" not in text, "muzero-train" in text))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="mz") as short, ExitStack() as started:  # sockets need short names
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        environment = kept | {"HOME": str(tmp_path), "RAY_TMPDIR": short, "PYTHONUNBUFFERED": "1"}
+        for text, ready in ((f"{head} --port {port}", "the head is ready"), (node, "joining")):
+            words = here(text, port)
+            process = subprocess.Popen(
+                [sys.executable, "-c", code(words[0].removeprefix("muzero-")), *words[1:]],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=environment,
+                cwd=workspace,
+            )
+            started.callback(process.wait, 60)
+            started.callback(process.terminate)
+            printed = iter(process.stdout.readline, "")
+            assert any(ready in line for line in printed), f"{text} ended without a word of: {ready}"
+        options = here(shlex.join(small(train)), port)[1:]
+        done = command("train", *options, folder=workspace, env=environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def here(text, port):
+    """The words of a command of a cluster, for this machine."""
+    return shlex.split(
+        re.sub(r"10\.0\.0\.\d:6379", f"127.0.0.1:{port}", text)
+        .replace("10.0.0.2", "127.0.0.1")
+        .replace("10.0.0.1", "127.0.0.1")
+    )
