@@ -1,8 +1,8 @@
 // The module muzero._tree: one function for each kind of search, and the class of their results.  With arguments.h,
-// bound_search.h and checks.h the only file that knows pybind11.
+// python_search.h and checks.h the only file that knows pybind11.
 #include <memory>
 
-#include "bound_search.h"
+#include "python_search.h"
 
 using namespace muzero;
 

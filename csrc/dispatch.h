@@ -1,7 +1,7 @@
 // The steps of a search for each rule and each instruction set: the one place that lists both.
 #pragma once
 
-#include "rules.h"
+#include "selection.h"
 
 namespace muzero {
 

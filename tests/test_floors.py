@@ -101,7 +101,7 @@ def test_only_the_border_knows_of_pybind11():
     sources = (PACKAGE.parent / "csrc").glob("*.[hc]*")
     assert {path.name for path in sources if "pybind11" in path.read_text()} <= {
         "bindings.cpp",
-        "bound_search.h",
+        "python_search.h",
         "checks.h",
     }
 
