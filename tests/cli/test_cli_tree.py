@@ -105,7 +105,7 @@ MISTAKES = [
     ("ttt --moves ²", 2, "move 1, '²', is not legal"),
     ("ttt --moves -1", 2, "move 1, '-1', is not legal"),
     ("bare", 2, "[planner] kind = 'reactive' has no tree"),
-    ("", 2, "run"),
+    ("", 2, "required: RUN"),
     ("nowhere", 3, "nowhere is not a run"),
     ("nowhere --checkpoint 5", 3, "nowhere is not a run"),
     ("ttt --checkpoint 1", 3, "holds no 1, only step-0000000"),

@@ -83,7 +83,7 @@ def test_a_run_whose_driver_is_killed_leaves_nothing_and_can_be_resumed(tmp_path
     run.wait()
     until(lambda: not family(tmp_path))
     size = stored(folder)
-    again = started(folder, "--resume", str(folder), "--steps", "100", **clean)
+    again = started(folder, "--resume", str(folder), "--trust", "--steps", "100", **clean)
     assert again.wait(LIMIT) == 0, again.stdout.read()
     assert "later segments are kept" in again.stdout.read() and stored(folder) >= size - 65536
 
@@ -115,7 +115,7 @@ def test_a_run_whose_cluster_loses_its_head_saves_and_has_its_exit_code(tmp_path
     assert run.returncode == 5, output
     assert "the head of the Ray cluster is gone" in output and f"--resume {folder}" in output
     assert {path.name for path in (folder / "checkpoints").iterdir()} - before
-    again = started(folder, "--resume", str(folder), "--steps", "100", **clean)
+    again = started(folder, "--resume", str(folder), "--trust", "--steps", "100", **clean)
     assert again.wait(LIMIT) == 0, again.stdout.read()
 
 
