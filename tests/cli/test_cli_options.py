@@ -70,7 +70,7 @@ def test_an_option_with_one_edit_is_found(name, options, capsys):
     assert tried > 20 and right >= 0.95 * tried
 
 
-def test_a_misspelt_option_that_is_required_is_found_and_so_are_choices_and_benchmarks(capsys):
+def test_a_misspelt_required_option_choice_or_benchmark_is_found(capsys):
     assert "no option --againts=none; did you mean --against?" in refusal(
         evaluate_command, ["r", "--againts=none"], capsys
     )
@@ -119,7 +119,7 @@ def test_a_long_text_loses_its_middle():
         (OSError("x" * 10**6), "xxx...xxx"),
     ],
 )
-def test_an_error_is_printed_without_control_characters_and_not_at_any_length(error, shown, capsys):
+def test_an_error_is_printed_in_bounds_without_control_characters(error, shown, capsys):
     assert exits.fail(error, 4) == 4
     printed = capsys.readouterr().err
     assert shown in printed

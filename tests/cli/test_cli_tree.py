@@ -108,7 +108,7 @@ MISTAKES = [
     ("", 2, "required: RUN"),
     ("nowhere", 3, "nowhere is not a run"),
     ("nowhere --checkpoint 5", 3, "nowhere is not a run"),
-    ("ttt --checkpoint 1", 3, "holds no 1, only step-0000000"),
+    ("ttt --checkpoint 1", 3, "does not hold 1, only step-0000000"),
     ("ttt --checkpoint best", 3, "none of its checkpoints was evaluated while it learned"),
     ("ttt --html nowhere/x.html", 1, "nowhere/x.html"),
 ]

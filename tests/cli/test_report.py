@@ -41,7 +41,7 @@ def run(folder, seed=0, **learner):
     return folder
 
 
-def test_the_page_holds_curves_results_settings_commands_and_needs_nothing_else(tmp_path, capsys):
+def test_the_page_shows_curves_results_settings_and_commands(tmp_path, capsys):
     folder = run(tmp_path / "one")
     assert report_command([str(folder)]) == 0
     page = (folder / "report" / "report.html").read_text()

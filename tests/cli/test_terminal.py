@@ -1,4 +1,4 @@
-"""A terminal that goes away and a disk that is full cost what was to be printed or written there, and nothing more."""
+"""A lost terminal or a full disk loses what was to be printed or written there, and nothing more."""
 
 import errno
 import io
@@ -67,7 +67,7 @@ def test_what_an_encoding_lacks_is_spelt_out():
 
 @pytest.mark.parametrize("error", GONE, ids=["pipe", "terminal", "closed"])
 @pytest.mark.parametrize("live", [True, False])
-def test_progress_falls_silent_where_the_console_fails_and_the_metrics_go_on(tmp_path, error, live, monkeypatch):
+def test_progress_falls_silent_if_the_console_fails_metrics_continue(tmp_path, error, live, monkeypatch):
     monkeypatch.setattr("muzero.training.progress.PLAIN_SECONDS", 0.0)
     monkeypatch.setattr("muzero.training.progress.SCREEN_SECONDS", 0.0)
     monkeypatch.setattr("muzero.training.progress.FILE_SECONDS", 0.0)
@@ -88,7 +88,7 @@ def leave(console):
 
 @contextmanager
 def room(size):
-    """No file can become longer than so many bytes."""
+    """No file can become longer than this many bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -97,7 +97,7 @@ def room(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_metrics_are_events_that_tensorboard_reads_also_after_the_disk_was_full(tmp_path):
+def test_tensorboard_reads_metrics_also_after_a_full_disk(tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     metrics = Metrics(tmp_path)
     metrics.add({"steps": 1}, {"loss/value": 0.5, "rate": 3})
@@ -173,7 +173,7 @@ def shell(line, folder):
 GAMES = '"$PYTHON" -c "$CODE"'
 
 
-def test_an_output_that_is_incomplete_is_an_error_but_one_that_is_closed_is_none(tmp_path):
+def test_an_incomplete_output_is_an_error_a_closed_one_is_not(tmp_path):
     full = shell(f"{GAMES} > /dev/full", tmp_path)
     assert full.returncode == 1 and "the output could not be written: [Errno 28] No space left" in full.stderr
     assert "Traceback" not in full.stderr and len(full.stderr.splitlines()) == 2

@@ -109,7 +109,7 @@ def test_a_report_on_a_foreign_run_executes_nothing(folder):
     assert not (folder / "executed").exists()
 
 
-def test_a_kind_that_does_not_match_the_game_is_refused_before_anything_is_imported(folder):
+def test_a_kind_that_does_not_match_the_game_imports_nothing(folder):
     config = merge([parse_settings(["run.game=board/foreign:Corridor", "game.kind=python"])], build.SCHEMA)
     with pytest.raises(ConfigError, match='expected "board", as the game is board/foreign:Corridor'):
         build.spec(config)
@@ -135,7 +135,7 @@ def finished(folder, *settings, two_player=False):
     return SimpleNamespace(config=config, given=folder, spec=SimpleNamespace(two_player=two_player, max_steps=9))
 
 
-def test_hints_can_be_copied_into_a_shell_and_name_trust_where_it_is_needed():
+def test_hints_can_be_copied_into_a_shell_and_name_trust():
     own, known = finished(Path("my runs/it's"), *PYTHON), finished(Path("a/b"), two_player=True)
     assert train.resume_hint(own) == """resume it with: muzero-train --resume 'my runs/it'"'"'s' --trust"""
     assert train.evaluation_hint(own) == """evaluate it: muzero-eval 'my runs/it'"'"'s' --trust"""

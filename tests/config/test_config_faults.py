@@ -145,7 +145,7 @@ def laid(found, rng, path):
     return [read_layer(path), parse_settings(given)], sources
 
 
-def test_a_thousand_configurations_with_mistakes_are_refused_with_every_mistake_and_its_source(tmp_path):
+def test_a_thousand_configurations_list_every_mistake_and_its_source(tmp_path):
     rng = random.Random(0)
     several = contradicting = 0
     for _ in range(1000):
@@ -186,7 +186,7 @@ def test_what_contradicts_itself_is_refused_with_both_sources(settings, message)
     assert message in problem
 
 
-def test_segments_longer_than_the_replay_are_no_contradiction_where_games_are_short():
+def test_long_segments_fit_a_small_replay_if_games_are_short():
     config = build.configure("board/tic_tac_toe", [parse_settings(["replay.capacity=500"])])
     assert config.table("selfplay")["segment_steps"] == 512
     build.configure("board/tic_tac_toe", [parse_settings(["learner.batch=500", "replay.capacity=500"])])
@@ -258,7 +258,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize(("game", "message", "count"), UNKNOWN, ids=range(len(UNKNOWN)))
-def test_an_unknown_game_names_the_nearest_and_how_to_list_them_beside_all_other_mistakes(game, message, count):
+def test_an_unknown_game_names_the_nearest_beside_other_mistakes(game, message, count):
     pytest.importorskip("pyspiel")
     with pytest.raises(ConfigError) as caught:
         build.configure(game, [parse_settings(["learner.batch=0", "lerner.batch=1"])])
