@@ -13,6 +13,19 @@ from typing import Any
 from muzero.runs.folder import RunFolder
 from muzero.runs.json_lines import Rows, encoded
 
+TAGS = {
+    "self_play_score": "1_score/exploring",
+    "self_play_length": "1_score/episode_length",
+    "steps_per_second": "3_speed/steps_per_second",
+    "updates_per_second": "3_speed/updates_per_second",
+    "environment_faults": "faults/environment_faults",
+    "rejected_segments": "faults/rejected_segments",
+    "skipped_updates": "faults/skipped_updates",
+    "recoveries": "faults/recoveries",
+    "checkpoint_failures": "faults/checkpoint_failures",
+}
+GROUPS = {"evaluation": "1_score", "loss": "2_loss", "actors": "pool", "orders": "pool_orders"}
+
 _number = count()  # of the events files of this process
 
 
@@ -36,13 +49,26 @@ class Metrics:
     def add(self, head: dict[str, Any], values: dict[str, Any]) -> None:
         """Add a row.  The head is its place, with the steps so far; the values are numbers."""
         self.rows.add(encoded(head | values))
-        figures = [{"tag": name, "simple_value": float(value)} for name, value in values.items()]
+        figures = [{"tag": tag(name), "simple_value": float(value)} for name, value in values.items()]
         self.events.add(_event(step=head["steps"], summary={"value": figures}))
 
     def close(self) -> None:
         """Close both files."""
         self.rows.close()
         self.events.close()
+
+
+def tag(name: str) -> str:
+    """The tag in TensorBoard of a value in `metrics.jsonl`.
+
+    TensorBoard sorts tags by name, so the digits put first what says whether a run learns.
+    """
+    if name in TAGS:
+        return TAGS[name]
+    group, slash, rest = name.partition("/")
+    if group in GROUPS and slash:
+        return f"{GROUPS[group]}/{rest}"
+    return name if slash else f"other/{name}"
 
 
 def _event(**fields: Any) -> bytes:

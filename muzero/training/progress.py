@@ -6,6 +6,7 @@ None of it can end a run: a terminal that is gone is silence, a full disk costs 
 from __future__ import annotations
 
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from muzero.util.text import printable
 SCREEN_SECONDS = 0.5  # between two refreshes of the live line
 PLAIN_SECONDS = 10.0  # between two lines where the output is not a terminal
 FILE_SECONDS = 5.0  # between two rows of metrics
+RATE_SECONDS = 30.0  # over which the rates of a line are measured
 LONGEST = 500  # characters of a warning, or of a line of a traceback
 LINES = 30
 LOSSES = ("policy", "value", "reward")
@@ -35,6 +37,7 @@ class Progress:
         self.shown = self.written = float("-inf")
         self.warned = 0  # warnings that were shown
         self.before: Status | None = None  # of the last row
+        self.recent: deque[Status] = deque()  # of the last lines, for rates
         self.evaluation, self.evaluation_steps = "", 0  # title of the evaluation under way, and steps of its games
 
     @property
@@ -59,19 +62,29 @@ class Progress:
 
     def _line(self, status: Status) -> str:
         """What matters most comes first: a narrow terminal cuts off the end."""
-        rates = status.rates(self.before or status)
         parts = [f"{status.steps:,}/{status.goal:,} steps"]
         if status.left is not None:
             parts.append(f"{clock(status.left)} left")
         if status.score is not None:
-            parts.append(f"score {status.score:.2f}")
+            parts.append(f"exploring score {status.score:.2f}")
+        if status.greedy is not None:
+            parts.append(f"greedy score {status.greedy.mean:.2f}")
         parts.append(f"{status.updates:,} updates")
-        parts.append(f"{rates['steps_per_second']:,.0f} steps/s {rates['updates_per_second']:,.0f} updates/s")
+        parts += filter(None, [self._speed(status)])
         if status.losses:
             parts.append("loss " + " ".join(f"{name} {float(status.losses[name]):.2f}" for name in LOSSES))
         else:
             parts.append(f"learning begins at {status.start:,} steps")
         return "  ".join(parts)
+
+    def _speed(self, status: Status) -> str:
+        """Rates over the last while: play and learning alternate, so those of an instant would often be 0."""
+        self.recent.append(status)
+        while len(self.recent) > 2 and status.clock - self.recent[1].clock >= RATE_SECONDS:
+            self.recent.popleft()
+        rates = status.rates(self.recent[0])
+        shown = {"steps/s": rates["steps_per_second"], "updates/s": rates["updates_per_second"]}
+        return " ".join(f"{rate:,.0f} {unit}" for unit, rate in shown.items() if rate >= 0.5)
 
     def _metrics(self, status: Status) -> dict[str, Any]:
         row: dict[str, Any] = {f"loss/{name}": float(tensor) for name, tensor in status.losses.items()}
@@ -80,6 +93,8 @@ class Progress:
         row |= status.counters
         if status.score is not None:
             row["self_play_score"] = status.score
+        if status.length is not None:
+            row["self_play_length"] = status.length
         return row
 
     def evaluating(self, title: str, games: int, finished: int) -> None:

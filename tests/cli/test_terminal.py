@@ -107,7 +107,7 @@ def test_tensorboard_reads_metrics_also_after_a_full_disk(tmp_path):
     metrics.close()
     assert metrics.dropped == 2
     read = accumulator.EventAccumulator(str(tmp_path)).Reload()
-    assert [(event.step, event.value) for event in read.Scalars("loss/value")] == [(1, 0.5), (3, 0.125)]
+    assert [(event.step, event.value) for event in read.Scalars("2_loss/value")] == [(1, 0.5), (3, 0.125)]
     assert [json.loads(line)["steps"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == [1, 3]
 
 

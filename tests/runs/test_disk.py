@@ -38,7 +38,7 @@ def test_a_run_whose_disk_is_full_waits_and_then_equals_one_that_was_not_disturb
         begun = False
 
         def print(self, *text, **options):
-            if not self.begun and "steps/s" in str(text):
+            if not self.begun and " updates" in str(text):
                 self.begun = True
                 with suppress(OSError), ballast.open("wb", buffering=0) as file:
                     while True:

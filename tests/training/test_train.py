@@ -175,7 +175,7 @@ def started(folder, *words):
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if "steps/s" in line:
+        if " updates" in line:
             return process
     raise AssertionError(process.communicate()[1])
 
@@ -242,7 +242,7 @@ def test_a_run_that_was_begun_with_hangups_ignored_outlives_its_terminal(tmp_pat
         signal.signal(signal.SIGHUP, before)
     process.send_signal(signal.SIGHUP)
     assert process.stdout is not None
-    assert any("steps/s" in line for line in process.stdout)
+    assert any(" updates" in line for line in process.stdout)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM

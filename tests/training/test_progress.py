@@ -1,0 +1,84 @@
+"""What a run shows while it learns."""
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from rich.console import Console
+
+from muzero.runs.evaluations import Evaluation
+from muzero.training.metrics import tag
+from muzero.training.progress import Progress
+from muzero.training.status import Status
+
+START = Status(
+    clock=0.0,
+    steps=0,
+    goal=10_000,
+    start=1000,
+    updates=0,
+    seconds=0.0,
+    done=0.0,
+    losses={},
+    score=None,
+    length=None,
+    greedy=None,
+    phases={"play": 0.0},
+    counters={"environment_faults": 0},
+    warnings=(),
+)
+LOSSES = {name: torch.tensor(0.5) for name in ("policy", "value", "reward")}
+
+
+@pytest.fixture
+def shown(tmp_path):
+    """A progress on a file, and what it printed."""
+    stream = io.StringIO()
+    progress = Progress(tmp_path, Console(file=stream, width=200))
+    yield progress, stream, tmp_path
+    progress.metrics.close()
+
+
+def test_play_and_learning_in_turn_show_the_rates_of_both(shown):
+    progress, stream, _ = shown
+    for second in range(0, 61, 5):  # steps come every 20 seconds, updates in between
+        steps, updates = 1000 + second // 20 * 200, 40 * second
+        status = replace(START, clock=float(second), steps=steps, updates=updates, seconds=second, losses=LOSSES)
+        progress.show(status)
+    lines = stream.getvalue().splitlines()[4:]
+    assert lines and all("steps/s" in line and "updates/s" in line for line in lines)
+    assert not any(" 0 steps/s" in line or " 0 updates/s" in line for line in lines)
+
+
+def test_a_rate_of_nothing_is_left_out(shown):
+    progress, stream, _ = shown
+    for second in (0, 20, 40):
+        progress.show(replace(START, clock=float(second), steps=1000, updates=10 * second, losses=LOSSES))
+    assert "10 updates/s" in stream.getvalue() and "steps/s" not in stream.getvalue()
+
+
+def test_the_scores_of_exploring_and_of_greedy_play_are_named(shown):
+    progress, stream, folder = shown
+    evaluation = Evaluation(500, 5, 1.0, "trained", 10, 400.9, 380.0, 420.0, 2.0)
+    progress.show(replace(START, score=20.27, length=19.0, greedy=evaluation))
+    assert "exploring score 20.27" in stream.getvalue() and "greedy score 400.90" in stream.getvalue()
+    row = json.loads((folder / "metrics.jsonl").read_text())
+    assert row["self_play_score"] == 20.27 and row["self_play_length"] == 19.0
+
+
+def test_a_warning_is_shown_once_and_at_once(shown):
+    progress, stream, _ = shown
+    for clock in (0.0, 0.1, 0.2):
+        progress.show(replace(START, clock=clock, warnings=("the disk is \x1b[2Jfull",)))
+    assert stream.getvalue().count("warning: the disk is full") == 1
+
+
+def test_tensorboard_shows_scores_and_losses_before_everything_else():
+    names = ["self_play_score", "self_play_length", "evaluation/trained", "loss/value", "loss/policy"]
+    others = ["environment_faults", "recoveries", "actors/alive", "orders/balance", "time/play", "replay_rows"]
+    ordered = sorted(map(tag, [*others, *names]))
+    assert set(ordered[: len(names)]) == set(map(tag, names))
+    assert tag("environment_faults") == "faults/environment_faults" and tag("time/play") == "time/play"
+    assert all("/" in each for each in ordered)
