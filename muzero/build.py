@@ -24,6 +24,7 @@ from muzero.planners.tree import GumbelPlanner, PuctPlanner
 from muzero.play.selfplay import SelfPlay
 from muzero.util import memory
 from muzero.util.extras import MissingExtra
+from muzero.util.seeds import derive
 from muzero.util.text import nearest, printable
 
 SCHEMA: Schema = {
@@ -179,7 +180,7 @@ def replay(config: Config, spec: GameSpec, seed: int) -> Replay:
 
 def model(config: Config, spec: GameSpec, seed: int = 0) -> WorldModel:
     """A model with the weights that the seed gives."""
-    torch.manual_seed(seed)
+    torch.manual_seed(derive(seed, "weights"))
     return config.construct("model", spec)
 
 

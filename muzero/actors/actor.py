@@ -13,6 +13,7 @@ from muzero.evaluation.in_training import evaluate
 from muzero.interfaces import observe_first
 from muzero.play.selfplay import SelfPlay
 from muzero.util.allocator import keep_freed
+from muzero.util.seeds import derive
 
 
 class Actor:
@@ -82,7 +83,7 @@ class Actor:
     def _reanalyse(self, positions: StoredPositions) -> Reanalysed:
         observation = torch.from_numpy(positions.observation.copy()).to(self.device)
         root = observe_first(self.model.eval(), observation)
-        rng = np.random.default_rng([self.seed, self.slot, self.version + 1, int(positions.numbers[0])])
+        rng = np.random.default_rng(derive(self.seed, "reanalyse", self.slot, self.version, positions.numbers[0]))
         decision, _ = self.planner.plan(self.model, root, positions.legal, None, rng, explore=True)
         return Reanalysed(positions.numbers, decision.policy, decision.value)
 

@@ -19,6 +19,7 @@ from muzero.data.schema import Segment, SegmentId
 from muzero.data.sum_tree import SumTree
 from muzero.data.sweep import Sweep
 from muzero.interfaces import GameSpec, Window, WindowSize
+from muzero.util.seeds import derive
 
 UNKNOWN = -1  # no next row: the game is over, was cut short, or continues in a segment that was not added yet
 
@@ -78,7 +79,7 @@ class Replay:
             raise ValueError(f"{spec.name}: not one row of {row_bytes(spec):,} bytes fits into {gigabytes} GB")
         self.priority_exponent = priority_exponent
         self.importance_exponent = importance_exponent
-        self.rng = np.random.default_rng(seed)
+        self.rng = np.random.default_rng(derive(seed, "replay"))
         self.columns = schema.columns(spec)
         self.rows = {column.name: column.rows(self.capacity) for column in self.columns}
         self.rows["next"] = np.full(self.capacity, UNKNOWN, np.int64)

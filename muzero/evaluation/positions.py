@@ -16,6 +16,7 @@ from muzero.config import Config
 from muzero.evaluation.intervals import finite, wilson
 from muzero.interfaces import Player, PlayerError, Positions, Rules
 from muzero.players.perfect import PerfectPlayer, outcome
+from muzero.util.seeds import derive, derive_short
 from muzero.util.text import escaped, printable
 
 BATCH = 256  # positions that a player is asked about together
@@ -147,7 +148,7 @@ def fresh(
     Raises:
         PositionsError: if the game has too few of them.
     """
-    rng = np.random.default_rng([seed, 3])
+    rng = np.random.default_rng(derive(seed, "fresh positions"))
     most = MOST if longest is None else min(MOST, longest - 1)
     found: dict[str, Scored] = {}
     for _ in range(TRIES * count):
@@ -220,7 +221,7 @@ def quality(
     optimal, preserving, error = [], [], []
     for begin in range(0, len(positions), BATCH):
         some = positions[begin : begin + BATCH]
-        seeds = np.random.SeedSequence([seed, 4, begin]).generate_state(len(some), np.uint32).astype(np.int64)
+        seeds = np.array([derive_short(seed, "position", begin + place) for place in range(len(some))], np.int64)
         moves = player.act(Positions.of([_after(start, each.moves, "a position") for each in some], seeds))
         for each, action, value in zip(some, moves.action.tolist(), moves.value.tolist(), strict=True):
             if action not in each.scores:

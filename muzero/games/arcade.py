@@ -14,7 +14,7 @@ from muzero.games.errors import UnknownGame, unknown
 from muzero.games.faults import Faults, describe
 from muzero.interfaces import Games, GameSpec, Timestep
 from muzero.util.extras import need
-from muzero.util.seeds import derive
+from muzero.util.seeds import derive_short
 
 NOOP = 0  # the first action of every game
 # Without a single-player mode.  ale-py ends the whole process when it is asked to load one of these.
@@ -108,7 +108,7 @@ class ArcadeGames(Games):
         return self._begin()
 
     def _begin(self) -> Timestep:
-        derived = [derive(seed, self._faults.total) for seed in self._seeds]
+        derived = [derive_short(seed, "games after faults", self._faults.total) for seed in self._seeds]
         frames, _ = self._environment.reset(seed=np.array(derived))
         nothing = np.zeros(self.batch, bool)
         self._last = self._unseen_end = self._unseen_cut = nothing

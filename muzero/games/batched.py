@@ -14,7 +14,7 @@ from muzero.games.errors import EnvironmentWarning, WrongForm
 from muzero.games.faults import Faults, attempt, describe
 from muzero.games.one_game import OneGame, close
 from muzero.interfaces import EnvironmentFault, Games, GameSpec, Rules, Timestep
-from muzero.util.seeds import derive
+from muzero.util.seeds import derive_short
 
 LARGEST = float(np.finfo(np.float32).max)
 MAX_STEPS = 5000  # of a game whose environment has no limit: without one an evaluation might never end
@@ -140,7 +140,7 @@ class BatchedGames(Games):
         self._begun[slot] += 1
         self._actions[slot] = []
         self._reward[slot], self._discount[slot], self._first[slot], self._truncated[slot] = 0.0, 1.0, True, False
-        self._games[slot].reset(derive(self._seeds[slot], self._begun[slot]))
+        self._games[slot].reset(derive_short(self._seeds[slot], "game", self._begun[slot]))
 
     def _advance(self, slot: int, action: int) -> None:
         taken = self._actions[slot]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from muzero.interfaces import RESIGN, Games, Moves, Player, PlayerError, Positions, Timestep
-from muzero.util.seeds import derive
+from muzero.util.seeds import derive, derive_short
 
 ATTEMPTS = 100  # to find an opening that does not end the game
 Openings = tuple[int, int]  # fewest and most random plies
@@ -81,8 +81,8 @@ class _Table:
         self.seat = self.numbers % 2 if two else np.zeros(batch, np.int64)
         self.done = np.arange(batch) >= count
         self.outcomes: list[Outcome | None] = [None] * batch
-        self.game_seeds = [derive(seed, int(number) // 2 if two else int(number)) for number in self.numbers]
-        self.seeds = [derive(seed + 1, int(number)) for number in self.numbers]
+        self.game_seeds = [derive(seed, "game of a match", number // 2 if two else number) for number in self.numbers]
+        self.seeds = [derive(seed, "moves of a match", number) for number in self.numbers]
         self.attempt = np.zeros(batch, np.int64)
         self.turn, self.score, self.steps = (np.zeros(batch, kind) for kind in (np.int64, np.float64, np.int64))
         self.forced: list[list[float]] = [[]] * batch  # numbers in [0, 1) that choose the moves of the opening
@@ -99,7 +99,7 @@ class _Table:
         """Start the slot's game, or start it again from its first position."""
         self.turn[slot] = self.score[slot] = self.steps[slot] = 0
         self.actions[slot] = []
-        rng = np.random.default_rng([self.game_seeds[slot], int(self.attempt[slot])])
+        rng = np.random.default_rng(derive(self.game_seeds[slot], "opening", self.attempt[slot]))
         self.forced[slot] = rng.random(rng.integers(self.openings[0], self.openings[1] + 1)).tolist()
 
     def step(self, player: Player, opponent: Player | None) -> None:
@@ -137,7 +137,7 @@ class _Table:
 
     def _positions(self, rows: np.ndarray) -> Positions:
         slots = np.flatnonzero(rows).tolist()
-        seeds = [derive(self.seeds[slot], int(self.steps[slot])) for slot in slots]
+        seeds = [derive_short(self.seeds[slot], "move", self.steps[slot]) for slot in slots]
         rules = self.games.rules(slots)
         return Positions(self.now.observation[rows], self.now.legal[rows], np.array(seeds, np.int64), rules)
 

@@ -12,6 +12,7 @@ from muzero.config import Range
 from muzero.data import schema
 from muzero.data.schema import Segment, SegmentId
 from muzero.interfaces import Decision, Games, Latent, NonFiniteError, Planner, Timestep, WorldModel
+from muzero.util.seeds import SCHEME, derive
 
 
 class Episode(NamedTuple):
@@ -70,10 +71,9 @@ class SelfPlay:
     def _begin(self) -> None:
         """Start new games in all slots, under seeds that this actor has not used before."""
         batch, spec = self.games.batch, self.games.spec
-        seeds = np.random.SeedSequence([self.seed, self.actor, self.incarnation])
-        *slots, planning = seeds.generate_state(batch + 1, np.uint64)
-        self.rng = np.random.default_rng(int(planning))
-        self.timestep = self.games.reset((np.array(slots) >> 1).astype(np.int64))
+        seed = derive(self.seed, "self-play", self.actor, self.incarnation)
+        self.rng = np.random.default_rng(derive(seed, "planning"))
+        self.timestep = self.games.reset(np.array([derive(seed, "slot", slot) for slot in range(batch)], np.int64))
         self.memory: Latent = self.model.memory(batch)
         self.action = np.zeros(batch, np.int64)
         self.carry: Any = None
@@ -194,7 +194,8 @@ class SelfPlay:
             array[empty] = 0
         arrays |= {f"games.{name}": array for name, array in self.games.state().items()}
         arrays |= {f"memory.{name}": tensor.cpu().numpy() for name, tensor in self.memory.items()}
-        return arrays | self._counters(), {"incarnation": self.incarnation, "rng": self.rng.bit_generator.state}
+        values = {"incarnation": self.incarnation, "rng": self.rng.bit_generator.state, "seeds": SCHEME}
+        return arrays | self._counters(), values
 
     def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int = 0) -> bool:
         """Continue where `state` was taken; false, with new games, where the old ones cannot be brought back.
@@ -205,7 +206,9 @@ class SelfPlay:
             incarnation: the least that new games may take, so that ids are never reused.
         """
         games, rows, memory = (under(prefix, arrays) for prefix in ("games.", "rows.", "memory."))
-        timestep = self.games.restore(games) if games else None
+        # Games are played again from their seeds: under another scheme, these would be other games.
+        same = values.get("seeds") == SCHEME
+        timestep = self.games.restore(games) if games and same else None
         if timestep is None:
             self.incarnation = max(values["incarnation"] + 1, incarnation)
             self._begin()

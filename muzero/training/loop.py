@@ -30,6 +30,7 @@ from muzero.training.scores import Scores
 from muzero.training.snapshot import Parts, Snapshots
 from muzero.training.status import Status
 from muzero.util.failpoints import failpoint
+from muzero.util.seeds import derive
 from muzero.util.signals import Stop
 
 WAIT = 0.5  # seconds until the screen is refreshed although nothing was delivered
@@ -263,7 +264,9 @@ class Training:
         self.recoveries += 1
         found = self.snapshots.newest()
         self.learner.restore(found.tensors, found.state["learner"])
-        self.replay.rng = np.random.default_rng([self.settings.seed, self.recoveries, self.replay.written])
+        self.replay.rng = np.random.default_rng(
+            derive(self.settings.seed, "replay after a recovery", self.recoveries, self.replay.written)
+        )
 
     # --- evaluation ----------------------------------------------------------------------------------------------
 

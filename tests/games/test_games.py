@@ -10,7 +10,7 @@ from muzero.games import arcade, board, control, minatar, python
 from muzero.games.errors import UnknownGame
 from muzero.interfaces import EnvironmentFault
 from muzero.util.extras import MissingExtra
-from muzero.util.seeds import derive
+from muzero.util.seeds import derive_short
 
 # --- names and extras -------------------------------------------------------------------------------------------------
 
@@ -55,7 +55,7 @@ def test_a_missing_package_is_answered_with_the_extra_that_brings_it(monkeypatch
 
 
 def test_seeds_of_games_differ_over_slots_and_games_and_fit_31_bits():
-    seeds = {derive(slot, game) for slot in range(-50, 50) for game in range(100)}
+    seeds = {derive_short(slot, "game", game) for slot in range(-50, 50) for game in range(100)}
     assert len(seeds) == 10_000 and min(seeds) >= 0 and max(seeds) < 2**31
 
 

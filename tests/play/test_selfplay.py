@@ -117,6 +117,15 @@ def test_a_state_from_before_the_mask_was_turned_around_is_restored():
         np.testing.assert_array_equal(array, now[name])
 
 
+def test_games_of_another_scheme_of_seeds_are_not_brought_back():
+    player = actor(segment_steps=7)
+    player.play(5)
+    arrays, values = player.state()
+    del values["seeds"]  # as before schemes were numbered
+    twin = actor(segment_steps=7)
+    assert not twin.restore(arrays, values) and twin.incarnation == 1 and twin.timestep.first.all()
+
+
 def test_an_actor_whose_games_cannot_be_restored_begins_new_ones_under_a_new_incarnation():
     player = actor(segment_steps=7)
     player.play(5)
