@@ -19,7 +19,9 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **settings)
         self.words: list[str] = []
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> argparse.Namespace:  # type: ignore[override]
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> argparse.Namespace:
         """Parse as argparse does, but report unknown options before required ones that are missing."""
         self.words = list(sys.argv[1:] if args is None else args)
         for word in self.words[: self.words.index("--")] if "--" in self.words else self.words:
