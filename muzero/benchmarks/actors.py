@@ -1,4 +1,4 @@
-"""Self-play in this process and with actors on Ray, side by side: environment steps per second, nobody learning.
+"""Self-play in this process and with actors on Ray, side by side: environment steps per second without a learner.
 
     muzero-bench actors [--game atari/pong] [--actors 1 --actors 2] [--seconds 15] [--rounds 5]
 

@@ -134,7 +134,7 @@ def clean(folder: Path) -> None:
 
 
 class Writer:
-    """Writes in a thread, one at a time, so that learning goes on meanwhile."""
+    """Writes in a thread, one at a time, so that learning continues meanwhile."""
 
     def __init__(self) -> None:
         self.failures = 0  # in all

@@ -1,4 +1,4 @@
-"""What in the configuration of a run would execute code, or follow an address: for runs that somebody else made."""
+"""What in the configuration of a run would execute code, or follow an address: for runs of other people."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def dangers(config: Config, keys: Collection[str] = ALL) -> list[str]:
     Each sentence names the setting, its value, where the value was set, and what it does.
 
     Args:
-        config: may be of anybody; nothing in it is followed.
+        config: from any source; nothing in it is followed.
         keys: the settings to look at, as "table.key".
     """
     run, actors = config.table("run"), config.table("actors")
@@ -48,7 +48,7 @@ def dangers(config: Config, keys: Collection[str] = ALL) -> list[str]:
 
 
 def require_trust(config: Config, folder: Path, remedy: str, keys: Collection[str] = ALL) -> None:
-    """Refuse to follow the configuration of a run that may be somebody else's.
+    """Refuse to follow the configuration of a run that another person may have written.
 
     Args:
         config: of the run.

@@ -44,7 +44,7 @@ def test_games_on_ray_are_those_of_this_process(arena):
 
 
 def test_games_of_a_process_that_died_are_played_again_and_are_the_same(arena, orders):
-    alone = match("python/cluster_games:Told", "random", None)
+    alone = match("python/cluster_games:Asked", "random", None)
     expected = played(arena, alone, 12, 2)
     (orders / "die").touch()
     assert played(arena, alone, 12, 2) == expected
@@ -54,4 +54,4 @@ def test_games_of_a_process_that_died_are_played_again_and_are_the_same(arena, o
 def test_what_a_player_says_in_another_process_arrives_as_it_is(arena):
     pytest.importorskip("pyspiel")
     with pytest.raises(PlayerError, match=r"^minimax plays games whose rules it can consult"):
-        played(arena, match("python/cluster_games:Told", "minimax", None), 2, 2)
+        played(arena, match("python/cluster_games:Asked", "minimax", None), 2, 2)

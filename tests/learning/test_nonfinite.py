@@ -66,7 +66,7 @@ def test_ten_updates_without_numbers_take_up_the_last_checkpoint_and_three_times
     with np.load(tmp_path / "bad-batch.npz", allow_pickle=False) as dumped:
         assert np.isnan(dumped["reward"]).any() or np.isfinite(dumped["reward"]).all()
         assert len(dumped["action"]) == 16
-    assert in_child(lambda: go(tmp_path, GAME)) == 0  # where the cause is gone, the run goes on
+    assert in_child(lambda: go(tmp_path, GAME)) == 0  # where the cause is gone, the run continues
 
 
 def test_a_run_recovers_from_a_bad_spell(tmp_path, armed, monkeypatch):

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 
 
-def told(folder: str, word: str) -> bool:
+def asked(folder: str, word: str) -> bool:
     """Whether a file asks for this; each is obeyed by one process, once."""
     try:
         (Path(folder) / word).unlink()
@@ -17,7 +17,7 @@ def told(folder: str, word: str) -> bool:
     return True
 
 
-class Told(gymnasium.Env):
+class Asked(gymnasium.Env):
     """Twenty steps to the end, and what the folder named in MUZERO_TEST_ORDERS asks for."""
 
     observation_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
@@ -37,10 +37,10 @@ class Told(gymnasium.Env):
         return np.full(2, self.steps / 20, np.float32), 0.5, self.steps == 20, False, {}
 
     def obey(self):
-        if told(self.folder, "hang"):
+        if asked(self.folder, "hang"):
             while True:  # a call into code that never returns
                 time.sleep(3600)
-        if told(self.folder, "die"):
+        if asked(self.folder, "die"):
             os._exit(1)
         if (Path(self.folder) / "always die").exists():
             os._exit(1)

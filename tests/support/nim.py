@@ -7,7 +7,7 @@ from muzero.interfaces import Prediction, Transition, WorldModel
 
 
 class NimModel(WorldModel):
-    """Take one or two stones; whoever takes the last one wins.  Knows no values.  Counts the calls made of it."""
+    """Take one or two stones; the player who takes the last one wins.  Has no values, counts calls."""
 
     def __init__(self):
         super().__init__()

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-GAME = "python/cluster_games:Told"
+GAME = "python/cluster_games:Asked"
 LIMIT = 90.0  # seconds until something that is waited for must have happened
 SUPPORT = str(Path(__file__).parent)  # for the PYTHONPATH of actors
 

@@ -1,4 +1,4 @@
-"""A run can be killed at any moment and goes on as if nothing had happened."""
+"""A run can be killed at any moment and resumes as if nothing had happened."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ KILLED = -signal.SIGKILL
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """Digests of runs that nobody disturbed."""
+    """Digests of undisturbed runs."""
     found = {}
     for game in GAMES:
         folder = tmp_path_factory.mktemp("whole")

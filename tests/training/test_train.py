@@ -111,7 +111,7 @@ def test_a_run_is_evaluated_against_minimax_over_both_seats_and_all_positions(fi
     assert report["all_positions"]["positions"] == 4520 and 0 < report["all_positions"]["optimal"] <= 1
     for seat in ("moving_first", "moving_second"):
         assert sum(report[seat][result] for result in ("wins", "draws", "losses")) == 10
-    assert report["wins"] == 0  # nobody beats perfect play
+    assert report["wins"] == 0  # perfect play cannot be beaten
 
 
 def test_a_finished_run_goes_on_with_more_steps(finished, tmp_path):
