@@ -68,6 +68,14 @@ def test_the_scores_of_exploring_and_of_greedy_play_are_named(shown):
     assert row["self_play_score"] == 20.27 and row["self_play_length"] == 19.0
 
 
+def test_a_line_about_an_evaluation_is_not_padded_where_no_terminal_is(tmp_path):
+    stream = io.StringIO()
+    progress = Progress(tmp_path, Console(file=stream, width=1_000_000))  # as commands set it for pipes and files
+    progress.evaluated(Evaluation(500, 5, 1.0, "trained", 10, 400.9, 380.0, 420.0, 2.0), START)
+    progress.metrics.close()
+    assert stream.getvalue() == "after 500 steps, trained: 400.90 ± 20.00 (10 games, 2.0 s)\n"
+
+
 def test_a_warning_is_shown_once_and_at_once(shown):
     progress, stream, _ = shown
     for clock in (0.0, 0.1, 0.2):
