@@ -45,7 +45,7 @@ def recorded(game):
     pool = LocalPool(config, torch.device("cpu"))
     layout, found, rows = Layout(pool.spec), [], 0
     while rows < RECORDED:
-        for segment in pool.next_result(0).segments:
+        for segment in pool.next_result(0).found.segments:
             found.append((layout.pack(segment), len(segment)))
             rows += len(segment)
     pool.close()
