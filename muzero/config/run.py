@@ -25,9 +25,10 @@ class RunSettings:
         keep: the newest checkpoints to keep; the best by evaluation is kept too.
         keep_every: seconds of training; one checkpoint of each such period is kept for ever.
         failed_saves: checkpoints in a row that may fail before the run gives up; 0 never gives up.
-        evaluate_every: environment steps between two evaluations during the run; 0 evaluates at the end only.
+        evaluate_every: environment steps between two evaluations during the run; "auto" evaluates up to 10 games
+            about ten times, in at most 5 % of the run's time; 0 evaluates at the end only.
         opponent: of evaluations in two-player games: any player of muzero-eval that is not a run, such as "minimax".
-        evaluation_games: games of each evaluation.
+        evaluation_games: games of each evaluation; at most 10 of them with evaluate_every = "auto", until the end.
     """
 
     game: str = ""
@@ -44,7 +45,7 @@ class RunSettings:
     keep: Annotated[int, Range(1, 1000)] = 3
     keep_every: Annotated[float, Range(1.0)] = 43_200.0
     failed_saves: Annotated[int, Range(0)] = 0
-    evaluate_every: Annotated[int, Range(0)] = 0
+    evaluate_every: Annotated[int, Range(0)] | Literal["auto"] = "auto"
     opponent: str = "random"
     evaluation_games: Annotated[int, Range(1, 100_000)] = 100
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from muzero.evaluation.automatic import AutomaticEvaluations
 from muzero.evaluation.in_training import Evaluated
 from muzero.evaluation.intervals import Summary
 from muzero.runs import checkpoint, evaluations
 from muzero.runs.evaluations import Evaluation
-from muzero.runs.fields import whole
+from muzero.runs.fields import LARGEST, whole
 from muzero.runs.folder import RunFolder
 
 
 class EvaluationSchedule:
     """Schedules the evaluations of a run: each is of a saved checkpoint, and the best checkpoint is kept."""
 
-    def __init__(self, folder: Path, every: int) -> None:
-        """every: environment steps between two evaluations; 0 for no evaluations."""
-        self.folder, self.every = folder, every
+    def __init__(self, folder: Path, every: int | Literal["auto"]) -> None:
+        """every: environment steps between two evaluations; 0 for none, "auto" for about ten over the run."""
+        self.folder = folder
+        self.automatic = AutomaticEvaluations() if every == "auto" else None
+        self.every = 0 if every == "auto" else every
         self.at = 0  # environment steps of the last evaluation
         self.pending: tuple[int, int, float] | None = None  # step, updates and seconds of the checkpoint under way
         self.missed: OSError | None = None  # why the last result is not in the file
@@ -33,20 +36,32 @@ class EvaluationSchedule:
         Raises:
             ValueError: saying what was expected.
         """
-        whole("evaluated_at", value, -self.every)
+        whole("evaluated_at", value, -LARGEST)  # below 0 in runs of earlier versions
 
     def restore(self, at: int) -> None:
         """Continue where the last evaluation began at these steps; one that never finished is done again."""
         done = at == 0 or any(evaluation.step == at for evaluation in evaluations.read(self.folder))
-        self.at, self.pending = at if done else at - self.every, None
+        self.at, self.pending = at if done else max(at - self.every, 0), None
 
-    def due(self, steps: int) -> bool:
-        """Whether an evaluation is due after these environment steps."""
+    def due(self, steps: int, done: float, seconds: float) -> bool:
+        """Whether an evaluation is due.
+
+        Args:
+            steps: environment steps so far.
+            done: share of the run, 0 to 1.
+            seconds: of this session.
+        """
+        if self.automatic is not None:
+            return self.automatic.due(done, seconds)
         return bool(self.every) and steps - self.at >= self.every
 
     def begin(self, steps: int, updates: int, seconds: float) -> None:
         """Record that the checkpoint of these steps is about to be saved and evaluated."""
         self.at, self.pending = steps, (steps, updates, round(seconds, 2))
+
+    def abandon(self) -> None:
+        """Forget the checkpoint under way: nothing will be known about it."""
+        self.pending = None
 
     def finish(self, results: Evaluated, updates: int) -> Evaluation | None:
         """Append the results to the run's evaluations.

@@ -21,14 +21,20 @@ class Clock:
 
     def seconds(self) -> float:
         """Seconds of training, earlier sessions of this run included."""
-        return self.elapsed + time.monotonic() - self.began
+        return self.elapsed + self.session()
+
+    def session(self) -> float:
+        """Seconds of training in this session."""
+        return time.monotonic() - self.began
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
         """Count the time of a block for one of the `PHASES`."""
         began = time.perf_counter()
-        yield
-        self.phases[phase] += time.perf_counter() - began
+        try:
+            yield
+        finally:
+            self.phases[phase] += time.perf_counter() - began
 
     def state(self) -> float:
         """What `restore` needs: the seconds of training."""

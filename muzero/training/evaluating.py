@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from muzero.actors.pool import ActorPool
 from muzero.actors.tasks import Evaluate
 from muzero.config import Config
-from muzero.evaluation.in_training import Evaluated, Watch, evaluate
+from muzero.evaluation.automatic import GAMES
+from muzero.evaluation.in_training import Evaluated, Stopped, Watch, evaluate
 from muzero.evaluation.intervals import Summary
 from muzero.evaluation.schedule import EvaluationSchedule
 from muzero.learning.learner import Learner
@@ -15,28 +17,57 @@ from muzero.runs.evaluations import Evaluation
 from muzero.training.clock import Clock
 
 
+class OverBudget(Stopped):
+    """An automatic evaluation that took all the time that it may take."""
+
+
 class Evaluator:
-    """Evaluates a run's weights, in this process or by an actor, and records what came of it."""
+    """Evaluates a run's weights, in this process or by an actor, and records the results."""
 
     def __init__(
         self, config: Config, schedule: EvaluationSchedule, learner: Learner, pool: ActorPool, clock: Clock
     ) -> None:
         self.config, self.schedule, self.learner, self.pool, self.clock = config, schedule, learner, pool, clock
-        self.games = config.table("run")["evaluation_games"]
+        games = config.table("run")["evaluation_games"]
+        self.games = games if schedule.automatic is None else min(games, GAMES)
         actors = config.table("actors")
         self.by_actor = bool(actors["evaluate"] and actors["count"])
         self.newest: Evaluation | None = None
 
-    def in_time(self, steps: int, keep: Callable[[], None], watch: Watch) -> Evaluation | None:
-        """Evaluate where it is time.  Returns a finished evaluation; None if there is none, or an actor works on it.
+    def in_time(self, steps: int, done: float, keep: Callable[[], None], watch: Watch) -> Evaluation | None:
+        """Evaluate if an evaluation is due.
 
         Args:
             steps: environment steps so far.
+            done: share of the run, 0 to 1.
             keep: publishes and saves the present weights, which are evaluated next, and calls `schedule.begin`.
             watch: shows progress, or raises to end the evaluation.
+
+        Returns:
+            None if none is due, an actor works on it, or it would take more time than an automatic evaluation may.
         """
-        if not self.schedule.due(steps):
+        seconds = self.clock.session()
+        if not self.schedule.due(steps, done, seconds):
             return None
+        automatic = self.schedule.automatic
+        if automatic is None:
+            return self._evaluate(keep, watch)
+        finished = False
+        try:
+            whole = seconds + self.clock.seconds() * (1 / done - 1)  # of the session, if the pace stays the same
+            watch = limited(watch, automatic.left(whole))
+            evaluation = self._evaluate(keep, watch)
+            finished = True
+            return evaluation
+        except OverBudget:
+            self.schedule.abandon()
+            return None
+        finally:
+            if self.schedule.at == steps:  # else the actor was busy: it is asked again
+                automatic.record(done, self.clock.session() - seconds, finished)
+
+    def _evaluate(self, keep: Callable[[], None], watch: Watch) -> Evaluation | None:
+        """Save and evaluate the present weights, here or by an actor that has no other work."""
 
         def work() -> Evaluate:
             keep()
@@ -73,3 +104,15 @@ class Evaluator:
         results = evaluate(self.config, self.learner.model, games, baseline=True, watch=watch)
         self.schedule.finish(results, self.learner.updates)
         return {name: Summary(outcomes) for name, outcomes in results.games.items()}
+
+
+def limited(watch: Watch, seconds: float) -> Watch:
+    """Return a watch that also ends the evaluation, with OverBudget, after this many seconds from now."""
+    end = time.monotonic() + seconds
+
+    def watch_time(title: str, games: int, finished: int) -> None:
+        watch(title, games, finished)
+        if finished < games and time.monotonic() > end:
+            raise OverBudget(title)
+
+    return watch_time

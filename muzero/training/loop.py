@@ -299,10 +299,10 @@ class Training:
                 raise Stopped(title)
 
         try:
-            evaluation = self.evaluator.in_time(self.replay.steps, self._keep, watch)
+            evaluation = self.evaluator.in_time(self.replay.steps, self.done(), self._keep, watch)
         except Stopped:
             return  # a resumed run evaluates this checkpoint again
-        except PlayerError as error:
+        except (EnvironmentFault, PlayerError) as error:
             self.warn(f"the evaluation at {self.replay.steps:,} steps failed: {error}")
             return
         self._evaluated(evaluation, progress)

@@ -24,7 +24,7 @@ TAGS = {
     "recoveries": "faults/recoveries",
     "checkpoint_failures": "faults/checkpoint_failures",
 }
-GROUPS = {"evaluation": "1_score", "loss": "2_loss", "actors": "pool", "orders": "pool_orders"}
+GROUPS = {"evaluation": "1_score/greedy", "loss": "2_loss", "actors": "pool", "orders": "pool_orders"}
 
 _number = count()  # of the events files of this process
 
@@ -76,6 +76,7 @@ def _event(**fields: Any) -> bytes:
     from tensorboard.compat.proto import event_pb2
     from tensorboard.summary.writer.record_writer import RecordWriter
 
+    event = event_pb2.Event(wall_time=time.time(), **fields)  # type: ignore[attr-defined]
     buffer = io.BytesIO()
-    RecordWriter(buffer).write(event_pb2.Event(wall_time=time.time(), **fields).SerializeToString())  # type: ignore[attr-defined]
+    RecordWriter(buffer).write(event.SerializeToString())
     return buffer.getvalue()

@@ -124,8 +124,9 @@ class Progress:
         ends = {f"evaluation/{name}/{end}": getattr(evaluation, end) for end in ("low", "high")}
         self._write(status, {f"evaluation/{name}": mean, **ends})
         margin, cost = (evaluation.high - evaluation.low) / 2, f"{evaluation.games:,} games, {evaluation.cost:.1f} s"
+        text = f"greedy score after {evaluation.step:,} steps, {name}: {mean:.2f} ± {margin:.2f} ({cost})"
         self.clear()
-        self._say(f"after {evaluation.step:,} steps, {name}: {mean:.2f} ± {margin:.2f} ({cost})", soft_wrap=True)
+        self._say(text, soft_wrap=True)
 
     def trouble(self, message: str) -> None:
         """Show what happened to an actor, with its traceback where it has one."""

@@ -392,14 +392,14 @@ def test_an_evaluation_that_a_kill_interrupted_is_repeated(tmp_path):
     schedule = EvaluationSchedule(tmp_path, 100)
     schedule.begin(200, 20, 3.0)
     schedule.restore(200)
-    assert schedule.due(200)
+    assert schedule.due(200, 0.2, 3.0)
     schedule.begin(200, 20, 3.0)
     outcomes = [Outcome(score, 0, 5, number) for number, score in enumerate((1.0, -1.0, 1.0))]
     results = Evaluated({"alone": outcomes}, 0.5)
     assert schedule.finish(results, 19) is None  # of an older checkpoint, whose actor was given up
     assert schedule.finish(results, 20) == evaluations.read(tmp_path)[0]
     schedule.restore(200)
-    assert not schedule.due(250) and schedule.due(300)
+    assert not schedule.due(250, 0.25, 4.0) and schedule.due(300, 0.3, 5.0)
 
 
 # --- the arena -----------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ TINY = [
     "run.start=100",
     "run.games=4",
     "run.evaluation_games=4",
+    "run.evaluate_every=0",
     "run.save_every=120",
     "run.updates_per_step=0.1",
     "model.width=16",

@@ -160,6 +160,16 @@ def test_an_opponent_that_fails_in_an_evaluation_is_a_warning(tmp_path, monkeypa
     assert len(evaluations.read(tmp_path)) >= 1
 
 
+def test_an_environment_that_fails_in_an_evaluation_is_a_warning(tmp_path, monkeypatch):
+    def evaluate(*arguments, **named):
+        raise EnvironmentFault("the only machine is in use")
+
+    monkeypatch.setattr(evaluating, "evaluate", evaluate)
+    training = made(tmp_path, "gym/CartPole-v1", "run.evaluate_every=200")
+    assert run(training) is None and training.replay.steps >= 600
+    assert any("failed: the only machine is in use" in warning for warning in training.warnings)
+
+
 def test_a_game_without_an_end_is_learned_and_evaluated_and_the_run_ends(tmp_path, monkeypatch):
     monkeypatch.setattr(batched, "MAX_STEPS", 30)
     training = made(tmp_path, "python/sample_games:EndlessGame", "run.evaluate_every=200")

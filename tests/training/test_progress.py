@@ -73,7 +73,7 @@ def test_a_line_about_an_evaluation_is_not_padded_where_no_terminal_is(tmp_path)
     progress = Progress(tmp_path, Console(file=stream, width=1_000_000))  # as commands set it for pipes and files
     progress.evaluated(Evaluation(500, 5, 1.0, "trained", 10, 400.9, 380.0, 420.0, 2.0), START)
     progress.metrics.close()
-    assert stream.getvalue() == "after 500 steps, trained: 400.90 ± 20.00 (10 games, 2.0 s)\n"
+    assert stream.getvalue() == "greedy score after 500 steps, trained: 400.90 ± 20.00 (10 games, 2.0 s)\n"
 
 
 def test_a_warning_is_shown_once_and_at_once(shown):

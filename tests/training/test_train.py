@@ -13,7 +13,8 @@ from killing import digest, made
 from rich.console import Console
 
 from muzero.agent import Agent
-from muzero.runs import checkpoint
+from muzero.evaluation import automatic
+from muzero.runs import checkpoint, evaluations
 from muzero.training.progress import Progress
 
 GAMES = ["board/tic_tac_toe", "gym/CartPole-v1"]
@@ -68,6 +69,31 @@ def test_evaluating_during_a_run_changes_nothing_that_is_learned(tmp_path):
     assert digest(with_evaluation) == digest(run(made(tmp_path / "b", "gym/CartPole-v1")))
     rows = [json.loads(line) for line in (tmp_path / "a" / "metrics.jsonl").read_text().splitlines()]
     assert sum("evaluation/trained" in row for row in rows) >= 2
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_automatic_evaluation_changes_nothing_that_is_learned(tmp_path, monkeypatch, game):
+    monkeypatch.setattr(automatic, "SHARE", 1e6)
+    evaluating = run(made(tmp_path / "a", game, "run.evaluate_every=auto"))
+    assert digest(evaluating) == digest(run(made(tmp_path / "b", game)))
+    rows = evaluations.read(tmp_path / "a")
+    assert 5 <= len(rows) <= 9 and all(row.games == 4 for row in rows)
+    steps = {checkpoint.step_of(path) for path in checkpoint.listed(tmp_path / "a" / "checkpoints")}
+    newest = [0, *(row.step for row in rows), evaluating.replay.steps][-evaluating.settings.keep :]
+    assert steps == {*newest, evaluations.best(rows, steps)}
+
+
+def test_an_evaluation_without_time_left_is_ended_and_the_run_continues(tmp_path, monkeypatch):
+    monkeypatch.setattr(automatic.AutomaticEvaluations, "due", lambda self, done, seconds: done > 0)
+    monkeypatch.setattr(automatic.AutomaticEvaluations, "left", lambda self, seconds: 0.0)
+    training = run(made(tmp_path, "gym/CartPole-v1", "run.evaluate_every=auto"))
+    assert training.replay.steps >= 600 and training.schedule.pending is None
+    assert evaluations.read(tmp_path) == [] and training.warnings == []
+
+
+def test_an_automatic_evaluation_has_at_most_ten_games(tmp_path):
+    sets = ["run.evaluate_every=auto", "run.evaluation_games=100"]
+    assert made(tmp_path, "gym/CartPole-v1", *sets).evaluator.games == 10
 
 
 @pytest.fixture(scope="module")
