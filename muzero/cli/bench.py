@@ -29,8 +29,9 @@ def bench_command(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"Measure speed on this machine, and that of mctx where it is installed.\n{listed}\n")
         return 0
     close = nearest(name, BENCHMARKS)
-    hint = f"did you mean {close[0]}?" if close else "expected one of"
-    sys.stderr.write(f"muzero-bench: no benchmark {name!r}; {hint}\n{listed}\n")
+    hint = f"did you mean {close[0]}?" if close else "choose one of"
+    problem = f"no benchmark {name!r}; {hint}" if name else "name a benchmark"
+    sys.stderr.write(f"muzero-bench: {problem}\n{listed}\n")
     return BAD_USAGE
 
 

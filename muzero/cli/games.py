@@ -21,7 +21,7 @@ REASON = 160  # characters of the reason why a game cannot be played
 def games_command(arguments: Sequence[str] | None = None) -> int:
     """Run muzero-games and return its exit code."""
     parser = Parser(prog="muzero-games", description="List what can be played here.")
-    parser.add_argument("words", nargs="*", help="show only names that contain one of these, in any case of letters")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="list only names that contain one of these words")
     options = parser.parse_args(arguments)
     from muzero.games.registry import listing
 

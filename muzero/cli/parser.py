@@ -54,7 +54,11 @@ class Parser(argparse.ArgumentParser):
 
     def _refuse(self, word: str) -> NoReturn:
         close = self._close(word)
-        self.error(f"no option {printable(word)}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        if close or word.startswith("-"):
+            self.error(f"no option {printable(word)}{hint}")
+        game = "--game" in self.options() and "/" in word
+        self.error(f"unexpected {printable(word)!r}" + (f"; did you mean --game {printable(word)}?" if game else ""))
 
     def _close(self, word: str, edits: int | None = None) -> list[str]:
         """The nearest option, or several that are equally near."""
@@ -71,6 +75,14 @@ class Parser(argparse.ArgumentParser):
             close = nearest(str(value), map(str, action.choices or ()))
             error.message = f"{error.message}; did you mean {close[0]}?" if close else error.message
             raise
+
+
+def number(text: str) -> int:
+    """Parse a whole number; its range is checked where the option is used."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
 
 
 def duration(text: str) -> float:

@@ -21,9 +21,11 @@ def report_command(arguments: Sequence[str] | None = None) -> int:
         epilog="The report includes what muzero-eval --json wrote into RUN/results/.",
     )
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="folders of runs, which are shown side by side"
+        "runs", nargs="+", type=Path, metavar="RUN", help="folder of a run; several runs appear side by side"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write it (default: RUN/report, or ./report)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the page (default: RUN/report, or report for several runs)"
+    )
     options = parser.parse_args(arguments)
     from muzero.report.charts import charts
     from muzero.report.collect import collect

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muzero.cli.exits import guarded
-from muzero.cli.parser import Parser, duration
+from muzero.cli.parser import Parser, duration, number
 from muzero.config import Config, ConfigError, Layer, merge, parse_settings, read_layer
 from muzero.util.text import shell_word
 
@@ -57,24 +57,38 @@ def train_command(arguments: Sequence[str] | None = None) -> int:
 def train_parser() -> Parser:
     """The options of muzero-train."""
     parser = Parser(prog="muzero-train", description="Learn to play a game by planning in a learned model of it.")
-    parser.add_argument("--game", help="what to learn: board/tic_tac_toe, gym/CartPole-v1, atari/pong, ...")
-    parser.add_argument("--steps", type=int, help="environment steps of the whole run")
-    parser.add_argument("--time", type=duration, help="end after this long: 90s, 20m, 1h30m")
-    parser.add_argument("--seed", type=int, help="of everything random in the run (default 0)")
-    parser.add_argument("--run", type=Path, metavar="RUN", help="the run's folder (default runs/<game>/<time>-s<seed>)")
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="of the learner's network (default auto)")
-    parser.add_argument("--actors", type=actors, metavar="N|auto", help="play in N processes, or one per core")
+    parser.add_argument(
+        "--game", help="what to learn: board/tic_tac_toe, gym/CartPole-v1, atari/pong, ...; muzero-games lists them"
+    )
+    parser.add_argument("--steps", type=number, metavar="N", help="length of the whole run, in environment steps")
+    parser.add_argument("--time", type=duration, metavar="TIME", help="stop after this time: 90s, 20m, 1h30m")
+    parser.add_argument("--seed", type=number, metavar="N", help="seed of all random numbers of the run (default 0)")
+    parser.add_argument(
+        "--run", type=Path, metavar="RUN", help="folder of the run (default runs/<game>/<time>-s<seed>)"
+    )
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where the network learns (default auto)")
+    parser.add_argument("--actors", type=actors, metavar="N|auto", help="play in N processes; auto: one per core")
     parser.add_argument("--actor-cpus", type=float, metavar="N", help="cores for each actor (default 1)")
     parser.add_argument("--actor-gpus", type=float, metavar="N", help="GPUs for each actor; a fraction shares one")
-    parser.add_argument("--actor-games", type=int, metavar="N", help="games side by side in each actor")
+    parser.add_argument("--actor-games", type=number, metavar="N", help="games that each actor plays side by side")
     parser.add_argument("--ray-address", metavar="HOST:PORT", help="use a Ray cluster that is already running")
-    parser.add_argument("--insecure", action="store_true", help="use a cluster that asks for no token")
-    parser.add_argument("--config", type=Path, action="append", default=[], metavar="FILE", help="settings in TOML")
-    parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="one setting")
+    parser.add_argument("--insecure", action="store_true", help="accept a cluster that asks for no token")
+    parser.add_argument(
+        "--config", type=Path, action="append", default=[], metavar="FILE", help="read settings from a TOML file"
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="change one setting")
     parser.add_argument("--resume", type=Path, metavar="RUN|latest", help="resume a run; latest: the newest in runs/")
-    parser.add_argument("--override", action="store_true", help="let a resumed run change any setting")
-    parser.add_argument("--weights-only", action="store_true", help="resume without the log of experience")
-    parser.add_argument("--trust", action="store_true", help="let the settings of a resumed run execute code")
+    parser.add_argument(
+        "--override", action="store_true", help="change settings of a resumed run that are fixed otherwise"
+    )
+    parser.add_argument(
+        "--weights-only", action="store_true", help="resume from the weights alone, without the stored games"
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="let the settings of a resumed run execute code: only for runs of authors you trust",
+    )
     parser.add_argument(
         "--explain",
         nargs="?",

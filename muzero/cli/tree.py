@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from muzero.cli.exits import guarded
-from muzero.cli.parser import Parser
+from muzero.cli.parser import Parser, number
 from muzero.util.text import shell_word
 
 LEAST = {"depth": 1, "seed": 0, "simulations": 1}
@@ -47,15 +47,27 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options of muzero-tree."""
     parser = Parser(prog="muzero-tree", description="Search one position with a trained run, and show the tree.")
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or one of its checkpoints")
-    parser.add_argument("--moves", default="", help='from the start to the position: "4 0 8" or "x(1,1) o(0,0)"')
-    parser.add_argument("--simulations", type=int, metavar="N", help="of the search (default: as trained)")
-    parser.add_argument("--checkpoint", metavar="STEP|best", help="3000 or step-000003000 (default: the newest)")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="where the page goes (default: RUN/tree.html)")
-    parser.add_argument("--dot", type=Path, metavar="FILE", help="write the tree for Graphviz there")
-    parser.add_argument("--depth", type=int, default=3, metavar="N", help="of the tree in the terminal (default 3)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the game's own randomness (default 0)")
-    parser.add_argument("--game", help="the game of the run, where that is code of your own: consents to import it")
-    parser.add_argument("--trust", action="store_true", help="let the settings of the run execute code")
+    parser.add_argument("--moves", default="", help='moves from the start to the position: "4 0 8" or "x(1,1) o(0,0)"')
+    parser.add_argument(
+        "--simulations", type=number, metavar="N", help="simulations of the search (default: as trained)"
+    )
+    parser.add_argument("--checkpoint", metavar="STEP|best", help="which checkpoint: 3000, best (default: the newest)")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write the page to this file (default: RUN/tree.html)"
+    )
+    parser.add_argument("--dot", type=Path, metavar="FILE", help="also write the tree for Graphviz to a file")
+    parser.add_argument(
+        "--depth", type=number, default=3, metavar="N", help="depth of the tree in the terminal (default 3)"
+    )
+    parser.add_argument("--seed", type=number, default=0, metavar="N", help="seed of the game (default 0)")
+    parser.add_argument(
+        "--game", help="needed if the game is code of your own: the name of the game, as consent to import it"
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="let the settings of the run execute code: only for runs of authors you trust",
+    )
     options = parser.parse_args(arguments)
     for name, least in LEAST.items():
         given = getattr(options, name)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from muzero.cli.exits import guarded
-from muzero.cli.parser import Parser
+from muzero.cli.parser import Parser, number
 from muzero.config import ConfigError
 from muzero.util.text import printable
 
@@ -27,13 +27,17 @@ HEALTH = {"PERIOD_MS": "1000", "TIMEOUT_MS": "3000", "FAILURE_THRESHOLD": "3", "
 def worker_command(arguments: Sequence[str] | None = None) -> int:
     """muzero-worker."""
     parser = Parser(prog="muzero-worker", description="Give this machine to a Ray cluster, so that actors run on it.")
-    parser.add_argument("--address", metavar="HOST:PORT", help="the head to join, again whenever it is lost")
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="join the cluster of this head, and join it again whenever it is lost"
+    )
     parser.add_argument("--head", action="store_true", help="start a new cluster with this machine as its head")
-    parser.add_argument("--port", type=int, default=6379, help="of the head (default 6379)")
-    parser.add_argument("--node-ip-address", metavar="IP", help="this machine's address, as others reach it")
-    parser.add_argument("--cpus", type=int, help="cores to give (default all)")
-    parser.add_argument("--gpus", type=int, help="GPUs to give (default all)")
-    parser.add_argument("--insecure", action="store_true", help="ask for no token: anyone who can connect controls it")
+    parser.add_argument("--port", type=number, default=6379, metavar="N", help="port of the head (default 6379)")
+    parser.add_argument("--node-ip-address", metavar="IP", help="the address at which other machines reach this one")
+    parser.add_argument("--cpus", type=number, metavar="N", help="cores to offer (default all)")
+    parser.add_argument("--gpus", type=number, metavar="N", help="GPUs to offer (default all)")
+    parser.add_argument(
+        "--insecure", action="store_true", help="ask for no token: anyone who can connect controls the cluster"
+    )
     options = parser.parse_args(arguments)
     if bool(options.address) == options.head:
         parser.error("choose one: --address HOST:PORT joins a cluster, --head starts one")
@@ -118,8 +122,8 @@ class Node:
         self.child: subprocess.Popen[bytes] | None = None
         self.stopping = 0  # the signal that asks to stop
         self.woken = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._stop)
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, self._stop)
 
     def _stop(self, number: int, frame: object) -> None:
         self.stopping = number

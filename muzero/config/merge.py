@@ -234,7 +234,7 @@ class _Table:
         if key in elsewhere:
             hints.append(f"{key!r} belongs to {elsewhere[key]}")
         if free and not close:
-            hints.append(f"an argument of the environment itself is {self.name}.{free[0]}.{name_from_outside(key)}")
+            hints.append(f"for an argument of the environment use {self.name}.{free[0]}.{name_from_outside(key)}")
         if close:
             hints.append(f"did you mean {close[0]!r}?")
         elif far and not hints:

@@ -76,12 +76,25 @@ def enter(
         return Entrant(text, registry.player(text), None)
     name = parse(text)
     if not name.folder.exists():
+        refuse_suffix(text)
         known = text if "/" in text or name.step or name.simulations is not None else None
         hint = "" if known else registry.hint_of(text)
         raise ConfigError([f"{printable(text)}: no such player and no such folder{hint}"])
     count = simulations if name.simulations is None else name.simulations
     agent = Agent.load(name.folder, count, device, name.step, trust, game)
     return Entrant(text, agent.player, agent)
+
+
+def refuse_suffix(text: str) -> None:
+    """Refuse what follows the name of a run, if it is neither a step nor a number of simulations.
+
+    Raises:
+        ConfigError: naming what was expected.
+    """
+    for mark, expected in ((":", "a step or best"), ("@", "a number of simulations")):
+        folder, _, suffix = text.rpartition(mark)
+        if folder and Path(folder).exists():
+            raise ConfigError([f"{printable(text)}: {printable(suffix)!r} follows the run; expected {expected}"])
 
 
 def stage(entrants: Sequence[Entrant], game: str | None) -> Config:

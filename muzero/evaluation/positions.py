@@ -72,6 +72,8 @@ def read(path: Path, start: Rules) -> list[Scored]:
             size = f"{status.st_size / 2**20:,.0f} MiB"
             raise PositionsError(f"--positions {name}: {size}, expected at most {LARGEST >> 20} MiB; split the file")
         lines = path.read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        raise PositionsError(f"--positions {name}: no such file; expected a file, all, fresh or fresh:N") from None
     except (OSError, UnicodeDecodeError) as error:
         raise PositionsError(f"--positions {name}: {getattr(error, 'strerror', None) or error}") from error
     found = [_parse(f"{name}:{number}", line, start) for number, line in enumerate(lines, 1) if line.strip()]

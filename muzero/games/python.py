@@ -155,7 +155,7 @@ def _check_arguments(made: Callable[..., Any], kwargs: Arguments, game: str) -> 
     ]
     if missing:
         remedy = " ".join(f"--set game.kwargs.{name}=VALUE" for name in missing)
-        raise UnknownGame(f"{game} cannot be made without the arguments {', '.join(missing)}; give them with {remedy}")
+        raise UnknownGame(f"{game} needs the argument{'s' * (len(missing) > 1)} {' and '.join(missing)}; add {remedy}")
 
 
 def _is_gymnasium(instance: Any, game: str) -> bool:

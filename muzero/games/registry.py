@@ -40,11 +40,17 @@ def split(game: str) -> tuple[str, str]:
     """Kind and name of a game: "board/go(board_size=9)" -> "board", "go(board_size=9)"."""
     kind, slash, name = game.partition("/")
     if not slash or kind not in GAMES or not name:
-        close = [f"{word}/{printable(name)}" for word in nearest(kind, GAMES)] if slash and name else []
+        close = [f"{word}/{printable(name)}" for word in nearest(kind, GAMES)] if slash and name else named_like(game)
         hint = f"; nearest: {', '.join(close)}" if close else ""
         begin = f"games begin with {', '.join(f'{known}/' for known in GAMES)}"
         raise ConfigError([f"game '{printable(game)}' is not known{hint}; {begin}; {LISTING}"])
     return kind, name
+
+
+def named_like(word: str) -> list[str]:
+    """The games whose names without their kinds are nearest to a word: "pong" -> "atari/pong"."""
+    names = {name.partition("/")[2]: name for group in listing().values() for name in group.names}
+    return [names[name] for name in nearest(word, names, 3)]
 
 
 def resolve(game: str) -> str:

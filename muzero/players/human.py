@@ -42,7 +42,7 @@ class HumanPlayer:
         named = {action: str(action) if rules is None else rules.name(action) for action in legal}
         names = {name: action for action, name in named.items()}
         names |= {str(action): action for action in legal}
-        listed = [name if name == str(action) else f"{name} ({action})" for action, name in named.items()]
+        listed = [name if name == str(action) else f"{action} = {name}" for action, name in named.items()]
         print(f"moves: {', '.join(listed[:LISTED])}" + (f" and {len(listed) - LISTED} more" * (len(listed) > LISTED)))
         while True:
             try:

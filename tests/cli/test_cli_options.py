@@ -80,7 +80,17 @@ def test_a_misspelt_required_option_choice_or_benchmark_is_found(capsys):
     assert "did you mean cuda?" in refusal(train_command, ["--game", "x", "--device", "cudda"], capsys)
     assert bench_command(["serach"]) == exits.BAD_USAGE
     assert "did you mean search?" in capsys.readouterr().err
+    assert bench_command([]) == exits.BAD_USAGE
+    assert "muzero-bench: name a benchmark\n" in capsys.readouterr().err
     assert "muzero-train: no option --game\n" in refusal(train_command, ["--\x1b[31mgame\a", "x"], capsys)
+
+
+def test_a_word_that_is_not_an_option_is_answered_with_its_option(capsys):
+    message = "unexpected 'board/tic_tac_toe'; did you mean --game board/tic_tac_toe?"
+    assert message in refusal(train_command, ["board/tic_tac_toe"], capsys)
+    assert "unexpected 'now'\n" in refusal(train_command, ["--game", "board/tic_tac_toe", "now"], capsys)
+    assert "no player lader; did you mean muzero-eval ladder?" in refusal(evaluate_command, ["lader", "r"], capsys)
+    assert "'many' is not a whole number" in refusal(train_command, ["--steps", "many"], capsys)
 
 
 # --- messages ------------------------------------------------------------------------------------------------------

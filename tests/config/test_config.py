@@ -136,7 +136,7 @@ def test_an_unknown_key_beside_free_keys_says_where_it_may_belong():
     with pytest.raises(ConfigError) as caught:
         merge([parse_settings(["game.speed=1", "game.batch=1"])], FREE)
     takes, belongs = caught.value.problems
-    argument = "an argument of the environment itself is game.kwargs."
+    argument = "for an argument of the environment use game.kwargs."
     assert takes == f"[game] Environment takes no 'speed'; {argument}speed; it takes size, kwargs (from --set)"
     assert f"'batch' belongs to [learner]; {argument}batch; it takes size, kwargs" in belongs
 

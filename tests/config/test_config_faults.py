@@ -251,7 +251,8 @@ UNKNOWN = [
     ("board/../control", "is not known", 3),
     ("board/\0", "is not known", 3),
     ("bord/tic_tac_toe", "nearest: board/tic_tac_toe", 1),  # whose settings these are is not known either
-    ("tic_tac_toe", "games begin with board/", 1),
+    ("tic_tac_toe", "nearest: board/tic_tac_toe", 1),
+    ("nosuchgame", "games begin with board/", 1),
     ("board/", "games begin with board/", 1),
     ("", "games begin with board/", 1),
 ]

@@ -17,6 +17,7 @@ from muzero.evaluation import arena, entrants, in_training, published_scores
 from muzero.evaluation.aggregate import aggregate
 from muzero.evaluation.arena import LocalArena, Match, contest
 from muzero.evaluation.in_training import Evaluated
+from muzero.evaluation.positions import PositionsError
 from muzero.evaluation.schedule import EvaluationSchedule
 from muzero.games import registry
 from muzero.interfaces import PlayerError
@@ -238,9 +239,9 @@ def test_positions_are_made_on_demand_and_kept(tmp_path):
         (["random", "--against", "random"], "name the game with --game"),
         (["random", "--game", "board/nim"], "choose an opponent with --against"),
         (["random", "--game", "gym/CartPole-v1", "--against", "random"], "has a single agent; leave it out"),
-        (["random", "--game", "gym/CartPole-v1", "--positions", "all"], "is known of games with rules only"),
+        (["random", "--game", "gym/CartPole-v1", "--positions", "all"], "which gym/CartPole-v1 does not have"),
         (["random", "--sweep", "simulations=1,2", "--positions", "all"], "random is not a run that could search"),
-        (["minimax", "--game", "board/connect_four", "--positions", "missing.jsonl"], "missing.jsonl: No such file"),
+        (["minimax", "--game", "board/connect_four", "--positions", "missing.jsonl"], "missing.jsonl: no such file"),
         (["random", "--positions", "fresh:none"], "expected fresh:N"),
         (["ladder", "random"], "a ladder needs at least two players"),
         (["ladder", "random", "mcts:2", "--game", "gym/CartPole-v1"], "has a single agent"),
@@ -285,6 +286,23 @@ def test_players_of_different_games_do_not_meet(run, carts):
         evaluate_command([str(run), str(carts[0])])
     with pytest.raises(ConfigError, match="players of different games"):
         evaluate_command([str(run), "--against", str(carts[0])])
+
+
+@pytest.mark.parametrize(
+    ("suffix", "expected"),
+    [
+        (":bset", "'bset' follows the run; expected a step or best"),
+        ("@x", "'x' follows the run; expected a number of simulations"),
+    ],
+)
+def test_a_misspelt_checkpoint_or_number_of_simulations_is_named(run, suffix, expected):
+    with pytest.raises(ConfigError, match=expected):
+        evaluate_command([f"{run}{suffix}", "--against", "random"])
+
+
+def test_a_file_of_positions_that_is_missing_says_what_else_is_possible(run):
+    with pytest.raises(PositionsError, match="no such file; expected a file, all, fresh or fresh:N"):
+        evaluate_command([str(run), "--positions", "alll"])
 
 
 def test_a_run_is_not_begun_with_an_opponent_that_cannot_be_had(tmp_path):

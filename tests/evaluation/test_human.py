@@ -36,7 +36,7 @@ def test_a_game_is_labelled_and_shown_to_its_end(person, tmp_path):
     words = ("minimax", "--game", "board/tic_tac_toe", "--against", "human", "--json", tmp_path / "out.json")
     shown = person(["1", "3", "6", "8", "5", "7", "2", "0", "4"], *words)
     assert shown.startswith("\ngame 1 of 1, against minimax: you are x and move first\n\n  0 1 2\n0 . . .\n")
-    assert "moves: x(0,0) (0), x(0,1) (1)" in shown and "last move: o(" in shown
+    assert "moves: 0 = x(0,0), 1 = x(0,1)" in shown and "last move: o(" in shown
     report = json.loads((tmp_path / "out.json").read_text())
     assert report["games"] == 1 and report["openings"] == [0, 0] and report["moving_second"]["draws"] == report["draws"]
     last_board = shown.split("  0 1 2\n")[-1].splitlines()

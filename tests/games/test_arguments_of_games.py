@@ -25,7 +25,7 @@ def test_arguments_reach_the_class(play):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({}, r"without the arguments size; give them with --set game.kwargs.size=VALUE"),
+        ({}, r"needs the argument size; add --set game.kwargs.size=VALUE"),
         ({"size": 1, "sise": 2}, r"game.kwargs = \{size = 1, sise = 2\}: .*'sise'; it takes size, shape"),
     ],
 )

@@ -8,9 +8,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from muzero.cli.evaluate.options import EPILOG, SEATS, add_match_options, check_files, elo, span, sweep, whole
+from muzero.cli.evaluate.options import PLAYERS, SEATS, add_match_options, check_files, elo, span, sweep, whole
 from muzero.cli.exits import guarded
 from muzero.cli.parser import Parser
+from muzero.util.text import distance, printable
+
+EPILOG = f"""{PLAYERS}  human            you, at this terminal
+
+muzero-eval ladder PLAYER... rates a pool of players: see muzero-eval ladder --help.
+"""
 
 
 def evaluate_command(arguments: Sequence[str] | None = None) -> int:
@@ -56,19 +62,38 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("players", nargs="+", metavar="PLAYER", help="a run, or any player listed below")
-    parser.add_argument("--against", metavar="PLAYER", help="the opponent in two-player games; human: play yourself")
-    parser.add_argument("--seat", choices=SEATS, help="of a person: moves first (default), second, or in turn")
-    parser.add_argument("--positions", metavar="FILE|all|fresh[:N]", help="compare moves with perfect play there")
-    parser.add_argument("--save-positions", type=Path, metavar="FILE", help="write the positions there")
-    parser.add_argument("--sweep", type=sweep, metavar="simulations=0,1,2,...", help="one row for each number")
-    parser.add_argument("--checkpoint", metavar="STEP|best", help="of runs that name none (default: the newest)")
+    parser.add_argument("--against", metavar="PLAYER", help="the opponent in two-player games; human: you play")
+    parser.add_argument("--seat", choices=SEATS, help="your seat with --against human (default first)")
+    parser.add_argument(
+        "--positions",
+        metavar="FILE|all|fresh[:N]",
+        help="compare moves with perfect play, in positions of a file, all of the game, or N random ones",
+    )
+    parser.add_argument(
+        "--save-positions", type=Path, metavar="FILE", help="write the positions of --positions to a file"
+    )
+    parser.add_argument(
+        "--sweep", type=sweep, metavar="simulations=0,1,2,...", help="evaluate with each number of simulations"
+    )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="STEP|best",
+        help="checkpoint of the runs (default: the newest); RUN:STEP sets it for one run",
+    )
     add_match_options(parser)
     rules = parser.add_mutually_exclusive_group()
-    rules.add_argument("--games", type=whole, metavar="N", help="how many (default 100)")
-    rules.add_argument("--until-interval", type=elo, metavar="30elo", help="play until Elo is known within ± this")
+    rules.add_argument("--games", type=whole, metavar="N", help="number of games (default 100)")
     rules.add_argument(
-        "--sprt", type=span, metavar="0,30", help="play until it is decided which difference in Elo holds"
+        "--until-interval", type=elo, metavar="30elo", help="play until the Elo difference is known to ± 30"
     )
+    rules.add_argument(
+        "--sprt",
+        type=span,
+        metavar="0,30",
+        help="play until a sequential test decides between these two Elo differences",
+    )
+    if words and distance(words[0], "ladder") == 1 and not Path(words[0]).exists():
+        parser.error(f"no player {printable(words[0])}; did you mean muzero-eval ladder?")
     options = parser.parse_args(words)
     parser.require_words(options.players)
     check(parser, options)

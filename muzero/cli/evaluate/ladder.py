@@ -15,7 +15,7 @@ from rich.console import Console
 
 from muzero import build
 from muzero.cli.evaluate.match import openings, repetition
-from muzero.cli.evaluate.options import EPILOG, add_match_options, check_files, whole
+from muzero.cli.evaluate.options import PLAYERS, add_match_options, check_files, whole
 from muzero.cli.evaluate.playing import Matches, Result, match_of
 from muzero.cli.parser import Parser
 from muzero.cli.tables import Figures, bracketed, say, terminal, write_json
@@ -60,12 +60,22 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog="muzero-eval ladder",
         description="Rate a pool of players: each plays each other, in both seats, from the same openings.",
-        epilog=EPILOG,
+        epilog=PLAYERS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("players", nargs="+", metavar="PLAYER", help="runs (several checkpoints of each) and others")
+    parser.add_argument(
+        "players",
+        nargs="+",
+        metavar="PLAYER",
+        help="a run, with several of its checkpoints, or any player listed below",
+    )
     parser.add_argument("--anchors", default="", metavar="A,B,...", help="more players, such as random,mcts:10,solver")
-    parser.add_argument("--checkpoints", type=whole, default=5, metavar="N", help="of each run, at most (default 5)")
-    parser.add_argument("--games", type=whole, default=100, metavar="N", help="of each pair of players (default 100)")
+    parser.add_argument(
+        "--checkpoints", type=whole, default=5, metavar="N", help="at most N checkpoints of each run (default 5)"
+    )
+    parser.add_argument(
+        "--games", type=whole, default=100, metavar="N", help="games between each pair of players (default 100)"
+    )
     add_match_options(parser)
     options = parser.parse_args(arguments)
     parser.require_words(options.players)

@@ -11,32 +11,48 @@ from muzero.cli.parser import Parser
 from muzero.util.text import escaped
 
 SEATS = ("first", "second", "both")
-EPILOG = """
-players: a run's folder, RUN:STEP or RUN:best for one of its checkpoints, RUN@16 for 16 simulations a move (RUN@0 plays
-the policy alone); random; mcts:ROLLOUTS (OpenSpiel's); minimax (small board games); solver (Connect Four); gtp:COMMAND
-(Go engines: "gtp:gnugo --mode gtp"); uci:COMMAND (chess engines: "uci:stockfish; go nodes 100"); human.
-muzero-eval ladder PLAYER... rates a whole pool; muzero-eval ladder --help says more.
+PLAYERS = """
+players:
+  RUN              the newest checkpoint of a run's folder
+  RUN:STEP         another checkpoint of it; RUN:best is the best evaluated
+  RUN@16           a run with 16 simulations per move; RUN@0 plays the policy
+  random           random legal moves
+  mcts:ROLLOUTS    Monte Carlo tree search of OpenSpiel, such as mcts:100
+  minimax          perfect play in small board games
+  solver           perfect play in Connect Four
+  gtp:COMMAND      a Go engine, such as "gtp:gnugo --mode gtp"
+  uci:COMMAND      a chess engine, such as "uci:stockfish; go nodes 100"
 """
 
 
 def add_match_options(parser: Parser) -> None:
     """Add the options that matches and ladders share."""
-    parser.add_argument("--game", help="board/connect_four, ...: needed where no player is a run")
+    parser.add_argument("--game", help="the game, such as board/connect_four; a run knows its own")
     parser.add_argument("--trust", action="store_true", help="let runs execute code: games that are your own classes")
     parser.add_argument(
-        "--simulations", type=count, metavar="N", help="of each search of runs that name none (default: as trained)"
+        "--simulations",
+        type=count,
+        metavar="N",
+        help="simulations per move (default: as trained); RUN@N sets them for one run",
     )
     parser.add_argument(
-        "--openings", type=plies, metavar="2-4", help="random moves at the start; the two games of a pair share them"
+        "--openings",
+        type=plies,
+        metavar="2-4",
+        help="begin with 2 to 4 random moves, the same for both games of a pair",
     )
-    parser.add_argument("--batch", type=whole, default=100, metavar="N", help="games side by side (default 100)")
-    parser.add_argument("--actors", type=count, default=0, metavar="N", help="play in N processes, by Ray")
-    parser.add_argument("--ray-address", metavar="HOST:PORT", help="use a Ray cluster that runs already")
-    parser.add_argument("--insecure", action="store_true", help="use a cluster that asks for no token")
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="cpu")
-    parser.add_argument("--seed", type=count, default=0)
-    parser.add_argument("--save-games", type=Path, metavar="DIR", help="histories, SGF of Go, PGN of chess")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--batch", type=whole, default=100, metavar="N", help="games played side by side (default 100)")
+    parser.add_argument("--actors", type=count, default=0, metavar="N", help="play in N processes of Ray")
+    parser.add_argument("--ray-address", metavar="HOST:PORT", help="use a Ray cluster that is already running")
+    parser.add_argument("--insecure", action="store_true", help="accept a cluster that asks for no token")
+    parser.add_argument(
+        "--device", choices=["auto", "cpu", "cuda"], default="cpu", help="for the networks (default cpu)"
+    )
+    parser.add_argument("--seed", type=count, default=0, metavar="N", help="seed of the games (default 0)")
+    parser.add_argument(
+        "--save-games", type=Path, metavar="DIR", help="save the games: moves as text, Go as SGF, chess as PGN"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to a file")
 
 
 def check_files(parser: Parser, options: argparse.Namespace) -> None:

@@ -30,7 +30,9 @@ def evaluate(options: argparse.Namespace, rows: Sequence[Row]) -> int:
     game = config.table("run")["game"]
     first = start(config)
     if first is None:
-        raise ConfigError([f"--positions: perfect play is known of games with rules only (board/...), not of {game}"])
+        raise ConfigError(
+            [f"--positions compares moves with perfect play, which {game} does not have; give a board game"]
+        )
     console, progress = terminal(), Progress()
     every: list[dict[str, Any]] = []
     interrupted, count = False, 0
