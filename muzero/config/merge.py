@@ -21,7 +21,7 @@ from typing import Any
 
 from muzero.config.layers import ConfigError, Layer, name_from_outside, quoted
 from muzero.config.schema import Arguments, Constructor, assignments, choices, convert, parameters, written
-from muzero.util.text import nearest, printable
+from muzero.util.text import encodable, nearest, printable
 
 Schema = Mapping[str, Mapping[str, Constructor] | Constructor]
 """Table -> constructor, or table -> kind -> constructor."""
@@ -181,9 +181,14 @@ class _Table:
         known = parameters(self.kinds[self.kind])
         for key, value in entries.items():
             source = layer.origin(self.name, key)
+            given = f"[{self.name}] {key} = {printable(written(value))} (from {source})"
             if key not in known:
                 takes_no = f"[{self.name}] {self.kinds[self.kind].__name__} takes no {quoted(key)}"
                 problems.append(f"{takes_no}; {self._hint(key)} (from {source})")
+                continue
+            if not encodable(written(value)):  # could be neither saved nor shown
+                self.wrong.add(key)
+                problems.append(f"{given}; expected UTF-8 text: set a locale of UTF-8, such as LC_ALL=C.UTF-8")
                 continue
             try:
                 converted = convert(known[key].annotation, value)
@@ -194,7 +199,6 @@ class _Table:
                 self.wrong.discard(key)
             except ValueError:
                 self.wrong.add(key)
-                given = f"[{self.name}] {key} = {printable(written(value))} (from {source})"
                 close = nearest(value, choices(known[key].annotation)) if isinstance(value, str) else []
                 hint = f"; did you mean {written(close[0])}?" if close else ""
                 problems.append(f"{given}; expected {known[key].expected}{hint}")

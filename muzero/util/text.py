@@ -73,6 +73,15 @@ def printable(text: str, limit: int = 60) -> str:
     return f"{text[: max(limit - 3, 0) - tail]}...{text[len(text) - tail :]}"[:limit]
 
 
+def encodable(text: str) -> bool:
+    """Whether text can be written as UTF-8: an argument cannot be whose bytes the locale does not know."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def escaped(text: str) -> str:
     """Text in which a terminal finds nothing to obey: control characters are spelt out, "\\x1b"."""
     return "".join(

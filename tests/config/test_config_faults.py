@@ -275,3 +275,10 @@ def test_a_missing_gpu_is_said_and_nothing_else_is_used_instead(monkeypatch):
     assert build.device("auto") == build.device("cpu") == torch.device("cpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert build.device("auto") == torch.device("cuda") != build.device("cpu")
+
+
+@pytest.mark.parametrize("table", [{"run": {"game": "python/na\udcc3\udcaff:Nim"}}, {"model": {"width": "\udcff"}}])
+def test_text_that_the_locale_does_not_know_is_refused(table):
+    (problem,) = refused(table)
+    assert "expected UTF-8 text: set a locale of UTF-8, such as LC_ALL=C.UTF-8" in problem
+    assert problem.isascii()
