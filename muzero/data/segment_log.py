@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -208,7 +209,10 @@ class SegmentLog:
             self.closed = True
             self.changed.notify_all()
         self.sync()
-        os.close(self.handle)
+        with suppress(
+            OSError
+        ):  # where an environment closed the descriptor, the error of the last append is the one to see
+            os.close(self.handle)
 
     # --- forgetting ----------------------------------------------------------------------------------------------
 

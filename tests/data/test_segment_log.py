@@ -211,6 +211,18 @@ def test_a_full_disk_leaves_the_log_as_it_was(tmp_path, monkeypatch):
     log.close()
 
 
+def test_a_log_whose_descriptor_was_closed_says_so_once(tmp_path):
+    wanted = some(LINE, 2)
+    log, _ = filled(tmp_path, LINE, wanted[:1])
+    os.close(log.handle)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        log.append(wanted[1])
+    log.close()
+    again, _ = filled(tmp_path, LINE, wanted[1:])
+    assert_same(found_in(again), wanted)
+    again.close()
+
+
 @pytest.mark.parametrize("number", range(5))
 def test_a_killed_process_loses_nothing_that_was_appended(tmp_path, number):
     wanted = some(LINE, 200)
