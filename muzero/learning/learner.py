@@ -74,6 +74,7 @@ class Learner:
         self.skipped = 0  # in all
         self.skipped_in_a_row = 0
 
+    @torch.enable_grad()  # an environment that uses torch itself may have switched gradients off
     def update(self, window: Window, progress: float) -> tuple[dict[str, Tensor], np.ndarray]:
         """One gradient step.
 

@@ -146,6 +146,15 @@ def test_a_gradient_that_is_not_finite_changes_nothing_and_is_counted():
     assert all(torch.equal(tensor, before[name]) for name, tensor in learner.model.state_dict().items())
 
 
+def test_it_learns_where_an_environment_switched_gradients_off():
+    learner = Learner(*parts(), CPU)
+    before = [parameter.detach().clone() for parameter in learner.model.parameters()]
+    with torch.no_grad():
+        learner.update(window(VECTOR), 0.0)
+    assert learner.skipped == 0
+    assert any(not torch.equal(now, then) for now, then in zip(learner.model.parameters(), before, strict=True))
+
+
 def test_the_slow_copy_follows_only_now_and_then():
     model, objective = parts()
     learner = Learner(model, objective, CPU, target_every=2)
