@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 import stat
@@ -23,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from muzero.runs import evaluations
-from muzero.runs.fields import brief, number, table, whole
+from muzero.runs.fields import brief, finite_json, number, table, whole
 from muzero.runs.folder import RunFolder
 from muzero.util.files import open_regular, read_regular
 from muzero.util.text import printable
@@ -126,20 +125,11 @@ def read_text(file: Path) -> str:
 
 
 def parse_text(file: Path, text: str) -> Any:
-    """JSON without NaN, Infinity or numbers that do not fit a float."""
+    """The value of a JSON text; see `finite_json`."""
     try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        return finite_json(text)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{file} is not readable ({error})") from error
-
-
-def _refuse(name: str) -> float:
-    raise ValueError(f"{name} is not a finite number")
-
-
-def _finite(text: str) -> float:
-    found = float(text)
-    return found if math.isfinite(found) else _refuse(text)
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -56,3 +57,22 @@ def brief(value: Any) -> str:
         return f"a {type(value).__name__} of length {len(value):,}"
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def finite_json(text: str) -> Any:
+    """The value of a JSON text without NaN, Infinity or numbers that do not fit a float.
+
+    Raises:
+        ValueError: naming such a number, or because the text is not JSON.
+        RecursionError: if it is nested too deeply.
+    """
+    return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is not a finite number")
+
+
+def _finite(text: str) -> float:
+    found = float(text)
+    return found if math.isfinite(found) else _refuse(text)

@@ -15,6 +15,7 @@ from muzero.evaluation.schedule import EvaluationSchedule
 from muzero.learning.learner import Learner
 from muzero.runs.evaluations import Evaluation
 from muzero.training.clock import Clock
+from muzero.training.progress import Progress
 
 
 class OverBudget(Stopped):
@@ -104,6 +105,17 @@ class Evaluator:
         results = evaluate(self.config, self.learner.model, games, baseline=True, watch=watch)
         self.schedule.finish(results, self.learner.updates)
         return {name: Summary(outcomes) for name, outcomes in results.games.items()}
+
+
+def watching(progress: Progress, stopped: Callable[[], bool]) -> Watch:
+    """Return a watch that shows how far an evaluation is, and ends it with Stopped where it is to stop."""
+
+    def watch(title: str, count: int, finished: int) -> None:
+        progress.evaluating(title, count, finished)
+        if stopped():
+            raise Stopped(f"{title}: {finished:,} of {count:,} games")
+
+    return watch
 
 
 def limited(watch: Watch, seconds: float) -> Watch:

@@ -6,7 +6,6 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from muzero import build
@@ -18,25 +17,24 @@ from muzero.data.segment_log import SegmentLog
 from muzero.evaluation.in_training import Stopped, check_opponent
 from muzero.evaluation.intervals import Summary
 from muzero.evaluation.schedule import EvaluationSchedule
-from muzero.interfaces import EnvironmentFault, NonFiniteError, PlayerError, Window
+from muzero.interfaces import EnvironmentFault, NonFiniteError, PlayerError
 from muzero.runs.evaluations import Evaluation
 from muzero.runs.folder import RunFolder
 from muzero.runs.saving import free
 from muzero.training.clock import Clock
-from muzero.training.evaluating import Evaluator
+from muzero.training.evaluating import Evaluator, watching
+from muzero.training.learning import Learning
 from muzero.training.placement import gather
 from muzero.training.progress import Progress
 from muzero.training.scores import Scores
 from muzero.training.snapshot import Parts, Snapshots
 from muzero.training.status import Status
+from muzero.training.storing import Storing
 from muzero.util.failpoints import failpoint
-from muzero.util.seeds import derive
 from muzero.util.signals import Stop
 
 WAIT = 0.5  # seconds until the screen is refreshed although nothing was delivered
 REANALYSED = 256  # positions at a time
-SKIPPED = 10  # updates in a row with non-finite gradients after which the last checkpoint's learner is restored
-RECOVERIES = 3  # times that this happens before the run ends
 RETRY = 1.0  # seconds until a full disk is tried again
 
 
@@ -55,7 +53,6 @@ class Training:
         self.config, self.given = config, folder  # the folder as the user named it
         self.folder = folder.absolute()  # now: an environment may change the working directory
         self.settings = settings = build.settings(config)
-        self.oldest_weights = config.table("actors")["max_age"]
         torch.set_num_threads(settings.threads)
         self.device = build.device(settings.device)
         self.closing = ExitStack()
@@ -68,15 +65,14 @@ class Training:
         objective = build.objective(config, self.spec, model)
         self.learner = build.learner(config, model, objective, self.device)
         self.replay = build.replay(config, self.spec, settings.seed)
+        self.learning = Learning(
+            self.folder, settings, self.spec, self.learner, self.replay, lambda: self.snapshots.newest()
+        )
         self.clock, self.scores = Clock(), Scores()
+        self.storing = Storing(self.pool, self.scores, config.table("actors")["max_age"])
         self.schedule = EvaluationSchedule(self.folder, settings.evaluate_every)
         self.evaluator = Evaluator(config, self.schedule, self.learner, self.pool, self.clock)
         self.stop = Stop(self.pool.wake)
-        self.recoveries = 0
-        self.faults = self.rejected = self.faults_reported = 0  # games that broke off, segments that failed validation
-        self.last_fault: str | None = None
-        self.refreshed = 0  # rows planned again
-        self.losses: dict[str, torch.Tensor] = {}
         self.warnings: list[str] = []
 
     def open(self, weights_only: bool = False) -> None:
@@ -101,8 +97,6 @@ class Training:
         """Release actors and files."""
         self.closing.close()
 
-    # --- the loop ------------------------------------------------------------------------------------------------
-
     def run(self, progress: Progress) -> int | None:
         """Train until the steps or the time are used up.  Returns the signal that ended the run early, if one did.
 
@@ -122,13 +116,13 @@ class Training:
                 if self.stop.number is not None:
                     self._drain()
                 self._learn(progress)
-                if self.pool.lost and self.learner.updates < self.owed:
+                if self.pool.lost and self.learner.updates < self.learning.owed:
                     self.pool.next_result(0)  # raises LostCluster
             except (EnvironmentFault, LostCluster):
                 self.save(games=False, wait=True)
                 raise
             except NonFiniteError:
-                if self.learner.is_finite(self._positions()):  # self-play met what the model cannot take
+                if self.learning.finite:  # self-play met what the model cannot take
                     self.save(games=False, wait=True)
                 raise
             finally:
@@ -139,7 +133,7 @@ class Training:
     @property
     def finished(self) -> bool:
         """Whether nothing is left to play or learn."""
-        return self.done() >= 1 and self.learner.updates >= self.owed
+        return self.done() >= 1 and self.learner.updates >= self.learning.owed
 
     @property
     def halted(self) -> bool:
@@ -186,23 +180,12 @@ class Training:
         """Store an actor's result; without progress, nothing is learned in between."""
         match result.found:
             case Played() as played:
-                self._store_played(played, progress)
+                learn = None if progress is None else lambda: self._learn(progress)
+                self.storing.store(self.experience, played, learn)
             case Reanalysed(numbers, policy, value):
-                self.refreshed += self.replay.refresh(numbers, policy, value)
+                self.storing.refreshed += self.replay.refresh(numbers, policy, value)
             case evaluated:
                 self._evaluated(self.evaluator.finish(evaluated, result.version), progress)
-
-    def _store_played(self, played: Played, progress: Progress | None) -> None:
-        # Where a stop has to leave everything as it would be without it, nothing is learned in between.
-        parts = [played.segments] if self.pool.exact else [[segment] for segment in played.segments]
-        for part in parts:
-            self.experience.receive(part, lambda version: self.pool.age(version) <= self.oldest_weights)
-            failpoint("train.after_store")
-            if not self.pool.exact and progress is not None:
-                self._learn(progress)
-        self.scores.add(played.episodes)
-        self.faults, self.rejected = self.faults + played.faults, self.rejected + played.rejected
-        self.last_fault = played.last_fault or self.last_fault
 
     def _drain(self) -> None:
         """Store results that are about to finish."""
@@ -217,56 +200,17 @@ class Training:
 
     def _publish(self) -> None:
         """Publish the weights to the actors if they are finite."""
-        while not self.learner.is_finite(self._positions()):
-            self._recover("the weights are not finite", None)
+        self.learning.ensure_finite()
         self.pool.publish(self.learner.weights(), self.learner.updates)
 
-    def _positions(self) -> torch.Tensor:
-        """Observations on which weights are tried out."""
-        return torch.zeros(2, *self.spec.observation, dtype=getattr(torch, self.spec.dtype))
-
-    @property
-    def owed(self) -> int:
-        """Updates that the steps stored so far are worth."""
-        return int((self.replay.steps - self.settings.start) * self.settings.updates_per_step)
-
     def _learn(self, progress: Progress) -> None:
-        """Make the updates that are owed for the steps stored.
+        """Make the updates that are owed for the steps stored; see `Learning.learn`."""
 
-        Stops between two updates if asked to: the rest is still owed after a resume, so nothing is different then.
-        """
-        if len(self.replay) < min(self.settings.start, self.replay.capacity):
-            return  # after a resume that lost experience
-        while self.learner.updates < self.owed and not self.halted:
-            rows, window = self.replay.sample(self.learner.batch, self.learner.objective.window)
-            self.losses, priority = self.learner.update(window, self.done())
-            if self.learner.skipped_in_a_row == 0:
-                self.replay.update(rows, priority)
-            elif self.learner.skipped_in_a_row == SKIPPED:
-                self._recover(f"{SKIPPED} updates in a row had non-finite gradients", window)
+        def show() -> None:
             if progress.due:
                 progress.show(self.status())
 
-    def _recover(self, why: str, window: Window | None) -> None:
-        """Restore the learner of the last checkpoint, and sample other batches from now on.
-
-        Raises:
-            NonFiniteError: after too many times; the batch, if there is one, is left in the run's folder.
-        """
-        if self.recoveries == RECOVERIES:
-            where = ""
-            if window is not None:
-                file = RunFolder(self.folder).bad_batch
-                np.savez(file, **{name: tensor.cpu().numpy() for name, tensor in vars(window).items()})
-                largest = window.observation.double().abs().max().item()
-                where = f"; the last batch, whose largest number in an observation is {largest:g}, is in {file}"
-            raise NonFiniteError(f"{why}, also after {RECOVERIES} returns to a checkpoint{where}")
-        self.recoveries += 1
-        found = self.snapshots.newest()
-        self.learner.restore(found.tensors, found.state["learner"])
-        self.replay.rng = np.random.default_rng(
-            derive(self.settings.seed, "replay after a recovery", self.recoveries, self.replay.written)
-        )
+        self.learning.learn(self.done, lambda: self.halted, show)
 
     # --- evaluation ----------------------------------------------------------------------------------------------
 
@@ -278,12 +222,7 @@ class Training:
             EnvironmentFault: if too many games break in a row.
             PlayerError: if the opponent cannot play.
         """
-
-        def watch(title: str, count: int, finished: int) -> None:
-            progress.evaluating(title, count, finished)
-            if self.stop.number is not None:
-                raise Stopped(f"{title}: {finished:,} of {count:,} games")
-
+        watch = watching(progress, lambda: self.stop.number is not None)
         with self.stop.listening():
             try:
                 return self.evaluator.at_end(self.replay.steps, games, watch)
@@ -292,12 +231,7 @@ class Training:
 
     def _evaluate_in_time(self, progress: Progress) -> None:
         """Evaluate where it is time; a failed evaluation is not a reason to end a run."""
-
-        def watch(title: str, count: int, finished: int) -> None:
-            progress.evaluating(title, count, finished)
-            if self.halted:
-                raise Stopped(title)
-
+        watch = watching(progress, lambda: self.halted)
         try:
             evaluation = self.evaluator.in_time(self.replay.steps, self.done(), self._keep, watch)
         except Stopped:
@@ -336,23 +270,18 @@ class Training:
             self.warnings.append(message)
 
     def _report(self, progress: Progress) -> None:
-        """Show what actors report, and faults of environments: the first, the second, the fourth, and so on."""
+        """Show what actors and the log report, and faults of environments."""
         for message in self.pool.messages():
             progress.trouble(message)
         for message in self.experience.messages():
             self.warn(message)
-        count = self.faults + self.rejected
-        if count and count >= 2 * self.faults_reported:
-            self.faults_reported = count
-            self.warn(f"environment faults so far: {count}, the last: {self.last_fault}")
+        if (news := self.storing.report()) is not None:
+            self.warn(news)
 
     def status(self) -> Status:
         """What the run is doing now."""
-        counters: dict[str, float] = {"replay_rows": len(self.replay), "skipped_updates": self.learner.skipped}
-        counters |= {"recoveries": self.recoveries, "checkpoint_failures": self.snapshots.writer.failures}
-        counters |= {"environment_faults": self.faults, "rejected_segments": self.rejected}
-        counters |= {"refreshed_rows": self.refreshed}
-        counters["updates_error"] = (self.learner.updates - self.owed) / max(self.owed, 1)
+        counters = {"replay_rows": len(self.replay), "checkpoint_failures": self.snapshots.writer.failures}
+        counters |= self.learning.counts() | self.storing.counts() | self.experience.counts() | self.pool.counts()
         return Status(
             clock=time.monotonic(),
             steps=self.replay.steps,
@@ -361,11 +290,11 @@ class Training:
             updates=self.learner.updates,
             seconds=self.clock.seconds(),
             done=self.done(),
-            losses=self.losses,
+            losses=self.learning.losses,
             score=self.scores.score,
             length=self.scores.length,
             greedy=self.evaluator.newest,
             phases=dict(self.clock.phases),
-            counters=counters | self.experience.counts() | self.pool.counts(),
+            counters=counters,
             warnings=tuple(self.warnings),
         )

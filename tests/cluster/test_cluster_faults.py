@@ -200,7 +200,7 @@ def accounted(training):
 
 def test_segments_of_weights_that_are_too_old_are_dropped_and_counted(tmp_path):
     training = made(tmp_path, "gym/CartPole-v1", "actors.count=1", "run.steps=1000")
-    training.oldest_weights = 0  # what was under way when weights were published is too old
+    training.storing.oldest = 0  # what was under way when weights were published is too old
     progress = Progress(tmp_path, Console(quiet=True))
     try:
         training.save(wait=True)

@@ -84,7 +84,7 @@ def test_a_run_recovers_from_a_bad_spell(tmp_path, armed, monkeypatch):
     monkeypatch.setattr(training.learner, "update", sometimes)
     progress = Progress(tmp_path, Console(quiet=True))
     assert training.run(progress) is None
-    assert training.recoveries == 1 and training.learner.updates == int((training.replay.steps - 100) * 0.1)
+    assert training.learning.recoveries == 1 and training.learner.updates == int((training.replay.steps - 100) * 0.1)
     assert training.learner.is_finite(torch.zeros(1, 4))
     progress.close(training.status())
     training.close()
@@ -124,7 +124,7 @@ def test_weights_that_are_no_numbers_are_never_published(tmp_path, armed):
         next(training.learner.model.parameters())[0] = torch.inf
     training.learner.updates += 1
     play_on(training)
-    assert training.recoveries == 1
+    assert training.learning.recoveries == 1
     for name, tensor in training.pool.actor.model.state_dict().items():
         assert torch.equal(tensor, good[name])
     armed("learner.poison_weights:trip")

@@ -62,7 +62,7 @@ def test_updates_that_are_owed_when_the_time_is_up_wait_for_a_resume(tmp_path, m
     Ticks(monkeypatch)
     training = made(tmp_path, "gym/CartPole-v1", "run.seconds=200", *settings)
     assert run(training) is None
-    assert training.learner.updates < training.owed
+    assert training.learner.updates < training.learning.owed
     resumed = made(tmp_path, "gym/CartPole-v1", "run.seconds=260", *settings)
     resumed.restore()
     before = resumed.learner.updates

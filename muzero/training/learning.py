@@ -1,0 +1,118 @@
+"""The learning of a run: as many updates as the stored steps are worth, and recovery from non-finite values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from muzero.config.run import RunSettings
+from muzero.data.replay import Replay
+from muzero.interfaces import GameSpec, NonFiniteError, Window
+from muzero.learning.learner import Learner
+from muzero.runs.folder import RunFolder
+from muzero.training.snapshot import Snapshot
+from muzero.util.seeds import derive
+
+SKIPPED = 10  # updates in a row with non-finite gradients after which the last checkpoint's learner is restored
+RECOVERIES = 3  # times that this happens before the run ends
+
+
+class Learning:
+    """Updates the learner from the replay; restores it from a checkpoint where values are not finite."""
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: RunSettings,
+        spec: GameSpec,
+        learner: Learner,
+        replay: Replay,
+        newest: Callable[[], Snapshot],
+    ) -> None:
+        """Begin with no updates.
+
+        Args:
+            folder: of the run.
+            settings: of the run.
+            spec: of the game.
+            learner: is updated.
+            replay: batches are drawn from it.
+            newest: returns the newest usable checkpoint.
+        """
+        self.folder, self.settings, self.spec = folder, settings, spec
+        self.learner, self.replay, self.newest = learner, replay, newest
+        self.losses: dict[str, torch.Tensor] = {}  # of the last update
+        self.recoveries = 0
+
+    @property
+    def owed(self) -> int:
+        """Updates that the steps stored so far are worth."""
+        return int((self.replay.steps - self.settings.start) * self.settings.updates_per_step)
+
+    def learn(self, done: Callable[[], float], halted: Callable[[], bool], show: Callable[[], None]) -> None:
+        """Make the updates that are owed for the steps stored.
+
+        Stops between two updates if asked to: the rest is still owed after a resume, so nothing is different then.
+
+        Args:
+            done: returns the share of the run that is done, 0 to 1.
+            halted: returns whether to stop.
+            show: is called after every update.
+
+        Raises:
+            NonFiniteError: if non-finite values persist after several recoveries.
+        """
+        if len(self.replay) < min(self.settings.start, self.replay.capacity):
+            return  # after a resume that lost experience
+        while self.learner.updates < self.owed and not halted():
+            rows, window = self.replay.sample(self.learner.batch, self.learner.objective.window)
+            self.losses, priority = self.learner.update(window, done())
+            if self.learner.skipped_in_a_row == 0:
+                self.replay.update(rows, priority)
+            elif self.learner.skipped_in_a_row == SKIPPED:
+                self._recover(f"{SKIPPED} updates in a row had non-finite gradients", window)
+            show()
+
+    def counts(self) -> dict[str, float]:
+        """Counts of this session, as metrics; "updates_error" is the share of updates made too many or too few."""
+        error = (self.learner.updates - self.owed) / max(self.owed, 1)
+        return {"skipped_updates": self.learner.skipped, "recoveries": self.recoveries, "updates_error": error}
+
+    @property
+    def finite(self) -> bool:
+        """Whether the weights are finite, and what they compute from observations of zeros."""
+        dtype = getattr(torch, self.spec.dtype)
+        return self.learner.is_finite(torch.zeros(2, *self.spec.observation, dtype=dtype))
+
+    def ensure_finite(self) -> None:
+        """Recover until the weights are finite.
+
+        Raises:
+            NonFiniteError: after too many recoveries.
+        """
+        while not self.finite:
+            self._recover("the weights are not finite", None)
+
+    def _recover(self, why: str, window: Window | None) -> None:
+        """Restore the learner of the last checkpoint, and sample other batches from now on.
+
+        Raises:
+            NonFiniteError: after too many times; the batch, if there is one, is left in the run's folder.
+        """
+        if self.recoveries == RECOVERIES:
+            where = ""
+            if window is not None:
+                file = RunFolder(self.folder).bad_batch
+                np.savez(file, **{name: tensor.cpu().numpy() for name, tensor in vars(window).items()})
+                largest = window.observation.double().abs().max().item()
+                where = f"; the last batch, whose largest number in an observation is {largest:g}, is in {file}"
+            raise NonFiniteError(f"{why}, also after {RECOVERIES} returns to a checkpoint{where}")
+        self.recoveries += 1
+        found = self.newest()
+        self.learner.restore(found.tensors, found.state["learner"])
+        self.replay.rng = np.random.default_rng(
+            derive(self.settings.seed, "replay after a recovery", self.recoveries, self.replay.written)
+        )
