@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ from muzero.runs.checkpoint import Checkpoint, CheckpointError
 from muzero.runs.folder import RunFolder, run_of
 from muzero.runs.trust import GAME, require_trust
 from muzero.search import Result
+
+
+class CheckpointWarning(UserWarning):
+    """A newer checkpoint of the run is damaged, so an older one plays."""
 
 
 class Agent:
@@ -58,6 +63,8 @@ class Agent:
             step: of the checkpoint, or "best" of those that were evaluated while the run learned.
             trust: whether the run may execute code: its game may be a class in a module of your own (python/...).
             game: the game of the run; to name it is to consent to the code of this one game.
+
+        A damaged newest checkpoint is passed over with a `CheckpointWarning`.
 
         Raises:
             CheckpointError: if there is no such checkpoint, or it does not fit the run's game and model.
@@ -228,8 +235,11 @@ def check_consent(config: Config, folder: Path, trust: bool, game: str | None) -
 
 def _checkpoint(run: Path, folder: Path, step: int | str | None) -> Checkpoint:
     """The checkpoint that is asked for, verified."""
-    if step is not None:
+    if step not in (None, "latest"):
         return checkpoint.verify(checkpoint.named(folder, str(step)))
     if run != folder:
         return checkpoint.verify(run)
-    return checkpoint.latest(RunFolder(folder).checkpoints)[0]
+    found, problems = checkpoint.latest(RunFolder(folder).checkpoints)
+    for problem in problems:
+        warnings.warn(f"{problem}; step {found.step:,} plays instead", CheckpointWarning, stacklevel=3)
+    return found

@@ -12,7 +12,7 @@ from commands import code, command, sets
 from killing import digest, made
 from rich.console import Console
 
-from muzero.agent import Agent
+from muzero.agent import Agent, CheckpointWarning
 from muzero.evaluation import automatic
 from muzero.runs import checkpoint, evaluations
 from muzero.training.progress import Progress
@@ -114,6 +114,15 @@ def test_a_run_leaves_its_configuration_metrics_events_and_checkpoints(finished)
     assert json.loads((finished / "evaluation.json").read_text())["against random"]["games"] == 4
 
 
+def test_an_agent_of_an_older_checkpoint_warns_of_the_damaged_one(finished, tmp_path):
+    run = shutil.copytree(finished, tmp_path / "run")
+    older, newest = checkpoint.listed(run / "checkpoints")[-2:]
+    (newest / "model.safetensors").write_bytes(b"")
+    for step in (None, "latest"):
+        with pytest.warns(CheckpointWarning, match=f"{newest.name}/model.safetensors .*; step .* plays instead"):
+            assert Agent.load(run, step=step).step == checkpoint.step_of(older)
+
+
 def test_an_agent_plays_a_run_and_always_chooses_the_same(finished):
     pyspiel = pytest.importorskip("pyspiel")
     agent = Agent.load(finished)
@@ -124,8 +133,9 @@ def test_an_agent_plays_a_run_and_always_chooses_the_same(finished):
         state.apply_action(action)
     observation = np.zeros((3, *agent.spec.observation), np.float32)
     assert agent.act(observation).dtype == np.int64 and agent.act(observation).shape == (3,)
-    with pytest.raises(ValueError, match="observation: expected shape"):
-        agent.act(observation[0])
+    assert agent.act(observation[0]) == agent.act(observation)[0]
+    with pytest.raises(ValueError, match="expected one observation of board/tic_tac_toe, or arrays of shape"):
+        agent.act(observation[0, 0])
 
 
 def test_a_run_is_evaluated_against_minimax_over_both_seats_and_all_positions(finished, tmp_path):
