@@ -137,7 +137,8 @@ class Experience:
         """
         for position in (Position(*values["log"]["oldest"]), Position(*values["log"]["end"])):
             if not self.log.holds(position):
-                raise CheckpointError(f"{self.log.folder} does not hold {position}, which the checkpoint needs")
+                place = f"{self.log.path(position.file).name} up to byte {position.offset:,}"
+                raise CheckpointError(f"{self.log.folder} does not hold {place}, which the checkpoint needs")
 
     def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> int:
         """Take over a state.  Returns how many rows are missing because their segments are damaged."""
