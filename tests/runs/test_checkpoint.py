@@ -51,7 +51,7 @@ def test_saving_a_step_again_keeps_both_and_the_later_one_is_the_latest(tmp_path
 
 @pytest.mark.parametrize("file", ["model.safetensors", "state.json", "MANIFEST.json"])
 @pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "empty"])
-def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_is_used(tmp_path, file, damage):
+def test_a_damaged_checkpoint_is_named_and_the_previous_one_is_used(tmp_path, file, damage):
     save(tmp_path, 1)
     path = save(tmp_path, 2) / file
     content = path.read_bytes()

@@ -29,7 +29,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_run_whose_disk_is_full_waits_and_then_equals_one_that_was_not_disturbed(tmp_path, small_disk):
+def test_a_run_waits_for_a_full_disk_and_then_learns_the_same(tmp_path, small_disk):
     ballast = small_disk / "ballast"
 
     class Person(Console):
@@ -52,7 +52,7 @@ def test_a_run_whose_disk_is_full_waits_and_then_equals_one_that_was_not_disturb
     assert (small_disk / "run" / "digest").read_text() == (tmp_path / "whole" / "digest").read_text()
 
 
-def test_a_checkpoint_that_does_not_fit_leaves_the_old_one_and_no_litter_and_the_run_goes_on(tmp_path):
+def test_a_checkpoint_that_does_not_fit_the_disk_leaves_the_old_one(tmp_path):
     assert (
         in_child(lambda: go(tmp_path, GAME), "checkpoint.mid_write:full:15") == 1
     )  # the last one is waited for: SaveError
@@ -61,7 +61,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_old_one_and_no_litter_and_the
     assert all(path.name.startswith("step-") for path in (tmp_path / "checkpoints").iterdir())
 
 
-def test_failed_checkpoints_are_counted_and_end_the_run_only_where_that_is_wanted(tmp_path, monkeypatch):
+def test_failed_checkpoints_are_counted_and_may_end_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(saving, "save", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
     training = made(tmp_path, GAME)
     for _ in range(3):
@@ -137,7 +137,7 @@ def test_the_log_keeps_only_what_the_kept_checkpoints_need(tmp_path):
     assert files[0] != "00000001.log" and len(files) > 1
 
 
-def test_damaged_checkpoints_are_set_aside_and_the_one_before_is_used(tmp_path):
+def test_damaged_checkpoints_are_set_aside_for_the_previous_one(tmp_path):
     assert in_child(lambda: go(tmp_path, GAME), "train.after_store:kill:16") == -9
     newest = checkpoint.listed(tmp_path / "checkpoints")[-1]
     (newest / "model.safetensors").write_bytes(b"garbage")
@@ -150,7 +150,7 @@ def test_damaged_checkpoints_are_set_aside_and_the_one_before_is_used(tmp_path):
     training.close()
 
 
-def test_where_all_checkpoints_are_damaged_nothing_begins_from_scratch(tmp_path):
+def test_a_run_with_only_damaged_checkpoints_does_not_start_again(tmp_path):
     assert in_child(lambda: go(tmp_path, GAME), "train.after_store:kill:16") == -9
     for path in checkpoint.listed(tmp_path / "checkpoints"):
         shutil.rmtree(path / "state.json", ignore_errors=True)

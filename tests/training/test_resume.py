@@ -1,4 +1,4 @@
-"""A run can be killed at any moment and resumes as if nothing had happened."""
+"""A run can be killed at any moment and continues as if nothing had happened."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ def test_a_run_killed_at_any_failpoint_equals_one_that_was_not(tmp_path, whole, 
     assert not [name for name in left if name.startswith(".") or "invalid" in name]
 
 
-def test_a_run_killed_before_its_first_checkpoint_begins_anew(tmp_path, whole):
+def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path, whole):
     assert in_child(lambda: go(tmp_path, GAMES[1]), "checkpoint.before_rename:kill") == KILLED
     assert in_child(lambda: go(tmp_path, GAMES[1])) == 0
     assert (tmp_path / "digest").read_text() == whole[GAMES[1]]

@@ -30,7 +30,7 @@ def run(training):
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_the_same_seed_gives_the_same_weights_bit_for_bit_and_another_seed_others(tmp_path, game):
+def test_the_same_seed_gives_bit_identical_weights(tmp_path, game):
     first, second = (digest(run(made(tmp_path / name, game))) for name in "ab")
     assert first == second
     assert digest(run(made(tmp_path / "c", game, "run.seed=1"))) != first
@@ -138,7 +138,7 @@ def test_an_agent_plays_a_run_and_always_chooses_the_same(finished):
         agent.act(observation[0, 0])
 
 
-def test_a_run_is_evaluated_against_minimax_over_both_seats_and_all_positions(finished, tmp_path):
+def test_evaluation_against_minimax_covers_seats_and_positions(finished, tmp_path):
     result = command(
         "evaluate", str(finished), "--against", "minimax", "--games", "20", "--json", "out.json", folder=tmp_path
     )
@@ -150,7 +150,7 @@ def test_a_run_is_evaluated_against_minimax_over_both_seats_and_all_positions(fi
     assert report["wins"] == 0  # perfect play cannot be beaten
 
 
-def test_a_finished_run_goes_on_with_more_steps(finished, tmp_path):
+def test_a_finished_run_continues_with_more_steps(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "ttt")
     result = command("train", "--resume", "ttt", "--steps", "900", folder=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -158,7 +158,7 @@ def test_a_finished_run_goes_on_with_more_steps(finished, tmp_path):
     assert checkpoint.latest(tmp_path / "ttt" / "checkpoints")[0].step >= 900
 
 
-def test_a_changed_setting_is_refused_naming_both_values_unless_it_is_let_through_and_then_noted(finished, tmp_path):
+def test_a_changed_setting_is_refused_or_overridden_and_noted(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "ttt")
     words = ["--resume", "ttt", "--steps", "900", "--set", "learner.learning_rate=0.5", "--set", "replay.capacity=300"]
     result = command("train", *words, folder=tmp_path)
@@ -173,7 +173,7 @@ def test_a_changed_setting_is_refused_naming_both_values_unless_it_is_let_throug
     assert "learning_rate = 0.5" in (tmp_path / "ttt" / "config.toml").read_text()
 
 
-def test_a_changed_network_is_refused_naming_the_layer_even_if_let_through(finished, tmp_path):
+def test_a_changed_network_is_refused_even_with_override(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "ttt")
     result = command("train", "--resume", "ttt", "--set", "model.hidden=8", "--override", folder=tmp_path)
     assert result.returncode == 3 and "is for another network: model." in result.stderr
@@ -217,7 +217,7 @@ def started(folder, *words):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_run_saves_says_how_to_resume_and_names_the_signal_in_its_exit_code(tmp_path, number):
+def test_an_interrupted_run_is_saved_and_exits_with_its_signal(tmp_path, number):
     process = started(tmp_path)
     process.send_signal(number)
     out, errors = process.communicate(timeout=60)
@@ -228,7 +228,7 @@ def test_an_interrupted_run_saves_says_how_to_resume_and_names_the_signal_in_its
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_ends_a_run_that_does_not_stop_and_the_last_checkpoint_is_whole(tmp_path, number):
+def test_a_second_signal_ends_a_stuck_run_with_a_whole_checkpoint(tmp_path, number):
     (tmp_path / "stuck.py").write_text(STUCK)
     words = ["--game", "python/stuck:Stuck", "--run", "out", *sets()]
     process = subprocess.Popen(
@@ -257,7 +257,6 @@ class Stuck(gymnasium.Env):
     def step(self, action):
         Stuck.steps += 1
         if Stuck.steps == 300:
-            told, handlers = False, {}
             for number in (signal.SIGINT, signal.SIGTERM):
                 def handler(number, frame, before=signal.getsignal(number)):
                     before(number, frame)
@@ -270,7 +269,7 @@ class Stuck(gymnasium.Env):
 """
 
 
-def test_a_run_that_was_begun_with_hangups_ignored_outlives_its_terminal(tmp_path):
+def test_a_run_that_ignores_hangups_outlives_its_terminal(tmp_path):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         process = started(tmp_path)
@@ -345,9 +344,7 @@ class Faulty(gymnasium.Env):
         ("return np.full(2, np.nan, np.float32), 0.0, False, False, {}", "nan"),
     ],
 )
-def test_an_environment_that_always_fails_ends_the_run_with_its_message_and_what_was_learned_is_saved(
-    tmp_path, fault, message
-):
+def test_an_environment_that_always_fails_ends_the_run_saved(tmp_path, fault, message):
     (tmp_path / "faulty.py").write_text(FAULTY.replace("FAULT", fault).replace("WHEN", "Faulty.steps >= 300"))
     result = command("train", "--game", "python/faulty:Faulty", "--run", "out", *sets(), folder=tmp_path)
     assert result.returncode == 4 and message in result.stderr, result.stderr
@@ -355,7 +352,7 @@ def test_an_environment_that_always_fails_ends_the_run_with_its_message_and_what
     assert checkpoint.latest(tmp_path / "out" / "checkpoints")[0].step > 100
 
 
-def test_an_environment_that_fails_now_and_then_is_warned_of_and_the_run_goes_on(tmp_path):
+def test_occasional_faults_of_an_environment_are_warnings(tmp_path):
     text = FAULTY.replace("FAULT", "raise KeyError('the engine is on fire')").replace("WHEN", "Faulty.steps % 97 == 0")
     (tmp_path / "faulty.py").write_text(text)
     result = command("train", "--game", "python/faulty:Faulty", "--run", "out", *sets(), folder=tmp_path)
@@ -365,7 +362,7 @@ def test_an_environment_that_fails_now_and_then_is_warned_of_and_the_run_goes_on
     assert last["environment_faults"] > 4 and last["segments/balance"] == 0 and last["rejected_segments"] == 0
 
 
-def test_a_damaged_checkpoint_is_named_and_a_run_without_a_good_one_is_refused(finished, tmp_path):
+def test_a_run_whose_checkpoints_are_all_damaged_is_refused(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "ttt")
     for path in (tmp_path / "ttt" / "checkpoints").glob("*/model.safetensors"):
         path.write_bytes(path.read_bytes()[:100])
