@@ -303,6 +303,8 @@ class Snapshots:
         Raises:
             CheckpointError: if there is none, or it is for another game or another network.
         """
+        if self.folder.is_dir():
+            saving.clean(self.folder)  # now: a run that is finished saves nothing more
         found, problems = newest(self.parts, self.folder, weights_only)
         notes = [f"{problem}; going back to step {found.step:,}" for problem in problems]
         notes += (apply_weights if weights_only else apply)(self.parts, found)
