@@ -241,6 +241,8 @@ def train(training: Training, changed: list[str] | None) -> int:
         if training.finished and RunFolder(folder).evaluation.exists():
             say(console, finished_hint(training))
             return 0
+        if training.replay.steps:
+            say(console, f"resuming {training.given} at {training.replay.steps:,} steps")
     announce(training, changed, console)
     progress = Progress(folder, console)
     try:
@@ -299,23 +301,26 @@ def restore(training: Training, console: Console) -> None:
         return
     for warning in training.restore():
         say(console, f"warning: {warning}", style="yellow")
-    say(console, f"resuming {training.given} at {training.replay.steps:,} steps")
 
 
 def finished_hint(training: Training) -> str:
     """How to train a finished run further."""
     steps = training.replay.steps
     limits = "--steps with a larger number" + (" and a longer --time" if training.settings.seconds else "")
-    command = f"muzero-train --resume {shell_word(training.given)} --steps {2 * steps}"
+    command = f"{resume_command(training)} --steps {2 * steps}"
     return f"{training.given} finished at {steps:,} steps; to continue, add {limits}: {command}"
 
 
 def resume_hint(training: Training) -> str:
-    """How to resume a run: with --trust, where its own settings execute code."""
+    """How to resume a run, in words."""
+    return f"resume it with: {resume_command(training)}"
+
+
+def resume_command(training: Training) -> str:
+    """The command that resumes a run: with --trust, where its own settings execute code."""
     from muzero.runs.trust import dangers
 
-    trust = " --trust" if dangers(training.config) else ""
-    return f"resume it with: muzero-train --resume {shell_word(training.given)}{trust}"
+    return f"muzero-train --resume {shell_word(training.given)}" + (" --trust" if dangers(training.config) else "")
 
 
 def evaluation_hint(training: Training) -> str:

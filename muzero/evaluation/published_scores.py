@@ -88,7 +88,7 @@ ATARI = {  # random, human
     "zaxxon": (32.5, 9173.3),
 }
 
-CONTROL_SOURCE = "Stable-Baselines3 (RL Zoo, benchmark.md: one run each)"
+CONTROL_SOURCE = "Stable-Baselines3 RL Zoo, benchmark.md, one run each"
 CONTROL = {  # mean reward, training steps
     "CartPole": {"A2C": (500.0, "500k"), "DQN": (500.0, "50k"), "PPO": (500.0, "100k")},
     "Acrobot": {"A2C": (-83.353, "500k"), "DQN": (-76.639, "100k"), "PPO": (-73.506, "1M")},

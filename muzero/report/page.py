@@ -107,7 +107,7 @@ def summary(runs: Sequence[Run]) -> str:
         last = f"{interval(done[-1].mean, [done[-1].low, done[-1].high])} {done[-1].name}" if done else ""
         best = next((each for each in reversed(done) if each.step == run.best), None)
         kept = f"step {best.step:,}: {interval(best.mean, [best.low, best.high])}" if best else ""
-        minutes = (run.last("seconds") or 0) / 60
+        minutes = f"{(run.last('seconds') or 0) / 60:.1f}"
         rows.append([run.label, run.game, run.seed, run.last("steps"), run.last("updates"), minutes, last, kept])
     note = '<p class="note">The best checkpoint is the one whose interval has the highest lower end.</p>'
     return table(columns, rows) + note
@@ -217,7 +217,8 @@ def different(runs: Sequence[Run]) -> str:
     found = differences(runs)
     if not found:
         return "<p>All settings are the same.</p>"
-    return table(["setting", *(run.label for run in runs)], [[key, *map(str, row)] for key, row in found.items()])
+    rows = [[key, *("-" if value is None else str(value) for value in row)] for key, row in found.items()]
+    return table(["setting", *(run.label for run in runs)], rows)
 
 
 def origin(run: Run) -> str:

@@ -309,6 +309,7 @@ def test_resuming_a_finished_run_says_so_and_changes_nothing(tmp_path):
         result = command("train", "--resume", "run", folder=tmp_path)
         assert result.returncode == 0, result.stderr
         assert "run finished at 6" in result.stdout and "--steps" in result.stdout
+        assert "resuming" not in result.stdout
     after = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != "lock"}
     assert before == after
     assert not any("." in path.name for path in RunFolder(run).checkpoints.iterdir())

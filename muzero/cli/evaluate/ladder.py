@@ -113,7 +113,7 @@ def play(options: argparse.Namespace, config: Config, ladder: Ladder, console: C
             if records:
                 records.add(*pair, result.outcomes)
             matches.progress.clear()
-            tally = ", ".join(f"{count} {word}" for word, count in Summary(result.outcomes).tally().items())
+            tally = "w-d-l " + "-".join(str(count) for count in Summary(result.outcomes).tally().values())
             repeated = repetition(result.outcomes)
             say(console, f"{pair[0]} against {pair[1]}: {tally}" + (f"; {repeated}" if repeated else ""))
     if matches.interrupted:

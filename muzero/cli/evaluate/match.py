@@ -93,7 +93,7 @@ def decided(test: SequentialTest, outcomes: Sequence[Outcome]) -> bool:
 
 def show(console: Console, results: Sequence[Result], against: str, game: str) -> None:
     """A table with a row for each match, and one for each seat; then how many games repeat others."""
-    columns = ["player", "games", "w-d-l", "points %", "Elo", "ms"]
+    columns = ["player", "games", "w-d-l", "points %", "Elo", "ms/move"]
     drawn = Figures(f"{game}, against {against} [95 % intervals]", columns)
     for result in results:
         summary = Summary(result.outcomes)

@@ -109,7 +109,7 @@ def find(options: argparse.Namespace, first: Rules, config: Config, watch: Calla
 
 def show(console: Console, rows: Sequence[dict[str, Any]], title: str) -> None:
     """A row for each player; for one player, a row for each group by plies too."""
-    columns = ["player", "number", "optimal %", "keeps outcome %", "error", "ms"]
+    columns = ["player", "number", "optimal %", "keeps outcome %", "error", "ms/move"]
     drawn = Figures(f"{title} [95 % intervals]", columns)
     for row in rows:
         drawn.add_row(row["player"], *cells(row), f"{row['milliseconds_per_move']:.2f}")

@@ -109,7 +109,7 @@ def show(console: Console, rows: Sequence[dict[str, Any]], game: str, seeds: Agg
         text = f"interquartile mean over {seeds.runs} runs: {bracketed(seeds.iqm, (seeds.low, seeds.high), '.2f')}"
         say(console, f"{text} (stratified bootstrap, {seeds.by})")
     for reference in published_scores.of(game):
-        say(console, f"{reference.agent}: {reference.score:g} ({reference.source})")
+        say(console, f"published: {reference.agent} {reference.score:g} ({reference.source})")
 
 
 def draw(rows: Sequence[dict[str, Any]], game: str) -> Figures:
@@ -118,7 +118,7 @@ def draw(rows: Sequence[dict[str, Any]], game: str) -> Figures:
     swept = any(row["simulations"] is not None for row in rows)
     normalised = rows[0]["human_normalised"] is not None
     if swept:
-        columns.append("ms")
+        columns.append("ms/move")
     if normalised:
         columns.append("human")
     drawn = Figures(f"{game}: full games, greedy [95 % intervals]", columns)
