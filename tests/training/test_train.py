@@ -200,8 +200,9 @@ def test_a_run_that_another_process_learns_in_is_refused(tmp_path):
 
 
 def started(folder, *words):
-    """A long run that has shown its first line of progress."""
-    words = ["--game", "gym/CartPole-v1", "--run", "cart", "--steps", "10000000", *sets("run.steps=10000000"), *words]
+    """A long run that has shown its first line of progress, after it stored its first steps."""
+    settings = sets("run.steps=10000000", "selfplay.segment_steps=4")  # handed over before the first game ends
+    words = ["--game", "gym/CartPole-v1", "--run", "cart", "--steps", "10000000", *settings, *words]
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", code("train"), *words],
         cwd=folder,
