@@ -10,7 +10,7 @@ import socket
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from muzero.config import ConfigError
@@ -94,7 +94,8 @@ def owned(folder: Path) -> Iterator[None]:
         take(handle, folder)
         yield
     finally:
-        os.close(handle)
+        with suppress(OSError):  # closed by an environment: the lock is released, and the first error stays
+            os.close(handle)
 
 
 def take(handle: int, folder: Path) -> None:

@@ -101,6 +101,15 @@ def test_a_folder_has_one_learner_and_a_dead_one_lets_go(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
 
 
+def test_the_first_error_stays_where_all_descriptors_are_closed(tmp_path):
+    def close_all_and_fail():
+        with pytest.raises(SaveError, match="first"), owned(tmp_path):
+            os.closerange(3, 256)
+            raise SaveError("first")
+
+    assert in_child(close_all_and_fail) == 0
+
+
 def test_a_read_only_disk_is_refused_at_the_start(tmp_path, small_disk):
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     message = r"cannot be written to .*Read-only.*; choose another with --run"
