@@ -180,15 +180,6 @@ def test_a_class_that_cannot_be_made_is_named_with_its_exception(tmp_path, monke
         build.configure("python/misbehaving:Misbehaving", [])
 
 
-@pytest.fixture
-def interruptible():
-    """Python's own handler of Ctrl-C, which a process in the background is begun without."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
 def test_a_keyboard_interrupt_is_a_fault_only_where_no_signal_can_make_one(misbehave):
     misbehave(lambda slot, call, number: KeyboardInterrupt() if (slot, call, number) == (0, "step", 2) else None)
     with pytest.raises(KeyboardInterrupt):
@@ -205,7 +196,6 @@ def test_a_keyboard_interrupt_is_a_fault_only_where_no_signal_can_make_one(misbe
     assert made.faults == 1
 
 
-@pytest.mark.usefixtures("interruptible")
 def test_a_real_ctrl_c_in_an_environment_is_not_its_fault(misbehave):
     def plan(slot, call, number):
         if (slot, call, number) == (0, "step", 2):
