@@ -140,7 +140,7 @@ def test_only_regular_files_of_a_bounded_size_are_read(tmp_path, monkeypatch):
 
 
 def test_control_characters_of_a_path_are_spelt_out(tmp_path):
-    with pytest.raises(PositionsError, match=r"x\\x1b\[31m\\n: No such file") as caught:
+    with pytest.raises(PositionsError, match=r"x\\x1b\[31m\\n: no such file") as caught:
         read(tmp_path / "x\x1b[31m\n", start())
     assert str(caught.value).isprintable()
 
