@@ -108,7 +108,7 @@ def test_a_planner_returns_what_the_contract_says(planner, explore, spec):
 
 
 @pytest.mark.parametrize("planner", build.SCHEMA["planner"])
-def test_without_exploring_a_planner_is_deterministic_and_draws_no_random_numbers(planner):
+def test_without_exploring_a_planner_draws_no_random_numbers(planner):
     model, made, _ = parts(planner=planner)
     model.eval()
     with torch.inference_mode():

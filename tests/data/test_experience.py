@@ -85,7 +85,7 @@ def test_the_ledger_balances_whatever_happens(folders, happenings):
 
 @settings(max_examples=50, deadline=None)
 @given(st.permutations(range(12)), st.integers(0, 2**32 - 1))
-def test_the_same_segments_in_the_same_order_with_repeats_make_the_same_replay(folders, order, seed):
+def test_the_same_segments_in_order_with_repeats_make_the_same_replay(folders, order, seed):
     rng = np.random.default_rng(seed)
     once, often = door(folders()), door(folders())
     once.receive(SEGMENTS[number] for number in order)

@@ -28,7 +28,7 @@ def test_returns_follow_from_rewards_worked_out_by_hand():
     assert returns(paid(0, 0, 1, discount=-1)).tolist() == [1, -1, 1]
 
 
-def test_what_lies_beyond_is_counted_and_the_largest_is_reported_with_its_key():
+def test_values_beyond_a_limit_are_counted_and_reported_with_its_key():
     limits = Limits({"reward": (-300.0, 300.0), "value": (-1000.0, 1000.0)})
     limits.see(paid(100, 300, 300.1))
     assert limits.counts() == {"clamped/rewards": 0, "clamped/values": 0} and limits.messages() == []

@@ -97,7 +97,7 @@ def test_a_segment_that_comes_again_is_ignored_and_counted():
 
 @given(st.integers(100, 130), st.integers(1, 40), st.integers(0, 2**32 - 1))
 @settings(deadline=None, max_examples=40)
-def test_windows_hold_consecutive_rows_of_one_game_however_often_the_ring_turned(capacity, segments, seed):
+def test_windows_hold_consecutive_rows_of_one_game_in_a_full_ring(capacity, segments, seed):
     rng = np.random.default_rng(seed)
     replay = Replay(SPEC, seed, capacity=capacity)
     open_games: dict[int, tuple[int, int]] = {}
@@ -182,7 +182,7 @@ def test_a_restored_replay_draws_what_the_saved_one_draws():
             assert torch.equal(tensor, getattr(right, name)), name
 
 
-def test_a_replay_whose_log_lost_segments_goes_on_with_the_others_and_counts_what_is_missing():
+def test_a_replay_keeps_what_its_log_still_has_and_counts_the_rest():
     replay = Replay(SPEC, 5, capacity=100, priority_exponent=0.6)
     log = [segment(0, 30, game, over=True) for game in range(5)]
     for each in log:

@@ -39,7 +39,7 @@ def filled(folder, spec, segments, **options):
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
-def test_what_was_appended_is_found_also_after_opening_again_and_it_goes_on(tmp_path, spec):
+def test_what_was_appended_is_found_after_the_log_is_opened_again(tmp_path, spec):
     wanted = some(spec, 20)
     log, _ = filled(tmp_path, spec, wanted[:12])
     assert_same(found_in(log), wanted[:12])

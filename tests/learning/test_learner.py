@@ -78,7 +78,7 @@ def test_what_is_not_known_teaches_nothing():
         assert torch.equal(term, objective(model, model, odd).terms[name]), name
 
 
-def test_after_the_end_value_and_reward_are_taught_as_zero_and_the_policy_is_left_alone():
+def test_after_the_end_value_and_reward_are_zero_and_no_policy_is_taught():
     model, objective = parts()
     whole = window(VECTOR)
     over = whole.over.clone()

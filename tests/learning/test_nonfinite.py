@@ -38,7 +38,7 @@ def frozen(learner):
 
 
 @pytest.mark.parametrize("game", [GAME, "board/tic_tac_toe"])
-def test_an_update_without_numbers_changes_no_weight_no_statistic_and_no_priority(tmp_path, armed, game):
+def test_a_non_finite_update_changes_no_weight_statistic_or_priority(tmp_path, armed, game):
     training = made(tmp_path, game)
     play_on(training)
     for _ in range(8):
@@ -55,7 +55,7 @@ def test_an_update_without_numbers_changes_no_weight_no_statistic_and_no_priorit
     training.close()
 
 
-def test_ten_updates_without_numbers_take_up_the_last_checkpoint_and_three_times_are_enough(tmp_path):
+def test_ten_skipped_updates_restore_the_checkpoint_three_times_at_most(tmp_path):
     def run():
         with pytest.raises(NonFiniteError, match=r"10 updates in a row .* 3 returns to a checkpoint; .*bad-batch\.npz"):
             go(tmp_path, GAME)

@@ -57,7 +57,7 @@ def test_a_game_cut_short_ends_with_the_position_it_stopped_in():
         assert last == max(before + 2 * segment.columns["action"][-2] - 1, 0)
 
 
-def test_a_game_cut_short_at_the_length_of_a_segment_still_hands_over_its_last_position():
+def test_a_game_cut_at_the_length_of_a_segment_keeps_its_last_position():
     segments = segments_of(actor(batch=1, cells=30, limit=5, segment_steps=5), 6)
     assert [(len(s), s.cut, s.id.sequence) for s in segments] == [(5, False, 0), (1, True, 1)]
 
@@ -126,7 +126,7 @@ def test_games_of_another_scheme_of_seeds_are_not_brought_back():
     assert not twin.restore(arrays, values) and twin.incarnation == 1 and twin.timestep.first.all()
 
 
-def test_an_actor_whose_games_cannot_be_restored_begins_new_ones_under_a_new_incarnation():
+def test_games_that_cannot_be_restored_begin_under_a_new_incarnation():
     player = actor(segment_steps=7)
     player.play(5)
     arrays, values = player.state()

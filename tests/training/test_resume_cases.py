@@ -108,6 +108,8 @@ def test_a_forged_state_is_refused_before_anything_is_changed(copy, field):
     for value in NASTY:
         if value == [] and field == ("episodes",):
             continue  # a run before its first finished game
+        if field == ("evaluated_at",) and type(value) is int and value < 0:
+            continue  # a run of an earlier version
         (newest / "state.json").write_text(json.dumps(changed(good, field, value)))
         reseal(newest)
         with pytest.raises(CheckpointError):
