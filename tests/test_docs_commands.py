@@ -1,6 +1,7 @@
 """Every command and every Python block of the README and the documentation runs, with small settings."""
 
 import importlib
+import io
 import os
 import re
 import shlex
@@ -97,6 +98,8 @@ def there(workspace, monkeypatch):
     """The workspace as the current folder."""
     monkeypatch.chdir(workspace)
     monkeypatch.setattr(sys, "path", [str(workspace), *sys.path])
+    # A person who answers with every move in turn, as often as it takes.
+    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{move}\n" for move in range(9)) * 9))
     return workspace
 
 
