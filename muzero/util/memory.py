@@ -17,7 +17,7 @@ def limit() -> int:
         found.append(own)
     for path in CONTAINER:
         try:
-            text = path.read_text().strip()
+            text = path.read_text("utf-8").strip()
         except OSError:
             continue
         if text.isdecimal():  # "max" sets no limit
