@@ -98,6 +98,7 @@ def there(workspace, monkeypatch):
     """The workspace as the current folder."""
     monkeypatch.chdir(workspace)
     monkeypatch.setattr(sys, "path", [str(workspace), *sys.path])
+    monkeypatch.delitem(sys.modules, "nim", raising=False)  # other tests import a game of this name
     # A person who answers with every move in turn, as often as it takes.
     monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{move}\n" for move in range(9)) * 9))
     return workspace
