@@ -17,7 +17,7 @@ from muzero.games.spaces import as_bytes
 from muzero.interfaces import Games, Positions, Rules, observe_first
 from muzero.planners.tree import TreePlanner
 from muzero.players.planning import PlanningPlayer
-from muzero.runs import checkpoint, fitting
+from muzero.runs import checkpoint, compatibility
 from muzero.runs.checkpoint import Checkpoint, CheckpointError
 from muzero.runs.folder import RunFolder, run_of
 from muzero.runs.trust import GAME, require_trust
@@ -79,7 +79,7 @@ class Agent:
         games = build.games(config, 1, training=False)
         games.close()
         model = build.model(config, games.spec)
-        fitting.load_weights(model, found, games.spec)
+        compatibility.load_weights(model, found, games.spec)
         player = PlanningPlayer(model.to(build.device(device)), build.planner(config, simulations))
         return cls(config, games, player, found.step, folder)
 

@@ -15,9 +15,9 @@ import torch
 
 from muzero.config import Range
 from muzero.data import schema
+from muzero.data.reanalyse_order import ReanalyseOrder
 from muzero.data.schema import Segment, SegmentId
 from muzero.data.sum_tree import SumTree
-from muzero.data.sweep import Sweep
 from muzero.interfaces import GameSpec, Window, WindowSize
 from muzero.util.seeds import derive
 
@@ -84,7 +84,7 @@ class Replay:
         self.rows = {column.name: column.rows(self.capacity) for column in self.columns}
         self.rows["next"] = np.full(self.capacity, UNKNOWN, np.int64)
         self.priority = SumTree(self.capacity)
-        self.sweep = Sweep()  # over rows to plan again
+        self.reanalyse_order = ReanalyseOrder()
         self.largest = 1.0  # priority of new rows
         self.written = 0  # rows ever written
         self.steps = 0  # environment steps ever added
@@ -179,7 +179,7 @@ class Replay:
         Raises:
             ValueError: if the replay is empty.
         """
-        numbers = self.sweep.next_rows(count, self.written - len(self), self.written)
+        numbers = self.reanalyse_order.next_rows(count, self.written - len(self), self.written)
         places = numbers % self.capacity
         return StoredPositions(numbers, self.rows["observation"][places], self.rows["legal"][places])
 
@@ -264,7 +264,7 @@ class Replay:
             "duplicates": self.duplicates,
             "largest": self.largest,
             "rng": self.rng.bit_generator.state,
-            "sweep": self.sweep.state(),
+            "sweep": self.reanalyse_order.state(),
         }
         return {"priority": self.priority[here]}, values
 
@@ -288,5 +288,6 @@ class Replay:
         self.steps, self.largest = values["steps"], values["largest"]
         self.duplicates = values["duplicates"]
         self.rng.bit_generator.state = values["rng"]
-        self.sweep.restore(values.get("sweep", self.sweep.state()), self.written)  # older checkpoints have none
+        order = values.get("sweep", self.reanalyse_order.state())  # older checkpoints have none
+        self.reanalyse_order.restore(order, self.written)
         return missing

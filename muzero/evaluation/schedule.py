@@ -10,8 +10,8 @@ from muzero.evaluation.in_training import Evaluated
 from muzero.evaluation.intervals import Summary
 from muzero.runs import checkpoint, evaluations
 from muzero.runs.evaluations import Evaluation
-from muzero.runs.fields import LARGEST, whole
 from muzero.runs.folder import RunFolder
+from muzero.runs.value_checks import LARGEST, whole
 
 
 class EvaluationSchedule:

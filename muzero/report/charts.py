@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from muzero.report.collect import Run, groups
-from muzero.report.foreign import number, rows
+from muzero.report.untrusted_files import number, rows
 from muzero.runs.folder import plain_name
 from muzero.util.extras import MissingExtra
 from muzero.util.text import printable

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from muzero.config.layers import ConfigError, read_layer
-from muzero.report.foreign import Unreadable, number, parse, plain, read
+from muzero.report.untrusted_files import Unreadable, number, parse, plain, read
 from muzero.runs import checkpoint, evaluations
 from muzero.runs.evaluations import Evaluation
 from muzero.runs.folder import RunFolder

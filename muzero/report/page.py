@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from muzero.report.collect import Run, differences
-from muzero.report.foreign import number, rows
+from muzero.report.untrusted_files import number, rows
 from muzero.util.provenance import provenance
 
 STYLE = """

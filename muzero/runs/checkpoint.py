@@ -22,8 +22,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from muzero.runs import evaluations
-from muzero.runs.fields import brief, finite_json, number, table, whole
 from muzero.runs.folder import RunFolder
+from muzero.runs.value_checks import brief, finite_json, number, table, whole
 from muzero.util.files import open_regular, read_regular
 from muzero.util.text import printable
 

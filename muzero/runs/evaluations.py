@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from muzero.runs import json_lines
-from muzero.runs.fields import brief, number, whole
 from muzero.runs.folder import RunFolder
+from muzero.runs.value_checks import brief, number, whole
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from muzero.runs.fields import number
+from muzero.runs.value_checks import number
 
 PHASES = ("play", "learn", "evaluate", "save", "wait")
 

@@ -22,7 +22,7 @@ from muzero.runs.evaluations import Evaluation
 from muzero.runs.folder import RunFolder
 from muzero.runs.saving import free
 from muzero.training.clock import Clock
-from muzero.training.evaluating import Evaluator, watching
+from muzero.training.evaluator import Evaluator, watching
 from muzero.training.learning import Learning
 from muzero.training.placement import gather
 from muzero.training.progress import Progress

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from muzero.play.selfplay import Episode
-from muzero.runs.fields import number
+from muzero.runs.value_checks import number
 
 GAMES = 100  # over which scores and lengths are averaged
 

@@ -15,10 +15,10 @@ from muzero.config.run import RunSettings
 from muzero.data.experience import Experience
 from muzero.interfaces import GameSpec
 from muzero.learning.learner import Learner
-from muzero.runs import checkpoint, fitting, saving
+from muzero.runs import checkpoint, compatibility, saving
 from muzero.runs.checkpoint import UNFIT, Checkpoint, CheckpointError
-from muzero.runs.fields import brief, number, table, whole
 from muzero.runs.saving import SaveError
+from muzero.runs.value_checks import brief, number, table, whole
 from muzero.util.failpoints import failpoint
 from muzero.util.files import FULL
 
@@ -87,11 +87,11 @@ def read(parts: Parts, found: Checkpoint, weights_only: bool = False) -> Snapsho
     Raises:
         CheckpointError: naming what is damaged, missing, or for another game or network.
     """
-    fitting.require(found, parts.spec)
+    compatibility.require(found, parts.spec)
     expected, _ = parts.learner.state()
     try:
         state = found.state()
-        tensors = {name: fitting.fitting(found, name, expected[name]) for name in LEARNED if name != "optimizer"}
+        tensors = {name: compatibility.tensors(found, name, expected[name]) for name in LEARNED if name != "optimizer"}
         tensors["optimizer"] = {key: torch.from_numpy(array) for key, array in found.arrays("optimizer").items()}
         parts.learner.check(tensors["optimizer"])
         check_state(state)
@@ -253,7 +253,7 @@ class Snapshots:
         self.saved = now
         arrays, state = self.parts.collect(games)
         notes: dict[str, Any] = {"seconds": state["seconds"], "log": experience.oldest.file}
-        notes["fingerprint"] = fitting.fingerprint(self.parts.spec)
+        notes["fingerprint"] = compatibility.fingerprint(self.parts.spec)
 
         def job() -> None:
             experience.log.sync()  # first: a checkpoint must not name segments that are not on the disk

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from segments import NUMBERED as SPEC
 from segments import numbered as segment
 
+from muzero.data.reanalyse_order import ReanalyseOrder, stride
 from muzero.data.replay import Replay
-from muzero.data.sweep import Sweep, stride
 from muzero.interfaces import WindowSize
 
 
@@ -37,10 +37,10 @@ def test_positions_are_those_of_their_rows():
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 30)), min_size=1, max_size=60), st.integers(20, 90))
 @settings(deadline=None)
 def test_every_row_is_handed_out_once_before_any_row_again(happenings, capacity):
-    sweep, end, handed, waiting = Sweep(), 10, set(), set()
+    order, end, handed, waiting = ReanalyseOrder(), 10, set(), set()
     for count, more in happenings:
         first = max(0, end - capacity)
-        found = sweep.next_rows(count, first, end).tolist()
+        found = order.next_rows(count, first, end).tolist()
         assert 1 <= len(found) <= count and len(set(found)) == len(found)
         if handed & set(found) or not waiting & set(found):  # another sweep begins
             assert all(number < first for number in waiting - handed)  # what it left out was overwritten
@@ -56,7 +56,7 @@ def test_a_sweep_passes_each_row_once(size):
 
 
 def test_a_part_of_a_sweep_is_spread_over_the_whole_ring():
-    numbers = np.sort(Sweep().next_rows(100, 0, 10_000))
+    numbers = np.sort(ReanalyseOrder().next_rows(100, 0, 10_000))
     assert np.diff(numbers).max() < 3 * 100
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from muzero.interfaces import GameSpec
-from muzero.runs import checkpoint, fitting, saving
+from muzero.runs import checkpoint, compatibility, saving
 from muzero.runs.checkpoint import CheckpointError
 
 SPEC = GameSpec("board/connect_four", (3, 6, 7), "float32", 7, (-1.0, 0.0))
@@ -19,7 +19,7 @@ OTHER = GameSpec("board/othello", (3, 8, 8), "float32", 65, (-1.0, 0.0))
 
 def save(folder, step=12000, **changes):
     arrays = {"model": {"weight": np.arange(6, dtype=np.float32).reshape(2, 3)[:, ::-1], "step": np.array(3)}}
-    notes = {"fingerprint": fitting.fingerprint(SPEC), "seconds": 1.5 * step, "log": 1}
+    notes = {"fingerprint": compatibility.fingerprint(SPEC), "seconds": 1.5 * step, "log": 1}
     state = {"updates": 7}
     for name in list(changes):
         (notes if name in notes else state)[name] = changes[name]
@@ -86,7 +86,7 @@ def test_a_checkpoint_of_another_game_is_refused_naming_both(tmp_path):
     save(tmp_path)
     found, _ = checkpoint.latest(tmp_path)
     with pytest.raises(CheckpointError) as error:
-        fitting.require(found, OTHER)
+        compatibility.require(found, OTHER)
     assert str(error.value) == (
         "checkpoint step-000012000 is for board/connect_four (7 actions, 3x6x7 float32); "
         "this run is board/othello (65 actions, 3x8x8 float32)"
@@ -97,7 +97,7 @@ def test_a_checkpoint_of_another_network_is_refused_naming_the_layer(tmp_path):
     save(tmp_path)
     found, _ = checkpoint.latest(tmp_path)
     with pytest.raises(CheckpointError, match="another network"):
-        fitting.load_weights(torch.nn.Linear(3, 2), found, SPEC)
+        compatibility.load_weights(torch.nn.Linear(3, 2), found, SPEC)
 
 
 def test_a_failed_save_leaves_what_was_there_and_no_litter(tmp_path, monkeypatch):
@@ -212,10 +212,10 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, changes, message):
     model = torch.nn.Linear(3, 2)
     arrays = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()} | changes
     arrays = {name: array for name, array in arrays.items() if array is not None}
-    notes = {"fingerprint": fitting.fingerprint(SPEC)}
+    notes = {"fingerprint": compatibility.fingerprint(SPEC)}
     found = saving.save(tmp_path, 1, {"model": arrays}, {}, notes)
     with pytest.raises(CheckpointError, match=message):
-        fitting.load_weights(model, found, SPEC)
+        compatibility.load_weights(model, found, SPEC)
 
 
 def mutated(rng, content):

@@ -16,7 +16,7 @@ from muzero.evaluation.in_training import Stopped
 from muzero.games import batched
 from muzero.interfaces import EnvironmentFault, Moves, PlayerError
 from muzero.runs import checkpoint, evaluations
-from muzero.training import evaluating
+from muzero.training import evaluator
 from muzero.training.progress import Progress
 
 
@@ -80,7 +80,7 @@ def test_a_run_without_a_time_limit_plays_whole_calls(tmp_path):
 
 def stop_in_evaluation(monkeypatch, training, number=signal.SIGINT):
     """A signal arrives at the first step of the next evaluation."""
-    before = evaluating.evaluate
+    before = evaluator.evaluate
 
     def evaluate(*arguments, watch, **named):
         def and_stop(*now):
@@ -89,7 +89,7 @@ def stop_in_evaluation(monkeypatch, training, number=signal.SIGINT):
 
         return before(*arguments, watch=and_stop, **named)
 
-    monkeypatch.setattr(evaluating, "evaluate", evaluate)
+    monkeypatch.setattr(evaluator, "evaluate", evaluate)
 
 
 def test_a_signal_ends_an_evaluation_and_a_resume_evaluates_again(tmp_path, monkeypatch):
@@ -164,7 +164,7 @@ def test_an_environment_that_fails_in_an_evaluation_is_a_warning(tmp_path, monke
     def evaluate(*arguments, **named):
         raise EnvironmentFault("the only machine is in use")
 
-    monkeypatch.setattr(evaluating, "evaluate", evaluate)
+    monkeypatch.setattr(evaluator, "evaluate", evaluate)
     training = made(tmp_path, "gym/CartPole-v1", "run.evaluate_every=200")
     assert run(training) is None and training.replay.steps >= 600
     assert any("failed: the only machine is in use" in warning for warning in training.warnings)

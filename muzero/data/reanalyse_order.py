@@ -1,4 +1,4 @@
-"""Goes through the rows of a ring again and again: each once before any row a second time."""
+"""The order in which stored positions are planned again: every row once before any row a second time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 SHARE = (math.sqrt(5) - 1) / 2  # of the rows from each to the next: what is handed out is spread evenly at any time
 
 
-class Sweep:
+class ReanalyseOrder:
     """Numbers of rows, in an order in which neighbours lie far apart.
 
     A sweep is over the rows that are there when it begins.  Rows that are overwritten meanwhile are left out, newer
@@ -37,7 +37,7 @@ class Sweep:
                 return found
 
     def state(self) -> list[int]:
-        """Plain values for `restore`."""
+        """The sweep's first row, its number of rows, and how many of them it has passed, for `restore`."""
         return [self.first, self.size, self.taken]
 
     def restore(self, state: list[int], end: int) -> None:

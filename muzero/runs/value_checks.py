@@ -1,4 +1,4 @@
-"""Checks of plain values that were read from files: type, finiteness and range."""
+"""Checks of values that were read from files: type, finiteness and range."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a checkpoint is for: the game and the network that it must fit."""
+"""Whether a checkpoint is for this game and this network."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _describe(note: Any) -> str:
     return printable(text, LONGEST)
 
 
-def fitting(found: Checkpoint, name: str, expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def tensors(found: Checkpoint, name: str, expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The tensors of one file, with just the names, shapes and types that are expected.
 
     Raises:
@@ -71,4 +71,4 @@ def load_weights(model: torch.nn.Module, found: Checkpoint, spec: GameSpec) -> N
         CheckpointError: if the checkpoint is for another game or another network.
     """
     require(found, spec)
-    model.load_state_dict(fitting(found, "model", model.state_dict()))
+    model.load_state_dict(tensors(found, "model", model.state_dict()))

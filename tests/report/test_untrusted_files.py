@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from muzero.config import ConfigError
 from muzero.report import charts as drawing
 from muzero.report.collect import collect
-from muzero.report.foreign import Unreadable, parse, read
 from muzero.report.page import page
+from muzero.report.untrusted_files import Unreadable, parse, read
 
 pytest.importorskip("matplotlib")
 SHARES = {"optimal": 0.9, "optimal_interval_95": [0.8, 0.95], "outcome_preserving": 0.99}
