@@ -111,7 +111,7 @@ def code_of(error: Exception) -> int | None:
 def fail(error: Exception, code: int) -> int:
     """Print an error for a person, bounded in length and without escape sequences."""
     problems = error.problems if isinstance(error, ConfigError) else capped(str(error).split("\n"))
-    sys.stderr.write("\nerror: " + "\n".join(printable(problem, LINE) for problem in problems) + "\n")
+    sys.stderr.write("error: " + "\n".join(printable(problem, LINE) for problem in problems) + "\n")
     return code
 
 
