@@ -12,12 +12,13 @@ class RunSettings:
 
     Args:
         game: the game, as --game takes it: "board/tic_tac_toe".
-        seed: of everything random in the run: weights, games, exploration, sampling.
-        device: on which the network learns, and plays where this process plays; "auto" is a GPU if there is one.
-        threads: of torch on the CPU.
+        seed: the seed of everything random in the run: weights, games, exploration, sampling.
+        device: where the network learns, and plays if this process plays; "auto" is a GPU if there is one.
+        threads: CPU threads of torch.
         steps: environment steps of the whole run, earlier sessions of a resumed run included.
-        seconds: of training after which the run ends although steps are left; "none" sets no limit.
-        games: played side by side in this process, or in each actor.
+        seconds: seconds of training after which the run ends although steps are left; "none" sets no limit.  The
+            evaluation at the end follows: it may take a tenth of this time, or one minute if that is longer.
+        games: games played side by side in this process, or in each actor.
         play: steps of each game between two rounds of learning.
         updates_per_step: updates of the network for each environment step after `start`.
         start: environment steps that are stored before learning begins.
@@ -27,7 +28,8 @@ class RunSettings:
         failed_saves: checkpoints in a row that may fail before the run gives up; 0 never gives up.
         evaluate_every: environment steps between two evaluations during the run; "auto" evaluates up to 10 games
             about ten times, in at most 5 % of the run's time; 0 evaluates at the end only.
-        opponent: of evaluations in two-player games: any player of muzero-eval that is not a run, such as "minimax".
+        opponent: the opponent of evaluations in two-player games: any player of muzero-eval that is not a run, such as
+            "minimax".
         evaluation_games: games of each evaluation; at most 10 of them with evaluate_every = "auto", until the end.
     """
 

@@ -54,7 +54,7 @@ class ArcadeGames(Games):
             name: of the game.
             batch: B.
             training: whether to clip rewards and to end games where a life is lost.
-            discount: of a step; 0.997 ** 4, one 0.997 for each frame.
+            discount: the discount of a step; 0.997 ** 4, one 0.997 for each frame.
             size: height and width of a frame, in pixels.
             stack: frames in an observation, oldest first; frames before the first of a game are black.
             colour: each frame has three planes, red, green and blue, in place of a grey one.
@@ -66,7 +66,7 @@ class ArcadeGames(Games):
             max_frames: truncate games at this number of frames.
             clip_rewards: in training, rewards become their signs.
             life_loss_ends: in training, the discount is 0 where a life is lost.
-            threads: of the emulator; 0: one per game, at most one per core.
+            threads: threads of the emulator; 0: one per game, at most one per core.
 
         Raises:
             UnknownGame: if there is no such game.

@@ -42,7 +42,7 @@ class ControlGames(BatchedGames):
             name: the id.
             batch: B.
             training: has no effect.
-            discount: of a step that does not end the game.
+            discount: the discount of a step that does not end the game.
             max_steps: truncate games at this length, in place of the environment's own limit; 5000 where neither is
                 given.
             action_mask: take the `action_mask` in the environment's info, where there is one, for the legal actions.

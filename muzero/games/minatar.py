@@ -39,7 +39,7 @@ class MinatarGames(BatchedGames):
             name: one of `names()`.
             batch: B.
             training: has no effect.
-            discount: of a step that does not end the game.
+            discount: the discount of a step that does not end the game.
             sticky: probability that the action before is repeated instead; the default is MinAtar's own.
             ramping: games become more difficult with time; the default is MinAtar's own.
             max_steps: truncate games at this length.  MinAtar has no limit, so a good player would never stop.

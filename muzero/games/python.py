@@ -58,7 +58,7 @@ class PythonGames(BatchedGames):
             name: module and class.
             batch: B.
             training: has no effect.
-            discount: of a step that does not end the game; 1 suits games in which only winning counts.
+            discount: the discount of a step that does not end the game; 1 suits games in which only winning counts.
             max_steps: truncate games at this length; 5000 where neither this nor the environment's `spec` says one.
             channels: where images have their channels, "first" or "last"; "auto" finds it out from their shape.
             kwargs: arguments of the class: `game.kwargs.size=3`.

@@ -42,9 +42,9 @@ class Learner:
             device: of all computation.
             batch: windows per update.
             optimizer: "adamw", or "sgd" with momentum.
-            learning_rate: its largest value, after the warm-up.
-            weight_decay: of matrices and kernels; vectors, as biases and scales, are not decayed.
-            momentum: of "sgd"; "adamw" does not use it.
+            learning_rate: the largest learning rate, after the warm-up.
+            weight_decay: decay of matrices and kernels; vectors, as biases and scales, are not decayed.
+            momentum: momentum of "sgd"; "adamw" does not use it.
             clip: largest norm of the whole gradient; 0 does not clip.
             warmup: updates over which the learning rate rises from near 0.
             final_rate: share of `learning_rate` left at the end of the run, to which it falls along a cosine.

@@ -17,3 +17,9 @@ CONSTRUCTORS = [
 def test_every_key_is_described_in_a_sentence(constructor):
     found = descriptions(constructor)
     assert [key for key in parameters(constructor) if len(found.get(key, "").split()) < 2] == []
+
+
+@pytest.mark.parametrize("constructor", CONSTRUCTORS)
+def test_no_description_is_the_rest_of_a_phrase_that_the_key_begins(constructor):
+    found = descriptions(constructor)
+    assert [key for key in parameters(constructor) if found[key].split()[0] in ("by", "for", "from", "of", "on")] == []
