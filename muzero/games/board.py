@@ -43,6 +43,7 @@ ALTERNATING = {
 """Games in which the turn passes at every move by the rules, where passing counts as a move."""
 
 LARGEST_PARAMETER = 1000  # OpenSpiel allocates what a parameter says, and a negative size can end the process
+PARAMETER = re.compile(r"(\w+)\s*=")
 WHOLE_NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?![\w.])")
 
 
@@ -73,7 +74,7 @@ class BoardGames(BatchedGames):
             name: of the game, with its parameters.
             batch: B.
             training: whether games begin with random moves.
-            discount: of a step that does not end the game, without the sign of the turn.
+            discount: the discount of a step that does not end the game, without the sign of the turn.
             random_plies: in training, games begin after 0 to this number of uniformly random moves, which are not
                 shown.
 
@@ -144,12 +145,16 @@ def _check_parameters(name: str) -> None:
     """Refuse whole numbers that are negative or too large, before OpenSpiel allocates boards of that size.
 
     Raises:
-        UnknownGame: naming the number and the limits.
+        UnknownGame: naming the parameter, the number and the limits.
     """
-    for text in WHOLE_NUMBER.findall(name.partition("(")[2]):
+    given = name.partition("(")[2]
+    for found in WHOLE_NUMBER.finditer(given):
+        text = found.group()
         if len(text) > 20 or not 0 <= int(text) <= LARGEST_PARAMETER:
+            names = PARAMETER.findall(given[: found.start()])
+            problem = f"{text[:20]} is out of range" + (f" for its parameter {names[-1]}" if names else "")
             expected = f"expected whole numbers from 0 to {LARGEST_PARAMETER:,}"
-            raise UnknownGame(f"board/{name} cannot be played: its parameter {text[:20]} is out of range; {expected}")
+            raise UnknownGame(f"board/{name} cannot be played: {problem}; {expected}")
 
 
 def _objection(pyspiel: Any, kind: Any, players: int) -> str:
