@@ -56,7 +56,7 @@ def evaluate(
         watch: shows progress, or raises to end the evaluation.
 
     Raises:
-        EnvironmentFault: if too many games of a slot break in a row.
+        EnvironmentFault: if too many games of an environment break in a row.
         PlayerError: if the opponent cannot play.
     """
     began, settings = time.monotonic(), config.table("run")

@@ -122,7 +122,7 @@ class BatchedGames(Games):
         return self._show()
 
     def rules(self, slots: Sequence[int]) -> list[Rules] | None:
-        found = [attempt(f"{self.spec.name}, slot {slot}: clone()", self._games[slot].rules) for slot in slots]
+        found = [attempt(f"{self._name(slot)}: clone()", self._games[slot].rules) for slot in slots]
         known = [position for position in found if position is not None]
         return known if len(known) == len(found) else None
 
@@ -186,7 +186,11 @@ class BatchedGames(Games):
         taken = self._actions[slot]
         action = f", action {taken[-1]}" if taken else ""
         game = f"game {self._begun[slot]} from seed {self._seeds[slot]}"
-        return f"{self.spec.name}, slot {slot}, step {len(taken)} of {game}{action}: {what}"
+        return f"{self._name(slot)}, step {len(taken)} of {game}{action}: {what}"
+
+    def _name(self, slot: int) -> str:
+        """A slot for a person."""
+        return self.spec.name + (f", environment {slot + 1} of {self.batch}" if self.batch > 1 else "")
 
     def _show(self) -> Timestep:
         observation = np.empty((self.batch, *self.spec.observation), self.spec.dtype)

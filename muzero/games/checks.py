@@ -47,7 +47,7 @@ def check_actions(actions: np.ndarray, legal: np.ndarray, name: str) -> None:
     allowed = inside & legal[np.arange(batch), np.where(inside, actions, 0)]
     if not allowed.all():
         slot = int(np.flatnonzero(~allowed)[0])
-        raise ValueError(f"{name}: action {actions[slot]} is not legal in slot {slot}")
+        raise ValueError(f"{name}: actions[{slot}] = {actions[slot]} is not legal")
 
 
 def legal_actions(mask: Any, actions: int, name: str) -> list[int]:

@@ -57,7 +57,7 @@ def play(
 
     Raises:
         PlayerError: if a player cannot play, or every opening of that length ends the game.
-        EnvironmentFault: if too many games of a slot break in a row.
+        EnvironmentFault: if too many games of an environment break in a row.
     """
     table = _Table(games, opponent is not None, numbers, seed, openings)
     while not table.done.all():

@@ -151,8 +151,9 @@ class SelfPlay:
         slot = int(np.abs(observation.astype(np.float64)).max(1).argmax())
         low, high = observation[slot].min(), observation[slot].max()
         return (
-            f"; the weights are finite, the largest observation is that of game {slot}: numbers from {low:g} to "
-            f"{high:g}; scale observations in the environment, to -1..1 for example"
+            "; the weights are finite, the largest observation is that of environment "
+            f"{slot + 1} of {self.games.batch}: numbers from {low:g} to {high:g}; "
+            "scale observations in the environment, to -1..1 for example"
         )
 
     def _count(self, after: Timestep, moved: np.ndarray) -> None:

@@ -13,6 +13,7 @@ from muzero.cli import exits, parser
 from muzero.cli.bench import bench_command
 from muzero.cli.evaluate.command import evaluate_command
 from muzero.cli.games import games_command
+from muzero.cli.report import report_command
 from muzero.cli.train import train_command
 from muzero.cli.tree import tree_command
 from muzero.config import ConfigError
@@ -124,7 +125,7 @@ def test_a_long_text_loses_its_middle():
     ("error", "shown"),
     [
         (ConfigError([f"one {HOSTILE}", "two\nthree"]), "error: one red   end\ntwo three"),
-        (EnvironmentFault(f"slot 3: {HOSTILE}\nFile x"), "error: slot 3: red   end\nFile x"),
+        (EnvironmentFault(f"step 3: {HOSTILE}\nFile x"), "error: step 3: red   end\nFile x"),
         (EnvironmentFault("\n".join(map(str, range(1000)))), "error: 0\n1\n2\n"),
         (OSError("x" * 10**6), "xxx...xxx"),
     ],
@@ -139,6 +140,32 @@ def test_an_error_is_printed_in_bounds_without_control_characters(error, shown, 
 def test_all_problems_of_a_configuration_are_printed(capsys):
     exits.fail(ConfigError([f"problem {number}" for number in range(500)]), 2)
     assert "problem 499" in capsys.readouterr().err
+
+
+RUN_WANTED = {
+    "train": (train_command, "--resume RUN"),
+    "eval": (evaluate_command, "RUN"),
+    "eval-step": (evaluate_command, "RUN:300@4"),
+    "eval-against": (evaluate_command, "random --game board/tic_tac_toe --against RUN"),
+    "eval-positions": (evaluate_command, "RUN --positions all"),
+    "ladder": (evaluate_command, "ladder random RUN"),
+    "tree": (tree_command, "RUN"),
+    "report": (report_command, "RUN"),
+}
+
+
+@pytest.mark.parametrize("exists", [True, False])
+@pytest.mark.parametrize("name", RUN_WANTED)
+def test_a_folder_that_is_not_a_run_is_wrong_usage_of_every_command(name, exists, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    if exists:
+        (tmp_path / "folder").mkdir()
+    command, words = RUN_WANTED[name]
+    given = words.replace("RUN", "folder").split()
+    assert exits.outcome(lambda _: command(given)) == exits.BAD_USAGE
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: folder") and printed.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [tmp_path / "folder"] * exists
 
 
 # --- the run's folder ----------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def test_other_turns_are_faults_that_name_what_was_given(value):
 
 def test_a_third_player_ends_play_at_once(play):
     games = play(Turns, to_move=lambda self: self.moves % 3)
-    with pytest.raises(WrongForm, match=r"slot 0, step 2 .*to_move\(\) is 2.*more than two players cannot be played"):
+    with pytest.raises(WrongForm, match=r"^[^,]*, step 2 .*to_move\(\) is 2.*more than two players cannot be played"):
         try_out(games)
     assert games.faults == 0
 
@@ -139,7 +139,7 @@ def test_an_observation_outside_its_space_is_warned_of_once(play):
         warnings.simplefilter("error")
         games.reset(np.arange(2))
         games.step(np.zeros(2, int))
-    message = r"slot 0, step 2 of game 1 .*observation\[1\] is 7; observation_space declares 0 to 1"
+    message = r"environment 1 of 2, step 2 of game 1 .*observation\[1\] is 7; observation_space declares 0 to 1"
     with pytest.warns(EnvironmentWarning, match=message) as caught:
         for _ in range(30):
             games.step(np.zeros(2, int))

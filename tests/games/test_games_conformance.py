@@ -161,7 +161,7 @@ def test_returns_and_lengths_stay_within_the_spec(make):
 def test_an_action_that_does_not_exist_is_named(make, wrong):
     games = make()
     games.reset(SEEDS)
-    with pytest.raises(ValueError, match=rf"{games.spec.name.split('(')[0]}.*action {wrong} is not legal in slot 2"):
+    with pytest.raises(ValueError, match=rf"{games.spec.name.split('(')[0]}.*actions\[2\] = {wrong} is not legal"):
         games.step(np.array([*games.reset(SEEDS).legal.argmax(1)[:2], wrong]))
 
 

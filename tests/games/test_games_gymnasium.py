@@ -125,18 +125,20 @@ def test_an_environment_registered_by_the_user_can_be_played():
         ("MasksLess", r"action_mask is array\(\[1\.\]\), of shape \(1,\); expected 2 booleans, or zeros and ones"),
     ],
 )
-def test_a_fault_is_reported_with_game_slot_step_and_value(name, what):
+def test_a_fault_is_reported_with_game_environment_step_and_value(name, what):
     games = python.PythonGames(f"sample_games:{name}", 2, True)
     games.reset(np.array([5, 6]))
     games.step(np.ones(2, int))
     games.step(np.ones(2, int))
-    where = rf"python/sample_games:{name}, slot 0, step 3 of game 1 from seed 5, action 1: (ValueError: )?"
+    where = rf"python/sample_games:{name}, environment 1 of 2, step 3 of game 1 from seed 5, action 1: (ValueError: )?"
     assert games.faults == 0 and games.last_fault is None
     now = games.step(np.ones(2, int))
     assert (
         games.faults == 2 and now.first.all() and not now.last.any()
     )  # in both slots, each of which begins a new game
-    assert re.search(where.replace("slot 0", "slot 1").replace("seed 5", "seed 6") + what, games.last_fault)
+    assert re.search(
+        where.replace("environment 1", "environment 2").replace("seed 5", "seed 6") + what, games.last_fault
+    )
 
 
 @pytest.mark.parametrize("kind", ["one", "two"])

@@ -88,7 +88,7 @@ def test_a_step_that_goes_wrong_drops_that_game_alone(misbehave, kind):
     misbehave(lambda slot, call, number: BROKEN_STEPS[kind] if (slot, call, number) == (1, "step", 4) else None)
     made = games()
     shown = history(made)
-    assert made.faults == 1 and "slot 1, step 4 of game 1 from seed 1, action" in made.last_fault
+    assert made.faults == 1 and "environment 2 of 3, step 4 of game 1 from seed 1, action" in made.last_fault
     assert_good(shown)
     assert shown["first"][4, 1] and not good["first"][4, 1]
     for name in shown:
@@ -107,7 +107,9 @@ def test_a_reset_that_goes_wrong_is_tried_again_in_a_new_environment(misbehave, 
 def test_a_slot_that_never_works_ends_it_with_the_last_message(misbehave):
     misbehave(lambda slot, call, number: ValueError("the engine is on fire") if call == "step" else None)
     made = games(2)
-    with pytest.raises(EnvironmentFault, match=r"21 games in a row broke .*slot 0, step 1 .*: ValueError: the engine"):
+    with pytest.raises(
+        EnvironmentFault, match=r"21 games in a row broke .*environment 1 of 2, step 1 .*: ValueError: the engine"
+    ):
         history(made)
     misbehave(lambda slot, call, number: KeyError("no engine"))
     with pytest.raises(EnvironmentFault, match="21 games in a row broke"):
@@ -344,7 +346,9 @@ def test_an_observation_too_large_for_a_model_is_named(misbehave):
     huge = {0: np.array([3e38, -1], np.float32)}
     misbehave(lambda slot, call, number: huge if call == "step" and slot == 1 and number == 3 else None)
     acting = player(games(2))
-    with pytest.raises(NonFiniteError, match=r"observation is that of game 1: numbers from -1 to 3e\+38; scale"):
+    with pytest.raises(
+        NonFiniteError, match=r"observation is that of environment 2 of 2: numbers from -1 to 3e\+38; scale"
+    ):
         acting.play(10)
 
 
