@@ -18,8 +18,8 @@ from muzero.interfaces import Games, Positions, Rules, observe_first
 from muzero.planners.tree import TreePlanner
 from muzero.players.planning import PlanningPlayer
 from muzero.runs import checkpoint, compatibility
-from muzero.runs.checkpoint import Checkpoint, CheckpointError
-from muzero.runs.folder import RunFolder, run_of
+from muzero.runs.checkpoint import Checkpoint
+from muzero.runs.folder import RunFolder, require_run, run_of
 from muzero.runs.trust import GAME, require_trust
 from muzero.search import Result
 
@@ -68,11 +68,10 @@ class Agent:
 
         Raises:
             CheckpointError: if there is no such checkpoint, or it does not fit the run's game and model.
-            ConfigError: if the run would execute code without consent, or is a run of another game.
+            ConfigError: if it is not a run, is one of another game, or would execute code without consent.
         """
         folder = run_of(Path(run))
-        if not RunFolder(folder).exists:
-            raise CheckpointError(f"{folder} is not a run: it has no config.toml")
+        require_run(folder)
         config = merge([read_layer(RunFolder(folder).config)], build.SCHEMA)
         check_consent(config, folder, trust, game)
         found = _checkpoint(Path(run), folder, step)

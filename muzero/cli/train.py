@@ -196,10 +196,9 @@ def run_of(options: argparse.Namespace) -> Path:
 
 def settings_of(folder: Path) -> Layer:
     """The settings that a run's folder holds."""
-    from muzero.runs.folder import RunFolder
+    from muzero.runs.folder import RunFolder, require_run
 
-    if not RunFolder(folder).exists:
-        raise ConfigError([f"--resume {folder}: not a run, it has no config.toml"])
+    require_run(folder)
     return read_layer(RunFolder(folder).config)
 
 

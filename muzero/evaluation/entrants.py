@@ -68,8 +68,9 @@ def enter(
         game: the game that is given on the command line, which is consent to the code of this one game.
 
     Raises:
-        ConfigError: if there is no such player, with the nearest; or a run would execute code without consent.
-        CheckpointError: if the folder is not a run, or its checkpoint cannot be read.
+        ConfigError: if there is no such player, with the nearest; if a folder is not a run; or if a run would execute
+            code without consent.
+        CheckpointError: if the run's checkpoint cannot be read.
         PlayerError: if a player is not installed or cannot be started.
     """
     if registry.is_player(text):

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from muzero.config.layers import ConfigError, read_layer
+from muzero.config.layers import read_layer
 from muzero.report.untrusted_files import Unreadable, number, parse, plain, read
 from muzero.runs import checkpoint, evaluations
 from muzero.runs.evaluations import Evaluation
-from muzero.runs.folder import RunFolder
+from muzero.runs.folder import RunFolder, require_run
 from muzero.util.text import printable
 
 MOST_RESULTS = 50  # files of results that are shown
@@ -69,8 +69,7 @@ def collect(folders: Sequence[Path]) -> list[Run]:
         ConfigError: if one is not a run, or its configuration cannot be read.
     """
     for folder in folders:
-        if not RunFolder(folder).exists:
-            raise ConfigError([f"{folder} is not a run: it has no config.toml"])
+        require_run(folder)
     names = [folder.resolve().name for folder in folders]
     labels = names if len(set(names)) == len(names) else [str(folder) for folder in folders]
     return [read_run(folder, printable(label, 100)) for folder, label in zip(folders, labels, strict=True)]

@@ -70,6 +70,16 @@ def wrong_kind(path: Path, expected: int, name: str) -> str | None:
     return None if stat.S_IFMT(mode) == expected else f"{path} is not a {name}: remove or rename it"
 
 
+def require_run(path: Path) -> None:
+    """Refuse a folder in which no run was begun.
+
+    Raises:
+        ConfigError: naming the folder.
+    """
+    if not RunFolder(path).exists:
+        raise ConfigError([f"{path} is not a run: it has no config.toml"])
+
+
 def run_of(path: Path) -> Path:
     """The run's folder of a path that is one, or is one of its checkpoints."""
     return path.parent.parent if path.parent.name == CHECKPOINTS else path
