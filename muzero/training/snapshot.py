@@ -146,7 +146,8 @@ def apply(parts: Parts, snapshot: Snapshot) -> list[str]:
             parts.experience.forget_tail()
         else:
             kept = parts.experience.keep_tail()
-            warnings.append(f"these games cannot be restored: new ones begin ({kept:,} later segments are kept)")
+            later = f", and so are {kept:,} segments that were played after the checkpoint" if kept else ""
+            warnings.append(f"the games under way are lost, and new ones begin; the stored experience is kept{later}")
         for name, part in parts.plain.items():
             part.restore(state[name])
     except UNFIT as error:

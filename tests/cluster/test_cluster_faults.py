@@ -85,7 +85,7 @@ def test_a_run_whose_driver_is_killed_leaves_nothing_and_can_be_resumed(tmp_path
     size = stored(folder)
     again = started(folder, "--resume", str(folder), "--trust", "--steps", "100", **clean)
     assert again.wait(LIMIT) == 0, again.stdout.read()
-    assert "later segments are kept" in again.stdout.read() and stored(folder) >= size - 65536
+    assert "the stored experience is kept, and so are" in again.stdout.read() and stored(folder) >= size - 65536
 
 
 @pytest.mark.parametrize("group", [False, True])
