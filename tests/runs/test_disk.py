@@ -107,7 +107,7 @@ def test_the_first_error_stays_where_all_descriptors_are_closed(tmp_path):
             os.closerange(3, 256)
             raise SaveError("first")
 
-    assert in_child(close_all_and_fail) == 0
+    assert in_child(close_all_and_fail, kill_after=30) == 0
 
 
 def test_a_read_only_disk_is_refused_at_the_start(tmp_path, small_disk):

@@ -35,7 +35,10 @@ TINY = [
 ]
 
 
-def in_child(function, armed="", kill_after=None):
+LIMIT = 300  # seconds after which a child counts as hanging
+
+
+def in_child(function, armed="", kill_after=LIMIT):
     """Call a function in a forked process.  Returns its exit code, negative for the signal that ended it.
 
     armed: failpoints.  kill_after: seconds until the system kills it, wherever it is.
@@ -45,9 +48,8 @@ def in_child(function, armed="", kill_after=None):
     if child == 0:
         try:
             failpoints.ARMED, failpoints.reached = failpoints.armed(armed), {}
-            if kill_after is not None:
-                signal.signal(signal.SIGALRM, signal.SIG_DFL)
-                signal.setitimer(signal.ITIMER_REAL, kill_after)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_REAL, kill_after)
             function()
             os._exit(0)
         except BaseException:
