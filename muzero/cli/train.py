@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muzero.cli.exits import guarded
-from muzero.cli.parser import Parser, duration, number
-from muzero.config import Config, ConfigError, Layer, merge, parse_settings, read_layer
+from muzero.cli.train_options import command_line, train_parser
+from muzero.config import Config, ConfigError, Layer, merge, read_layer
 from muzero.util.text import shell_word
 
 if TYPE_CHECKING:
@@ -52,81 +52,6 @@ def train_command(arguments: Sequence[str] | None = None) -> int:
     if options.resume is None:
         return learn(*begun(options))
     return learn(*resumed(options), options.weights_only)
-
-
-def train_parser() -> Parser:
-    """The options of muzero-train."""
-    parser = Parser(prog="muzero-train", description="Learn to play a game by planning in a learned model of it.")
-    parser.add_argument(
-        "--game", help="what to learn: board/tic_tac_toe, gym/CartPole-v1, atari/pong, ...; muzero-games lists them"
-    )
-    parser.add_argument("--steps", type=number, metavar="N", help="length of the whole run, in environment steps")
-    parser.add_argument("--time", type=duration, metavar="TIME", help="stop after this time: 90s, 20m, 1h30m")
-    parser.add_argument("--seed", type=number, metavar="N", help="seed of all random numbers of the run (default 0)")
-    parser.add_argument(
-        "--run", type=Path, metavar="RUN", help="folder of the run (default runs/<game>/<time>-s<seed>)"
-    )
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where the network learns (default auto)")
-    parser.add_argument("--actors", type=actors, metavar="N|auto", help="play in N processes; auto: one per core")
-    parser.add_argument("--actor-cpus", type=float, metavar="N", help="cores for each actor (default 1)")
-    parser.add_argument("--actor-gpus", type=float, metavar="N", help="GPUs for each actor; a fraction shares one")
-    parser.add_argument("--actor-games", type=number, metavar="N", help="games that each actor plays side by side")
-    parser.add_argument("--ray-address", metavar="HOST:PORT", help="use a Ray cluster that is already running")
-    parser.add_argument("--insecure", action="store_true", help="accept a cluster that asks for no token")
-    parser.add_argument(
-        "--config", type=Path, action="append", default=[], metavar="FILE", help="read settings from a TOML file"
-    )
-    parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="change one setting")
-    parser.add_argument("--resume", type=Path, metavar="RUN|latest", help="resume a run; latest: the newest in runs/")
-    parser.add_argument(
-        "--override", action="store_true", help="change settings of a resumed run that are fixed otherwise"
-    )
-    parser.add_argument(
-        "--weights-only", action="store_true", help="resume from the weights alone, without the stored games"
-    )
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="let the settings of a resumed run execute code: only for runs of authors you trust",
-    )
-    parser.add_argument(
-        "--explain",
-        nargs="?",
-        const="",
-        metavar="KEY",
-        help="explain a setting, such as planner.simulations, or list all of them",
-    )
-    return parser
-
-
-def actors(text: str) -> int:
-    """ "auto" or a number; auto is -1."""
-    if text == "auto":
-        return -1
-    if text.isdecimal():
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of actors; expected 0, 1, 2, ... or auto")
-
-
-def command_line(options: argparse.Namespace) -> list[Layer]:
-    """The layers that the options of muzero-train make, the last one first in force."""
-    count = options.actors
-    if options.ray_address and count is None:
-        count = actors("auto")
-    flags = [
-        ("--actors", "actors", "count", count),
-        ("--ray-address", "actors", "address", options.ray_address),
-        ("--insecure", "actors", "insecure", options.insecure or None),
-        ("--actor-cpus", "actors", "cpus", options.actor_cpus),
-        ("--actor-gpus", "actors", "gpus", options.actor_gpus),
-        ("--actor-games", "run", "games", options.actor_games),
-        ("--steps", "run", "steps", options.steps),
-        ("--time", "run", "seconds", options.time),
-        ("--seed", "run", "seed", options.seed),
-        ("--device", "run", "device", options.device),
-    ]
-    layers = [*map(read_layer, options.config), parse_settings(options.set)]
-    return layers + [Layer(flag, {table: {key: value}}) for flag, table, key, value in flags if value is not None]
 
 
 def configured(options: argparse.Namespace) -> Config:

@@ -19,7 +19,7 @@ from muzero.actors.pool import ActorPool
 from muzero.actors.tasks import Evaluate, LostCluster, Play, Played, Reanalyse, Result, Task, Weights, Work
 from muzero.cluster.remote import RemoteActor
 from muzero.cluster.session import CallFailed, Session
-from muzero.cluster.supervision import Patience, Slot
+from muzero.cluster.supervision import Patience, Slot, counts, room
 from muzero.cluster.weights import Publications
 from muzero.config import Config
 from muzero.interfaces import EnvironmentFault, GameSpec
@@ -58,9 +58,9 @@ class RayPool(ActorPool):
         self._fill([Reanalyse] * self.settings.reanalyse)
         self._fill([Evaluate] * self.settings.evaluate)
         self.others = list(self.slots)
-        self._play_in(max(0, self.settings.count))
-        local = 0 if self.settings.address else self._fitting(len(os.sched_getaffinity(0)) - 1)  # one for the learner
-        self._play_in(local)
+        self._fill([Play] * max(0, self.settings.count))
+        if not self.settings.address:
+            self._grow(len(os.sched_getaffinity(0)) - 1)  # one for the learner
         self.own = session is None
         cpus, gpus = (len(self.slots) * each for each in (self.settings.cpus, self.settings.gpus))
         self.session = session or Session(self.settings.address, cpus, gpus, STORE_BYTES, self.settings.insecure)
@@ -79,16 +79,10 @@ class RayPool(ActorPool):
         for slot in new:
             self._alarm(slot, 0.0)
 
-    def _play_in(self, more: int) -> None:
-        self._fill([Play] * more)
-
-    def _fitting(self, cores: float) -> int:
-        """The number of actors to add for this many cores, where it is "auto"; at least one plays."""
-        if self.settings.count != AUTO:
-            return 0
-        playing = sum(slot.kind is Play for slot in self.slots)
-        others = len(self.slots) - playing
-        return max(1 - playing, int(cores / max(self.settings.cpus, 1e-3)) - others - playing, 0)
+    def _grow(self, cores: float) -> None:
+        """Add the actors for which this many cores have room, where their number is "auto"."""
+        if self.settings.count == AUTO:
+            self._fill([Play] * room(self.slots, cores, self.settings.cpus))
 
     # --- weights -------------------------------------------------------------------------------------------------
 
@@ -146,7 +140,7 @@ class RayPool(ActorPool):
         now = time.monotonic()
         if self.settings.address and self.session.cores != self.seen:
             self.seen = self.session.cores
-            self._play_in(self._fitting(self.seen))
+            self._grow(self.seen)
         while self.alarms and self.alarms[0][0] <= now:
             self._attend(self.slots[heappop(self.alarms)[1]], now)
         if not self.waiting_reported and now > self.began + LONG_START and not self.playing:
@@ -202,7 +196,10 @@ class RayPool(ActorPool):
         future.add_done_callback(lambda done: self.events.put((slot, generation, task, done)))
 
     def _settle(self, slot: Slot, generation: int, task: Task | None, future: Any) -> Result | None:
-        """Account for an event."""
+        """Account for a call that ended.  Returns the result of a task; None where there is none.
+
+        task: None if the actor was only asked whether it is there.
+        """
         now, error = time.monotonic(), future.exception()
         self._alarm(slot, now)  # at the next `next_result`: first its result is learned from
         if error is not None:
@@ -257,20 +254,7 @@ class RayPool(ActorPool):
     # --- the rest ------------------------------------------------------------------------------------------------
 
     def counts(self) -> dict[str, float]:
-        flying = sum(len(slot.flying) for slot in self.slots)
-        tally = self.tally
-        return {
-            "orders/submitted": tally["submitted"],
-            "orders/acknowledged": tally["acknowledged"],
-            "orders/failed": tally["failed"],
-            "orders/in_flight": flying,
-            "orders/balance": tally["submitted"] - tally["acknowledged"] - tally["failed"] - flying,
-            "actors/wanted": len(self.slots),
-            "actors/alive": sum(slot.alive for slot in self.slots),
-            "actors/given_up": sum(slot.given_up for slot in self.slots),
-            "actors/deaths": tally["deaths"],
-            "actors/hung": tally["hung"],
-        }
+        return counts(self.slots, self.tally)
 
     def messages(self) -> list[str]:
         reported, self.unreported = self.unreported, []

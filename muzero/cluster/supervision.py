@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from muzero.actors.tasks import Task, Work
+from muzero.actors.tasks import Play, Task, Work
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 60.0  # seconds until an actor that failed is tried again
 MOST_DEATHS = 5  # in a row, without a result in between; after one more it counts as given up, but is still tried
@@ -88,6 +89,38 @@ class Slot:
         return counts
 
 
+def room(slots: Sequence[Slot], cores: float, cpus: float) -> int:
+    """The number of playing actors to add; at least one plays.
+
+    Args:
+        slots: the actors that there are.
+        cores: for all actors.
+        cpus: cores for each of them.
+    """
+    playing = sum(slot.kind is Play for slot in slots)
+    return max(1 - playing, int(cores / max(cpus, 1e-3)) - len(slots), 0)
+
+
+def counts(slots: Sequence[Slot], tally: Counter[str]) -> dict[str, float]:
+    """Metrics of tasks and actors; the balance of tasks is 0 unless one was lost.
+
+    tally: of tasks that were submitted, acknowledged or failed, and of actors that died or hung.
+    """
+    flying = sum(len(slot.flying) for slot in slots)
+    return {
+        "orders/submitted": tally["submitted"],
+        "orders/acknowledged": tally["acknowledged"],
+        "orders/failed": tally["failed"],
+        "orders/in_flight": flying,
+        "orders/balance": tally["submitted"] - tally["acknowledged"] - tally["failed"] - flying,
+        "actors/wanted": len(slots),
+        "actors/alive": sum(slot.alive for slot in slots),
+        "actors/given_up": sum(slot.given_up for slot in slots),
+        "actors/deaths": tally["deaths"],
+        "actors/hung": tally["hung"],
+    }
+
+
 class Patience:
     """The seconds after which an unfinished task counts as hanging."""
 
@@ -104,5 +137,5 @@ class Patience:
             self.now = max(self.least, USUAL * float(np.quantile(self.took, 0.99)))
 
     def seconds(self) -> float:
-        """The limit at present."""
+        """The seconds that a task may take at present."""
         return self.now

@@ -89,11 +89,10 @@ class ArcadeGames(Games):
             "life_loss_info": training and life_loss_ends,
         }
         self._environment = _emulator(name, batch, options)
-        self.batch = batch
+        self.batch, self._faults = batch, Faults(1)  # of all games together: none can be dropped alone
         self.spec = _spec(name, self._environment, discount, math.ceil(max_frames / frame_skip))
         self._legal = np.ones((batch, self.spec.actions), bool)
         self._last = self._unseen_end = self._unseen_cut = np.zeros(batch, bool)
-        self._faults = Faults(1)  # of all games together: none can be dropped alone
 
     @property
     def faults(self) -> int:  # type: ignore[override]

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muzero.actors.tasks import Play, Task
-from muzero.cluster.supervision import FIRST_PAUSE, LONGEST_PAUSE, MOST_DEATHS, MOST_MISSES, Patience, Slot
+from muzero.actors.tasks import Play, Reanalyse, Task
+from muzero.cluster.supervision import FIRST_PAUSE, LONGEST_PAUSE, MOST_DEATHS, MOST_MISSES, Patience, Slot, room
 
 
 def task(number):
@@ -107,3 +107,10 @@ def test_whatever_happens_orders_are_never_lost_from_the_count(events):
         elif event == "stale":
             assert not slot.fail(now, slot.generation - 1, False)
         assert submitted == ended + len(slot.flying) and len(slot.flying) <= 2
+
+
+def test_actors_are_added_while_there_is_room_and_at_least_one_plays():
+    others = [Slot(number, Reanalyse) for number in range(2)]
+    playing = [*others, Slot(2, Play)]
+    assert [room(others, cores, 1.0) for cores in (0, 2, 3, 8.5)] == [1, 1, 1, 6]
+    assert [room(playing, cores, 0.5) for cores in (0, 1.5, 2, 4)] == [0, 0, 1, 5]

@@ -55,6 +55,18 @@ def evaluate_command(arguments: Sequence[str] | None = None) -> int:
 
 def parsed(words: Sequence[str]) -> argparse.Namespace:
     """The options, checked against each other."""
+    parser = evaluate_parser()
+    if words and distance(words[0], "ladder") == 1 and not Path(words[0]).exists():
+        parser.error(f"no player {printable(words[0])}; did you mean muzero-eval ladder?")
+    options = parser.parse_args(words)
+    parser.require_words(options.players)
+    check(parser, options)
+    check_files(parser, options)
+    return options
+
+
+def evaluate_parser() -> Parser:
+    """The parser of muzero-eval, but for its ladder."""
     parser = Parser(
         prog="muzero-eval",
         description="Evaluate players: against another, compared with perfect play, or in single-agent games.",
@@ -92,13 +104,7 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
         metavar="0,30",
         help="play until a sequential test decides between these two Elo differences",
     )
-    if words and distance(words[0], "ladder") == 1 and not Path(words[0]).exists():
-        parser.error(f"no player {printable(words[0])}; did you mean muzero-eval ladder?")
-    options = parser.parse_args(words)
-    parser.require_words(options.players)
-    check(parser, options)
-    check_files(parser, options)
-    return options
+    return parser
 
 
 def check(parser: Parser, options: argparse.Namespace) -> None:
