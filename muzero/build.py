@@ -151,7 +151,7 @@ def _games(config: Config, game: str, batch: int, training: bool) -> Games:
 
 
 def spec(config: Config) -> GameSpec:
-    """The game's specification."""
+    """The specification of the run's game, read from one environment that is closed again."""
     with chdir("."), closing(games(config, 1, training=True)) as one:
         return one.spec
 
@@ -174,7 +174,7 @@ def selfplay(
 
 
 def replay(config: Config, spec: GameSpec, seed: int) -> Replay:
-    """An empty replay."""
+    """A replay without experience; the seed decides what it samples."""
     return config.construct("replay", spec, seed)
 
 

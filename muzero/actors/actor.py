@@ -88,5 +88,5 @@ class Actor:
         return Reanalysed(positions.numbers, decision.policy, decision.value)
 
     def close(self) -> None:
-        """Release the games."""
+        """Close the environments; the actor takes no more tasks."""
         self.games.close()

@@ -34,7 +34,7 @@ class Reanalyse:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Play whole games greedily."""
+    """Play this number of whole games without exploration, to measure the weights."""
 
     games: int
 
@@ -53,7 +53,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Played:
-    """What `Play` gives."""
+    """What `Play` gives: new experience, finished games, and what went wrong."""
 
     segments: Sequence[Segment | bytes]  # bytes: records in the format of the log, as other processes send them
     episodes: Sequence[Episode]  # games that ended
@@ -85,4 +85,4 @@ class LostCluster(RuntimeError):
 
 
 class NoCluster(RuntimeError):
-    """Ray did not start."""
+    """A Ray session on this machine did not start; the message says why."""

@@ -53,7 +53,7 @@ def measured(game, actors, seconds, settings):
 
 
 def main(arguments):
-    """Measure and print."""
+    """Measure self-play in this process and on Ray, and print steps per second as a table."""
     parser = Parser(prog="muzero-bench actors", description="Self-play in process and with actors on Ray.")
     parser.add_argument("--game", action="append")
     parser.add_argument("--actors", type=int, action="append", help="how many; in process is always measured")

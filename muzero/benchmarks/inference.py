@@ -286,7 +286,7 @@ def searches_table(rounds, only):
 
 
 def main(arguments=None):
-    """The command."""
+    """Measure each path of inference on one core, and print simulations and searches per second."""
     parser = Parser(prog="muzero-bench inference", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", default="", help="models whose name contains this")

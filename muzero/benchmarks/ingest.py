@@ -73,7 +73,7 @@ class Door:
         self.bytes += sum(map(len, records))
 
     def step(self):
-        """One segment more."""
+        """Store the next recorded segment under a new number; old files of the log are removed."""
         record, rows = self.found[self.taken % len(self.found)]
         self.rows += rows
         self.receive([renumbered(record, self.taken)])
@@ -221,7 +221,7 @@ def weights(session, megabytes, rounds):
 
 
 def main(arguments):
-    """Measure and print."""
+    """Measure the stages that experience passes in the driver, and print their rates as tables."""
     parser = Parser(prog="muzero-bench ingest", description="How much experience one driver takes in.")
     parser.add_argument("--table", action="append", choices=["door", "ray", "batch", "learner", "weights"])
     parser.add_argument("--game", action="append")

@@ -70,7 +70,7 @@ def ours(rule, batch, actions, simulations, path):
 
 
 def theirs(rule, batch, actions, simulations):
-    """The same with mctx."""
+    """A function that runs the same search once with mctx, compiled by JAX."""
     import jax
     import jax.numpy as jnp
     import mctx
@@ -108,7 +108,7 @@ def rate(once, work, seconds):
 
 
 def main(arguments=None):
-    """The command."""
+    """Measure searches without a network on one core, and print thousands of simulations per second."""
     parser = Parser(prog="muzero-bench search", description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=1.0, help="per figure")
     parser.add_argument("--only", default="", help="cases whose name contains this")

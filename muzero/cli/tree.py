@@ -44,7 +44,7 @@ def tree_command(arguments: Sequence[str] | None = None) -> int:
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options of muzero-tree."""
+    """Parse the options of muzero-tree: the run, the position, and how to show its tree."""
     parser = Parser(prog="muzero-tree", description="Search one position with a trained run, and show the tree.")
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or one of its checkpoints")
     parser.add_argument("--moves", default="", help='moves from the start to the position: "4 0 8" or "x(1,1) o(0,0)"')

@@ -25,7 +25,7 @@ HEALTH = {"PERIOD_MS": "1000", "TIMEOUT_MS": "3000", "FAILURE_THRESHOLD": "3", "
 
 
 def worker_command(arguments: Sequence[str] | None = None) -> int:
-    """muzero-worker."""
+    """Run muzero-worker until it is stopped; returns its exit code."""
     parser = Parser(prog="muzero-worker", description="Give this machine to a Ray cluster, so that actors run on it.")
     parser.add_argument(
         "--address", metavar="HOST:PORT", help="join the cluster of this head, and join it again whenever it is lost"

@@ -124,7 +124,7 @@ class Host:
             self.send("done", number, None)
 
     def kill(self, key: int, restart: bool) -> None:
-        """End an actor's process."""
+        """Kill an actor's process; restart: Ray starts another one for the same actor."""
         import ray
 
         actor = self.actors[key] if restart else self.actors.pop(key)

@@ -39,7 +39,7 @@ def end(processes: list[int]) -> None:
 
 
 def main(folder: str) -> None:
-    """Wait, kill, remove."""
+    """Wait until the starting process is gone, kill what is left of the session, and remove its folder."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # they are meant for the process that is waited for
     sys.stdin.buffer.read()

@@ -104,7 +104,7 @@ class Published:
         self.reference = reference
 
     def get(self) -> Any:
-        """The weights."""
+        """Fetch the weights from the object store: arrays by their names in the model."""
         import ray
 
         return unpack(ray.get(self.reference))

@@ -33,7 +33,7 @@ class Limits:
                 self.largest[name] = float(max(self.largest[name], *outside, key=abs))
 
     def counts(self) -> dict[str, float]:
-        """The counts as metrics."""
+        """Numbers outside their range so far, by the name of the metric."""
         return {f"clamped/{name}s": count for name, count in self.beyond.items()}
 
     def messages(self) -> list[str]:

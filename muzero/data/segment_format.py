@@ -29,7 +29,7 @@ PATIENCE = 4  # times the length of a file that may be read again to find whole 
 
 
 class Damaged(ValueError):
-    """A record is corrupt."""
+    """A record is incomplete or corrupt, or its segment does not fit the game."""
 
 
 def frame(payload: bytes) -> bytes:

@@ -41,7 +41,7 @@ Numbers = Sequence[int]
 
 
 def unwatched(finished: Sequence[Outcome]) -> None:
-    """Ignore the finished games."""
+    """Ignore the games that are finished: the default where nothing shows progress."""
 
 
 class Arena(ABC):

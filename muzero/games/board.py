@@ -176,7 +176,7 @@ def _objection(pyspiel: Any, kind: Any, players: int) -> str:
 
 
 class _Board(OneGame):
-    """One game of OpenSpiel."""
+    """One game of OpenSpiel, which may begin with up to `plies` random moves."""
 
     def __init__(self, game: Any, discount: float, plies: int) -> None:
         self.state = game.new_initial_state()

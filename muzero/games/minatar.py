@@ -92,7 +92,7 @@ def _import(game: str) -> Any:
 
 
 class _Minatar(OneGame):
-    """One environment of MinAtar."""
+    """One environment of MinAtar, with the actions that have an effect in its game."""
 
     def __init__(self, environment: Any, discount: float) -> None:
         self._environment = environment

@@ -40,7 +40,7 @@ class OneGame(ABC):
         return None
 
     def close(self) -> None:  # noqa: B027 - most games have nothing to release
-        """Release the game's resources."""
+        """Release processes, windows or files of the game; it is not used afterwards."""
 
 
 def close(game: OneGame) -> None:

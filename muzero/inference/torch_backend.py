@@ -138,5 +138,5 @@ class TorchSimulator:
         return self.recorded
 
     def end(self) -> None:
-        """Release the model."""
+        """Release the model, so that a simulator kept for later does not keep it alive."""
         self.network = None

@@ -40,7 +40,7 @@ class Categorical:
 
     @property
     def mean(self) -> Tensor:
-        """[B] expected number."""
+        """[B] the mean of the distribution: the number expected."""
         return self.logits.softmax(-1) @ self.atoms
 
     def loss(self, target: Tensor) -> Tensor:

@@ -186,5 +186,5 @@ class Timed:
         return moves
 
     def close(self) -> None:
-        """Close the player."""
+        """Close the player, which may end an engine's process."""
         self.player.close()

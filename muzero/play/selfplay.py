@@ -16,7 +16,7 @@ from muzero.util.seeds import SCHEME, derive
 
 
 class Episode(NamedTuple):
-    """A finished game."""
+    """The score and length of a game that has ended."""
 
     score: float  # sum of rewards; in two-player games, of the player that moved first
     steps: int

@@ -99,7 +99,7 @@ class GtpPlayer:
         return "\n".join(lines).strip()
 
     def close(self) -> None:
-        """End the engine's process."""
+        """Ask the engine to quit, and kill its process if it does not."""
         self._engine.close()
 
 

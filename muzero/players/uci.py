@@ -83,5 +83,5 @@ class UciPlayer:
         return lines
 
     def close(self) -> None:
-        """End the engine's process."""
+        """Ask the engine to quit, and kill its process if it does not."""
         self._engine.close()

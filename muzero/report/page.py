@@ -83,7 +83,7 @@ def wordy(value: Any) -> bool:
 
 
 def cell(value: Any) -> str:
-    """A value as text."""
+    """A value as HTML text: numbers with four significant digits, an empty cell for None."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -120,7 +120,7 @@ def problems(runs: Sequence[Run]) -> str:
 
 
 def drawn(charts: Mapping[str, bytes], first: bool) -> str:
-    """Charts, inside the page."""
+    """HTML of the charts, their images inside the page; first: those of `FIRST`, or all others."""
     chosen = {name: image for name, image in charts.items() if name.startswith(FIRST) == first}
     figures = "".join(
         f'<figure><img alt="{escape(name.removesuffix(".png"))}" '
@@ -147,7 +147,7 @@ def results(run: Run) -> str:
 
 
 def result(found: Mapping[str, Any]) -> str:
-    """One file of muzero-eval."""
+    """HTML of one file that muzero-eval wrote, and the command that made it."""
     provenance = found.get("provenance")
     command = provenance.get("command") if isinstance(provenance, dict) else None
     note = f'<p class="note">{escape(str(command))}</p>' if command else ""
@@ -198,7 +198,7 @@ def match(row: Mapping[str, Any]) -> list[Any]:
 
 
 def ladder(players: Sequence[Mapping[str, Any]]) -> str:
-    """Ratings, the best first."""
+    """HTML table of a ladder's ratings, the best player first."""
     rated = sorted(players, key=lambda row: -row["elo"] if number(row.get("elo")) else 0.0)
     lines = [
         [
@@ -231,7 +231,7 @@ def origin(run: Run) -> str:
 
 
 def facts(note: Mapping[str, Any]) -> str:
-    """Machine and versions."""
+    """HTML paragraph about the machine and the versions of packages, from a provenance."""
     machine, versions = note.get("machine"), note.get("versions")
     machine, versions = (each if isinstance(each, dict) else {} for each in (machine, versions))
     named = machine.get("gpus")
@@ -247,5 +247,5 @@ def made_by(note: Mapping[str, Any]) -> str:
 
 
 def configuration(run: Run) -> str:
-    """Every setting."""
+    """HTML of a run's whole configuration, folded behind the run's name."""
     return f"<details><summary>{escape(run.label)}</summary><pre>{escape(run.text)}</pre></details>"

@@ -31,7 +31,7 @@ LEFTOVER = re.compile(r"\.writing-\d+(\.\d+)?|\.removing-step-[\d.]+")
 
 
 class SaveError(Exception):
-    """Checkpoints cannot be written."""
+    """Checkpoints or the log of experience cannot be written, so a run would lose what it learns."""
 
 
 def save(

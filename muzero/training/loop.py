@@ -94,7 +94,7 @@ class Training:
         self.snapshots = Snapshots(RunFolder(self.folder).checkpoints, parts, self.settings, self.schedule.wanted)
 
     def close(self) -> None:
-        """Release actors and files."""
+        """End the actors, and close the log of experience."""
         self.closing.close()
 
     def run(self, progress: Progress) -> int | None:

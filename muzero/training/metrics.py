@@ -53,7 +53,7 @@ class Metrics:
         self.events.add(_event(step=head["steps"], summary={"value": figures}))
 
     def close(self) -> None:
-        """Close both files."""
+        """Close metrics.jsonl and the events of TensorBoard; further rows are dropped."""
         self.rows.close()
         self.events.close()
 

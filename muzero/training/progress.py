@@ -134,7 +134,7 @@ class Progress:
             self._say(printable(line, LONGEST), style="yellow", soft_wrap=True)
 
     def _write(self, status: Status, values: dict[str, Any]) -> None:
-        """One row of metrics."""
+        """Write a row of metrics: values, and the steps, updates and seconds so far."""
         head = {"steps": status.steps, "updates": status.updates, "seconds": round(status.seconds, 2)}
         self.metrics.add(head, values)
 
@@ -158,7 +158,7 @@ class Progress:
 
 
 def clock(seconds: float) -> str:
-    """80 -> "1m20s"."""
+    """Seconds as hours, minutes and seconds: 80 as "1m20s", 3600 as "1h00m"."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s" if minutes else f"{rest}s"

@@ -20,7 +20,7 @@ class Scores:
         self.lengths: deque[int] = deque(maxlen=GAMES)  # of this session alone
 
     def add(self, episodes: Iterable[Episode]) -> None:
-        """Count finished games."""
+        """Add the scores and lengths of finished games; the oldest ones make room."""
         for episode in episodes:
             self.scores.append(episode.score)
             self.lengths.append(episode.steps)
@@ -51,6 +51,6 @@ class Scores:
             number("episodes", score)
 
     def restore(self, value: Sequence[float]) -> None:
-        """Continue with these scores."""
+        """Continue with scores that `state` returned; lengths are of this session alone."""
         self.scores.clear()
         self.scores.extend(value)
