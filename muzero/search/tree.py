@@ -169,6 +169,10 @@ class Tree:
             following = line[-1].children
         return line
 
+    def size(self, row: int) -> int:
+        """The number of nodes that the search made in a row of the batch."""
+        return int((self.visits[row] > 0).sum())
+
     def excerpt(
         self, row: int = 0, action: int | None = None, least_visits: int = 1, most_nodes: int | None = None
     ) -> tuple[list[int], list[int]]:

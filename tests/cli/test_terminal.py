@@ -4,15 +4,14 @@ import errno
 import io
 import json
 import os
-import resource
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import commands
 import killing
 import pytest
 from commands import sets
+from disks import room
 from rich.console import Console
 
 from muzero.cli import tables
@@ -84,17 +83,6 @@ def test_progress_falls_silent_if_the_console_fails_metrics_continue(tmp_path, e
 
 def leave(console):
     raise SystemExit(1)
-
-
-@contextmanager
-def room(size):
-    """No file can become longer than this many bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_tensorboard_reads_metrics_also_after_a_full_disk(tmp_path):

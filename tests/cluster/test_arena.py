@@ -1,22 +1,12 @@
 """Matches in processes of Ray: the same games as in this one, whatever happens to the processes."""
 
 import pytest
-from on_ray import SUPPORT
 
 from muzero import build
 from muzero.cluster import session as sessions
 from muzero.cluster.arena import RayArena
 from muzero.evaluation.arena import LocalArena, Match, chunked
 from muzero.interfaces import PlayerError
-
-
-@pytest.fixture(scope="module")
-def orders(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("orders")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MUZERO_TEST_ORDERS", str(folder))
-        patch.setenv("PYTHONPATH", SUPPORT)
-        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from killing import TINY
-from on_ray import GAME, LIMIT, SUPPORT, settled, take
+from on_ray import GAME, LIMIT, settled, take
 
 from muzero import build
 from muzero.actors.actor import Actor
@@ -20,15 +20,6 @@ from muzero.data.replay import StoredPositions
 from muzero.data.segment_format import Layout
 from muzero.evaluation.in_training import Evaluated
 from muzero.interfaces import EnvironmentFault
-
-
-@pytest.fixture(scope="module")
-def orders(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("orders")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MUZERO_TEST_ORDERS", str(folder))
-        patch.setenv("PYTHONPATH", SUPPORT)
-        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,10 @@ import ast
 import errno
 import json
 import os
-import resource
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from disks import room
 
 import muzero
 from muzero.config import ConfigError
@@ -123,17 +122,6 @@ def test_a_replaced_file_never_follows_a_link_that_waits_for_it(tmp_path):
     replace(tmp_path / "x", "é")
     assert (tmp_path / "x").read_text("utf-8") == "é" and not (tmp_path / "x").is_symlink()
     assert outside.read_text() == "precious" and len(list(tmp_path.iterdir())) == 2
-
-
-@contextmanager
-def room(size):
-    """No file can become longer than this many bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_row_is_appended_whole_or_not_at_all(tmp_path):

@@ -9,6 +9,7 @@ def write_for_ever(stream, text):
         stream.write(text)
 
 
+LETTERS = "abcdefghjklmnopq"  # of columns, as GTP names them
 FOREVER = {
     "line without end": lambda: write_for_ever(sys.stdout, "x" * 1000),
     "lines without end": lambda: write_for_ever(sys.stdout, "= 1\n2\n" * 100),
@@ -20,57 +21,74 @@ FOREVER = {
 
 
 def gtp(habit):
-    size, stones = 9, {}
-    known = ["name", "version", "list_commands", "boardsize", "clear_board", "komi", "play", "genmove", "undo", "quit"]
-    known += ["kgs-genmove_cleanup"] * (habit == "cleans")
-    known += ["set_random_seed"] * (habit == "seeded")
-    letters, seed = "abcdefghjklmnopq", 0
+    engine = GtpEngine(habit)
     for line in sys.stdin:
         words = line.split()
-        if habit == "silent" and words[0] == "genmove":
-            time.sleep(60)
-        if habit == "logs":
-            print("\n".join(f"thought {count} times" for count in range(1000)), file=sys.stderr)
-        if habit == "stubborn" and words[0] == "quit":
-            time.sleep(60)
-        if habit in FOREVER and words[0] == "genmove":
-            FOREVER[habit]()
         if habit == "dies" and words[0] == "genmove":
             print("out of ideas", file=sys.stderr)
             return
-        answer, mark = "", "="
+        misbehave(habit, words[0])
+        print(f"{engine.answer(words)}\n", flush=True)
+        if words == ["quit"]:
+            return
+
+
+def misbehave(habit, command):
+    if habit == "silent" and command == "genmove":
+        time.sleep(60)
+    if habit == "logs":
+        print("\n".join(f"thought {count} times" for count in range(1000)), file=sys.stderr)
+    if habit == "stubborn" and command == "quit":
+        time.sleep(60)
+    if habit in FOREVER and command == "genmove":
+        FOREVER[habit]()
+
+
+class GtpEngine:
+    """A Go engine that knows where stones lie, and nothing else."""
+
+    def __init__(self, habit):
+        self.habit, self.size, self.stones, self.seed = habit, 9, {}, 0
+        self.known = ["name", "version", "list_commands", "boardsize", "clear_board", "komi", "play", "genmove"]
+        self.known += ["undo", "quit"] + ["kgs-genmove_cleanup"] * (habit == "cleans")
+        self.known += ["set_random_seed"] * (habit == "seeded")
+
+    def answer(self, words):
+        """The answer to a command, with the mark in front that says whether it was obeyed."""
+        text = ""
         match words:
             case ["name"]:
-                answer = "Tester"
+                text = "Tester"
             case ["version"]:
-                answer = "1.0"
+                text = "1.0"
             case ["list_commands"]:
-                answer = "\n".join(known)
+                text = "\n".join(self.known)
             case ["boardsize", number]:
-                size = int(number)
-                mark = "?" if size > 9 else "="
-                answer = "unacceptable size" if size > 9 else ""
+                self.size = int(number)
+                if self.size > 9:
+                    return "? unacceptable size"
             case ["set_random_seed", number]:
-                seed = int(number)
+                self.seed = int(number)
             case ["clear_board"]:
-                stones = {}
+                self.stones = {}
             case ["play", colour, point]:
-                stones[point] = colour
+                self.stones[point] = colour
             case [("genmove" | "kgs-genmove_cleanup") as command, colour]:
-                points = [f"{letters[x]}{y + 1}" for y in range(size) for x in range(size)]
-                free = [point for point in points if point not in stones]
-                answer = free[seed % len(free)]
-                if habit == "occupies" and stones:
-                    answer = next(iter(stones))
-                elif habit == "passes" or (habit == "cleans" and command == "genmove"):
-                    answer = "PASS"
-                elif habit == "resigns":
-                    answer = "resign"
-                stones[answer.lower()] = colour
-            case ["quit"]:
-                print("=\n", flush=True)
-                return
-        print(f"{mark} {answer}\n", flush=True)
+                text = self.move(command)
+                self.stones[text.lower()] = colour
+        return f"= {text}"
+
+    def move(self, command):
+        """A free point, or what the habit asks for."""
+        if self.habit == "occupies" and self.stones:
+            return next(iter(self.stones))
+        if self.habit == "passes" or (self.habit == "cleans" and command == "genmove"):
+            return "PASS"
+        if self.habit == "resigns":
+            return "resign"
+        points = [f"{letter}{y + 1}" for y in range(self.size) for letter in LETTERS[: self.size]]
+        free = [point for point in points if point not in self.stones]
+        return free[self.seed % len(free)]
 
 
 def uci(habit):

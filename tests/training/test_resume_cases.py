@@ -4,14 +4,13 @@ import errno
 import json
 import math
 import os
-import resource
 import shutil
 import subprocess
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from commands import command, sets
+from disks import room
 from killing import made
 from rich.console import Console
 
@@ -237,17 +236,6 @@ def test_a_full_disk_ends_a_run_after_the_failures_that_are_allowed(tmp_path, mo
     assert any("nothing is played until there is space" in warning for warning in training.warnings)
     training.experience.waiting.clear()
     training.close()
-
-
-@contextmanager
-def room(size):
-    """No file can become longer than this many bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_file_size_limit_ends_the_run_and_is_named(tmp_path):

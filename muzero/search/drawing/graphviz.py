@@ -29,8 +29,8 @@ def to_dot(
         most_nodes: the number of most visited nodes that are drawn; the principal variation always is.
     """
     shown, line = tree.excerpt(row, action, least_visits, most_nodes)
-    made = int((tree.visits[row] > 0).sum())
-    caption = f"{len(shown):,} of {made:,} nodes; a value is seen by the player to move at its node, q by the mover"
+    caption = f"{len(shown):,} of {tree.size(row):,} nodes; "
+    caption += "a value is seen by the player to move at its node, q by the mover"
     parts = ["digraph tree {", STYLE, f"  label={quoted(caption)};"]
     simulations = max(1, int(tree.visits[row, 0]) - 1)
     for index in shown:

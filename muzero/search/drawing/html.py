@@ -86,12 +86,7 @@ def to_html(
     """The tree as one HTML page that a person can open and unfold; it needs neither scripts nor a network.
 
     Args:
-        tree: of a finished search.
-        row: of the batch.
-        action_name: names actions; their numbers by default.
-        action: where the principal variation begins, see `Tree.principal_variation`.
-        least_visits: nodes with fewer are left out.
-        most_nodes: the number of most visited nodes that are drawn; the principal variation always is.
+        tree, row, action_name, action, least_visits, most_nodes: as for `to_dot`.
         title: of the page.
         facts: name and text of what was searched, shown at the top.
     """
@@ -133,7 +128,7 @@ class _Page:
         self.tree, self.row, self.name = tree, row, name
         self.shown, self.line = set(shown), line
         self.highlighted = {0, *line}
-        self.made = int((tree.visits[row] > 0).sum())
+        self.made = tree.size(row)
         self.two_player = bool((tree.discount[row] < 0).any())
 
     def introduction(self) -> str:
