@@ -45,9 +45,8 @@ def _run(command: Callable[[Sequence[str] | None], int]) -> int:
     with redirect_stdout(output), redirect_stderr(errors):
         code = outcome(command)
         output.finish()
-        # A reader who has seen enough is not an error; an output that is incomplete for another reason is one.
-        if output.broken and not isinstance(output.broken, BrokenPipeError):
-            code = fail(OSError(f"the output could not be written: {output.broken}"), code or 1)
+        if output.incomplete:
+            code = fail(OSError(f"the output could not be written: {output.incomplete}"), code or 1)
         errors.finish()
     return code
 

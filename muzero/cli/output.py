@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from contextlib import suppress
@@ -22,9 +23,18 @@ class Outlet(io.TextIOBase):
         """Wrap a stream; None stands for one that was closed before the program began."""
         self.stream = stream
         self.broken: Exception | None = None  # the error of the first failed write
+        self.terminal = self.isatty()
         # A character that the encoding lacks is written as an escape sequence; it does not end the program.
         with suppress(AttributeError, OSError, ValueError):
             self.stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+    @property
+    def incomplete(self) -> OSError | None:
+        """Why the reader of the output did not get all of it; None if it did, or if the output has no reader."""
+        error = self.broken
+        if not isinstance(error, OSError) or isinstance(error, ConnectionError) or error.errno == errno.EBADF:
+            return None
+        return None if self.terminal and error.errno == errno.EIO else error
 
     @property
     def encoding(self) -> str:  # type: ignore[override]

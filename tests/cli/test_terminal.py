@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import pty
 import subprocess
 import sys
 
@@ -48,6 +49,32 @@ def test_an_outlet_whose_reader_left_takes_everything_and_says_why(error):
         assert outlet.write(word) == len(word)
         outlet.flush()
     assert stream.getvalue() == "one" and outlet.broken is error and not outlet.isatty()
+
+
+@pytest.mark.parametrize("error", [*GONE, ConnectionResetError(), OSError(errno.EBADF, "not open for writing")])
+def test_an_output_without_a_reader_is_not_incomplete(error, monkeypatch):
+    stream = Fragile(error)
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    outlet = Outlet(stream)
+    outlet.write("one")
+    assert outlet.broken is error and outlet.incomplete is None
+
+
+def test_a_terminal_that_was_closed_has_no_reader():
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as stream:
+        outlet = Outlet(stream)
+        os.close(ours)
+        print("one", file=outlet, flush=True)
+        assert getattr(outlet.broken, "errno", None) == errno.EIO and outlet.incomplete is None
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EIO])
+def test_a_file_that_could_not_be_written_is_incomplete(number):
+    outlet = Outlet(Fragile(OSError(number, os.strerror(number))))
+    assert outlet.incomplete is None
+    outlet.write("one")
+    assert outlet.incomplete is outlet.broken
 
 
 def test_an_outlet_for_a_stream_that_never_was_takes_everything():
@@ -165,9 +192,10 @@ def test_an_incomplete_output_is_an_error_a_closed_one_is_not(tmp_path):
     full = shell(f"{GAMES} > /dev/full", tmp_path)
     assert full.returncode == 1 and "the output could not be written: [Errno 28] No space left" in full.stderr
     assert "Traceback" not in full.stderr and len(full.stderr.splitlines()) == 1
-    for line, code in ((f"{GAMES} >&-", 0), (f"{GAMES} --hlep 2>&-", 2), (f"{GAMES} --hlep 2>/dev/full", 2)):
-        result = shell(line, tmp_path)
-        assert (result.returncode, result.stderr) == (code, "")
+    silent = {">&- 2>&-": 0, "1</dev/null": 0, "--hlep 2>&-": 2, "--hlep 2>/dev/full": 2}
+    for words, code in silent.items():
+        result = shell(f"{GAMES} {words}", tmp_path)
+        assert (result.returncode, result.stderr) == (code, ""), words
 
 
 FULL = """
