@@ -148,9 +148,10 @@ class Experience:
         self.end = end
         return missing
 
-    def tail_incarnation(self) -> int:
-        """An incarnation above all that played after the restored state."""
-        return 1 + max((segment.id.incarnation for _, segment in self.log.scan(self.end)), default=-1)
+    def tail_incarnation(self, values: dict[str, Any]) -> int:
+        """An incarnation above all that played after a state."""
+        end = Position(*values["log"]["end"])
+        return 1 + max((segment.id.incarnation for _, segment in self.log.scan(end)), default=-1)
 
     def forget_tail(self) -> None:
         """Remove from the log what was played after the restored state: it is about to be played again."""

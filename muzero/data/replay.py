@@ -271,13 +271,15 @@ class Replay:
     def restore(
         self, arrays: dict[str, np.ndarray], values: dict[str, Any], segments: Iterable[tuple[Any, Segment]]
     ) -> int:
-        """Take over the `state` of another replay.
+        """Take over the `state` of another replay, in place of what is here.
 
         segments: with their marks, in the order in which they were added, from the oldest on.
 
         Returns:
             how many of its rows are missing because segments are; the others are usable.
         """
+        self.priority, self.chains, self.marks = SumTree(self.capacity), {}, deque()
+        self.rows["next"][:] = UNKNOWN
         self.written = values["first"]
         for mark, segment in segments:
             self.add(segment, mark)

@@ -104,10 +104,9 @@ class BatchedGames(Games):
         }
 
     def restore(self, state: dict[str, np.ndarray]) -> Timestep:
+        self._check_state(state)
         lengths, begun = state["lengths"].tolist(), state["begun"].tolist()
         ends = np.cumsum(lengths).tolist()
-        if len(begun) != self.batch or len(lengths) != self.batch or ends[-1] != len(state["actions"]):
-            raise ValueError(f"{self.spec.name}: the state has {len(begun)} games, expected {self.batch}")
         self._start(check_seeds(state["seeds"], self.batch))
         self._begun = [number - 1 for number in begun]  # beginning the game counts it again
 
@@ -116,10 +115,27 @@ class BatchedGames(Games):
             for action in state["actions"][ends[slot] - lengths[slot] : ends[slot]].tolist():
                 if self._ended(slot):
                     raise ValueError("played again, the game ends earlier: some of its randomness is not in the seed")
+                legal = self._games[slot].legal()
+                if legal is not None and action not in legal:
+                    raise ValueError(f"played again, action {action} is not legal: the game is another one than before")
                 self._advance(slot, action)
 
         self._each(replay, strict=True)
         return self._show()
+
+    def _check_state(self, state: dict[str, np.ndarray]) -> None:
+        """Refuse a state of other games.
+
+        Raises:
+            ValueError: saying what was expected.
+        """
+        begun, lengths, actions = (state[name] for name in ("begun", "lengths", "actions"))
+        if begun.shape != (self.batch,) or lengths.shape != (self.batch,):
+            raise ValueError(f"{self.spec.name}: the state has {begun.size} games, expected {self.batch}")
+        if any(array.dtype != np.int64 or (array < 0).any() for array in (begun, lengths, actions)):
+            raise ValueError(f"{self.spec.name}: the state has other numbers than int64 from 0")
+        if actions.shape != (lengths.sum(),) or (actions >= self.spec.actions).any():
+            raise ValueError(f"{self.spec.name}: the state has actions that are not those of its games")
 
     def rules(self, slots: Sequence[int]) -> list[Rules] | None:
         found = [attempt(f"{self._name(slot)}: clone()", self._games[slot].rules) for slot in slots]

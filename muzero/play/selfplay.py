@@ -12,6 +12,7 @@ from muzero.config import Range
 from muzero.data import schema
 from muzero.data.schema import Segment, SegmentId
 from muzero.interfaces import Decision, Games, Latent, NonFiniteError, Planner, Timestep, WorldModel
+from muzero.runs.value_checks import LARGEST
 from muzero.util.seeds import SCHEME, derive
 
 
@@ -205,10 +206,18 @@ class SelfPlay:
             arrays: as `state` gave them.
             values: as `state` gave them.
             incarnation: the least that new games may take, so that ids are never reused.
+
+        Raises:
+            ValueError: if `state` cannot have given these arrays; nothing has changed then.
+            EnvironmentFault: if the games, played again, take another course.
         """
         games, rows, memory = (under(prefix, arrays) for prefix in ("games.", "rows.", "memory."))
         # Games are played again from their seeds: under another scheme, these would be other games.
         same = values.get("seeds") == SCHEME
+        if games and same:
+            if "random" in rows:  # in checkpoints written before the mask was turned around
+                rows["planned"] = ~rows.pop("random")
+            self._check(rows, memory, arrays)
         timestep = self.games.restore(games) if games and same else None
         if timestep is None:
             self.incarnation = max(values["incarnation"] + 1, incarnation)
@@ -216,8 +225,6 @@ class SelfPlay:
             return False
         self.incarnation = values["incarnation"]
         self.timestep = timestep
-        if "random" in rows:  # in checkpoints written before the mask was turned around
-            rows["planned"] = ~rows.pop("random")
         for name, array in rows.items():
             self.rows[name][:, : array.shape[1]] = array
         self.memory = {name: torch.from_numpy(array).to(self.device) for name, array in memory.items()}
@@ -225,6 +232,25 @@ class SelfPlay:
             counter[:] = arrays[name]
         self.rng.bit_generator.state = values["rng"]
         return True
+
+    def _check(self, rows: dict[str, np.ndarray], memory: dict[str, np.ndarray], arrays: dict[str, np.ndarray]) -> None:
+        """Refuse arrays of another type or shape, or out of range.
+
+        Raises:
+            ValueError: naming the array, what was expected and what was given.
+        """
+        most = {"action": self.games.spec.actions - 1, "filled": self.segment_steps - 1}
+        for name, counter in self._counters().items():
+            require_like(name, arrays[name], counter.dtype, counter.shape)
+            low, high = (-1, 1) if name == "sign" else (0, most.get(name, LARGEST))
+            if name != "score" and not ((arrays[name] >= low) & (arrays[name] <= high)).all():
+                raise ValueError(f"{name}: expected numbers from {low} to {high}")
+        if set(rows) != set(self.rows):
+            raise ValueError(f"rows: expected {', '.join(self.rows)}, got {', '.join(rows)}")
+        for name, row in self.rows.items():
+            require_like(f"rows.{name}", rows[name], row.dtype, (len(row), arrays["filled"].max(), *row.shape[2:]))
+        for name, array in memory.items():
+            require_like(f"memory.{name}", array, array.dtype, (self.games.batch, *array.shape[1:]))
 
     def _counters(self) -> dict[str, np.ndarray]:
         """What is kept per slot beside its rows, by the name under which it is saved."""
@@ -237,6 +263,16 @@ class SelfPlay:
             "sign": self.sign,
             "length": self.length,
         }
+
+
+def require_like(name: str, array: np.ndarray, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    """Refuse an array of another type or shape.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if (array.dtype, array.shape) != (dtype, shape):
+        raise ValueError(f"{name}: expected {dtype} {shape}, got {array.dtype} {array.shape}")
 
 
 def under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ import torch
 from muzero.actors.pool import ActorPool
 from muzero.config.run import RunSettings
 from muzero.data.experience import Experience
-from muzero.interfaces import GameSpec
+from muzero.interfaces import EnvironmentFault, GameSpec
 from muzero.learning.learner import Learner
 from muzero.runs import checkpoint, compatibility, saving
 from muzero.runs.checkpoint import UNFIT, Checkpoint, CheckpointError
@@ -22,6 +22,7 @@ from muzero.training.snapshot_checks import check_arrays, check_state
 from muzero.util.failpoints import failpoint
 from muzero.util.files import FULL
 
+T = TypeVar("T")
 WEIGHTS_ONLY = "the weights are whole: continue with them alone with --resume RUN --weights-only"
 LEARNED = ("model", "target", "objective", "optimizer")
 
@@ -117,13 +118,15 @@ def require_log(experience: Experience, values: dict[str, Any]) -> None:
         raise CheckpointError(f"{error}; {WEIGHTS_ONLY}") from error
 
 
-def newest(parts: Parts, folder: Path, weights_only: bool = False) -> tuple[Snapshot, list[str]]:
-    """The newest checkpoint that is whole and fits, and what is wrong with the newer ones; damaged ones are set aside.
+def newest(folder: Path, use: Callable[[Checkpoint], T]) -> tuple[T, list[str]]:
+    """What `use` makes of the newest checkpoint that is whole and that it accepts, and what is wrong with newer ones.
+
+    Damaged ones are set aside.
 
     Raises:
         CheckpointError: if there is none.
     """
-    result = checkpoint.newest(folder, lambda found: read(parts, found, weights_only))
+    result = checkpoint.newest(folder, use)
     for path in result.damaged:
         checkpoint.set_aside(path)
     return result.found, result.problems
@@ -133,27 +136,38 @@ def apply(parts: Parts, snapshot: Snapshot) -> list[str]:
     """Continue where a checkpoint was written.  Returns what the user should know about it.
 
     Raises:
-        CheckpointError: if the games cannot be restored as they were.
+        CheckpointError: if its content does not fit; an older one can be applied then.
     """
     state, warnings = snapshot.state, []
     try:
+        lost = resume_games(parts, snapshot)  # first: what does not fit there is found before all else is changed
         parts.learner.restore(snapshot.tensors, state["learner"])
         missing = parts.experience.restore(snapshot.replay, state["replay"])
         if missing:
             warnings.append(f"{missing:,} rows of experience are damaged and lost; the run continues with the rest")
-        incarnation = parts.experience.tail_incarnation()
-        if parts.pool.restore(snapshot.actor, state["actor"], incarnation):
+        if lost is None:
             parts.experience.forget_tail()
         else:
             kept = parts.experience.keep_tail()
             later = f", and so are {kept:,} segments that were played after the checkpoint" if kept else ""
-            warnings.append(f"the games under way are lost, and new ones begin; the stored experience is kept{later}")
+            warnings.append(f"{lost}, and new ones begin; the stored experience is kept{later}")
         for name, part in parts.plain.items():
             part.restore(state[name])
     except UNFIT as error:
         problem = f"({type(error).__name__}: {error})"
         raise CheckpointError(f"step {snapshot.step:,}: the run cannot be restored {problem}") from error
     return warnings
+
+
+def resume_games(parts: Parts, snapshot: Snapshot) -> str | None:
+    """Continue the games under way.  Returns why new ones begin; None if none do."""
+    values = snapshot.state["actor"]
+    incarnation = parts.experience.tail_incarnation(snapshot.state["replay"])
+    try:
+        return None if parts.pool.restore(snapshot.actor, values, incarnation) else "the games under way are lost"
+    except EnvironmentFault as error:
+        parts.pool.restore({}, values, incarnation)
+        return f"the games under way are lost ({error})"
 
 
 def apply_weights(parts: Parts, snapshot: Snapshot) -> list[str]:
@@ -255,7 +269,7 @@ class Snapshots:
             CheckpointError: if there is none.
         """
         self.writer.wait()
-        return newest(self.parts, self.folder)[0]
+        return newest(self.folder, lambda found: read(self.parts, found))[0]
 
     def restore(self, weights_only: bool = False) -> list[str]:
         """Continue from the newest checkpoint that is whole.  Returns what the user should know about it.
@@ -267,9 +281,13 @@ class Snapshots:
         """
         if self.folder.is_dir():
             saving.clean(self.folder)  # now: a run that is finished saves nothing more
-        found, problems = newest(self.parts, self.folder, weights_only)
-        notes = [f"{problem}; going back to step {found.step:,}" for problem in problems]
-        notes += (apply_weights if weights_only else apply)(self.parts, found)
+
+        def use(found: Checkpoint) -> tuple[Snapshot, list[str]]:
+            snapshot = read(self.parts, found, weights_only)
+            return snapshot, (apply_weights if weights_only else apply)(self.parts, snapshot)
+
+        (found, warnings), problems = newest(self.folder, use)
+        notes = [f"{problem}; going back to step {found.step:,}" for problem in problems] + warnings
         self.saved_at = self.parts.experience.replay.steps
         self.saved = (found.step, self.parts.learner.updates)
         failpoint("resume.after_restore")

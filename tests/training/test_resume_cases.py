@@ -13,6 +13,7 @@ from commands import command, sets
 from disks import room
 from killing import made
 from rich.console import Console
+from safetensors.numpy import load_file, save_file
 
 from muzero.runs import checkpoint, saving
 from muzero.runs.checkpoint import CheckpointError
@@ -115,6 +116,56 @@ def test_a_forged_state_is_refused_before_anything_is_changed(copy, field):
             snapshot.read(training.snapshots.parts, checkpoint.verify(newest))
     notes = training.restore()
     assert "going back to step" in notes[0] and str(newest) in notes[0]
+    training.close()
+
+
+ACTOR = {
+    "other games": lambda a: a | {"games.begun": a["games.begun"][:-1]},
+    "games of floats": lambda a: a | {"games.lengths": a["games.lengths"].astype(np.float64)},
+    "games without lengths": lambda a: {name: array for name, array in a.items() if name != "games.lengths"},
+    "lengths below 0": lambda a: a | {"games.lengths": a["games.lengths"] - 9},
+    "actions that are not there": lambda a: a | {"games.actions": np.append(a["games.actions"], 0)},
+    "actions out of range": lambda a: a | {"games.actions": a["games.actions"] + 9},
+    "rows of another shape": lambda a: a | {"rows.policy": a["rows.policy"][:, :, :-1].copy()},
+    "rows of another type": lambda a: a | {"rows.reward": a["rows.reward"].astype(np.float64)},
+    "rows that are missing": lambda a: {name: array for name, array in a.items() if name != "rows.value"},
+    "rows beyond the segment": lambda a: a | {"filled": a["filled"] + 1000},
+    "an action out of range": lambda a: a | {"action": a["action"] + 9},
+    "counters for one game": lambda a: a | {"length": a["length"][:1]},
+    "counters below 0": lambda a: a | {"sequence": a["sequence"] - 100},
+    "memory of another batch": lambda a: a | {"memory.state": a["memory.state"][:1]},
+}
+
+
+def forge_actor(newest, change):
+    file = newest / "actor.safetensors"
+    save_file(change(load_file(file)), file)
+    reseal(newest)
+
+
+@pytest.mark.parametrize("case", ACTOR)
+def test_forged_games_are_refused_for_those_of_an_older_checkpoint(copy, case):
+    *_, older, newest = checkpoint.listed(RunFolder(copy).checkpoints)
+    model = (newest / "model.safetensors").read_bytes()
+    forge_actor(newest, ACTOR[case])
+    training = made(copy, GAME)
+    (note,) = training.restore()
+    assert f"going back to step {checkpoint.step_of(older)}" in note
+    assert training.replay.steps == checkpoint.step_of(older)
+    training.run(Progress(copy, Console(quiet=True)))
+    training.close()
+    assert (checkpoint.latest(RunFolder(copy).checkpoints)[0].path / "model.safetensors").read_bytes() == model
+
+
+def test_games_that_take_another_course_are_replaced_by_new_ones(copy):
+    newest = checkpoint.listed(RunFolder(copy).checkpoints)[-1]
+    forge_actor(newest, lambda arrays: arrays | {"games.actions": np.zeros_like(arrays["games.actions"])})
+    training = made(copy, GAME)
+    (note,) = training.restore()
+    assert note.startswith("the games under way are lost (") and "action 0 is not legal" in note
+    assert note.endswith("and new ones begin; the stored experience is kept")
+    assert training.replay.steps == checkpoint.step_of(newest)
+    assert training.pool.selfplay.timestep.first.all() and training.pool.selfplay.incarnation == 1
     training.close()
 
 
