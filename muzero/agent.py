@@ -91,14 +91,13 @@ class Agent:
             legal: [A] or [B, A] booleans, true where an action is legal; column 0 is the first action.  Default: all.
 
         Returns:
-            one int64, or [B] of a batch, in the environment's own numbering: from `spec.first_action` on, which is 0 in
-            most games.
+            one action as the environment takes it, or an array [B, ...] of a batch.
 
         Raises:
             ValueError: if the observation is not one of this game, or the actions are not a mask for it.
         """
         positions, one = self._positions(observation, legal)
-        chosen = self.player.act(positions).action + self.spec.first_action
+        chosen = np.stack([self._games.native(action) for action in self.player.act(positions).action])
         return chosen[0] if one else chosen
 
     def observation(self, given: Any) -> np.ndarray:
@@ -141,7 +140,7 @@ class Agent:
 
     def _mask(self, legal: Any, count: int, one: bool) -> np.ndarray:
         """[B, A] booleans of the legal actions that were given; of one position also [A]."""
-        shape = (count, self.spec.actions)
+        shape = (count, self.spec.actions.columns)
         if legal is None:
             return np.ones(shape, bool)
         given = np.asarray(legal)
@@ -149,7 +148,7 @@ class Agent:
         if mask.shape != shape or mask.dtype.kind not in "biuf" or not ((mask == 0) | (mask == 1)).all():
             expected = f"booleans of shape {shape[1:] if one else shape}, true where an action is legal"
             raise ValueError(f"legal: got {shown(legal)} of shape {given.shape}; expected {expected}")
-        allows = mask.any(1)
+        allows = self.spec.actions.allows(mask)
         if not allows.all():
             raise ValueError(f"legal: row {int(allows.argmin())} allows no action; expected at least 1")
         return mask.astype(bool)

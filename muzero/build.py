@@ -27,12 +27,13 @@ from muzero.util.extras import MissingExtra
 from muzero.util.seeds import derive
 from muzero.util.text import nearest, printable
 
+PLANNERS: dict[str, type[Planner]] = {"gumbel": GumbelPlanner, "puct": PuctPlanner, "reactive": ReactivePlanner}
 SCHEMA: Schema = {
     "run": RunSettings,
     "actors": ActorSettings,
     "game": GAMES,
     "model": {"vector": VectorModel, "spatial": SpatialModel},
-    "planner": {"gumbel": GumbelPlanner, "puct": PuctPlanner, "reactive": ReactivePlanner},
+    "planner": PLANNERS,
     "objective": {"value_equivalence": ValueEquivalence},
     "selfplay": SelfPlay,
     "replay": Replay,
@@ -84,7 +85,22 @@ def configure(game: str, layers: list[Layer]) -> Config:
         raise ConfigError(unknown)
     if spec is not None:
         check_memory(config, spec)
+        check_planner(config, spec)
     return config
+
+
+def check_planner(config: Config, spec: GameSpec) -> None:
+    """Refuse a planner that cannot serve the game or the model.
+
+    Raises:
+        ConfigError: with the reason, and the planners that can.
+    """
+    of_run, network = planner(config), model(config, spec)
+    if not (reason := of_run.refuses(network, spec)):
+        return
+    able = [kind for kind, made in PLANNERS.items() if not made().refuses(network, spec)]
+    given = f'[planner] kind = "{config.kind("planner")}" (from {config.source("planner", "kind")})'
+    raise ConfigError([f"{given} cannot be used: {reason}; use --set planner.kind={' or '.join(able)}"])
 
 
 def check_memory(config: Config, spec: GameSpec) -> None:
@@ -96,7 +112,7 @@ def check_memory(config: Config, spec: GameSpec) -> None:
     count, segment = config.table("run")["games"], config.table("selfplay")["segment_steps"]
     actors = config.table("actors")
     processes = 1 if actors["address"] else max(1, actors["count"])
-    needed, limit = processes * count * segment * row_bytes(spec), memory.limit()
+    needed, limit = processes * count * segment * row_bytes(spec, candidates(config, spec)), memory.limit()
     if needed > limit:
         of_each = f" in each of {processes:,} actors" if processes > 1 else ""
         problem = (
@@ -173,9 +189,14 @@ def selfplay(
     return config.construct("selfplay", games, model, planner, seed, actor, incarnation)
 
 
+def candidates(config: Config, spec: GameSpec) -> int:
+    """Actions that the planner weighs in a position, as stored steps need to know it; see `Planner.candidates`."""
+    return planner(config).candidates(spec.actions)
+
+
 def replay(config: Config, spec: GameSpec, seed: int) -> Replay:
     """A replay without experience; the seed decides what it samples."""
-    return config.construct("replay", spec, seed)
+    return config.construct("replay", spec, seed, candidates(config, spec))
 
 
 def model(config: Config, spec: GameSpec, seed: int = 0) -> WorldModel:

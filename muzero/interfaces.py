@@ -1,7 +1,8 @@
 """The contracts: what a game, a world model, a planner and an objective are, and the records that pass between them.
 
 Read this file first; every other file implements it or uses it.  Sizes in shapes: B games or samples side by
-side, A actions, T steps of one game, K unrolled steps of a window, W real steps of a window.
+side, A actions that can be listed (0 where they cannot be), T steps of one game, K unrolled steps of a window, W real
+steps of a window.
 
 The turn is a sign.  The discount of a step is negative where the turn passes to the opponent and 0 where the game
 ends; a reward belongs to the player who just moved, a value to the player to move.  So a return is always
@@ -12,15 +13,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from muzero.actions import Space
+
 Latent = dict[str, Tensor]
 """A model's state: tensors with the batch in front.  Others gather, stack and store it by name and never look in."""
+Carry = dict[str, np.ndarray]
+"""What a planner keeps from move to move: arrays with the batch in front.  Self-play saves it and passes it back."""
 
 
 # --- games ---------------------------------------------------------------------------------------------------------
@@ -33,11 +38,10 @@ class GameSpec:
     name: str  # as the user writes it: "board/connect_four"
     observation: tuple[int, ...]  # shape of one observation
     dtype: str  # of the observation: "float32" or "uint8"
-    actions: int
+    actions: Space
     discounts: tuple[float, ...]  # ascending; all values that a step's discount can take: (-1, 0) or (0, 0.997)
     returns: tuple[float, float] | None = None  # range of a game's return, where it is known
     max_steps: int | None = None  # length of the longest game, where it is known
-    first_action: int = 0  # the environment's own number of action 0
     notes: tuple[str, ...] = ()  # what a run says once about the game, when it begins
 
     @property
@@ -85,9 +89,10 @@ class Games(ABC):
 
     @abstractmethod
     def step(self, actions: np.ndarray) -> Timestep:
-        """Apply one action per game.  actions: [B] int64.
+        """Apply one action per game.  actions: [B, *shape of an action].
 
         Raises:
+            ValueError: if an action is not legal.
             EnvironmentFault: if an environment raised or returned invalid data (NaN, a wrong shape) too often in a
                 row; before that, its game breaks off, see `Timestep`.
         """
@@ -115,6 +120,10 @@ class Games(ABC):
             ValueError: if it is not an observation of the environment.
         """
         return np.asarray(observation)
+
+    def native(self, action: Any) -> Any:
+        """One action of the package as the environment itself takes it: its own number, or an array."""
+        return action
 
     def close(self) -> None:  # noqa: B027 (most games hold nothing)
         """Release what the games hold."""
@@ -213,17 +222,66 @@ class Head(Protocol):
         """[B] negative log likelihood of target [B] (or a loss that orders parameters as it does)."""
         ...
 
+    @property
+    def aleatoric(self) -> Tensor:
+        """[B] standard deviation that the distribution itself has: chance, which more experience does not remove."""
+        ...
+
+    @property
+    def members(self) -> Tensor | None:
+        """[M, B] means of the members of an ensemble; None: there is one member."""
+        ...
+
+    @property
+    def epistemic(self) -> Tensor | None:
+        """[B] standard deviation between the members: ignorance, which more experience removes; None: one member."""
+        ...
+
 
 class PolicyHead(Protocol):
     """A distribution over actions."""
 
     @property
-    def logits(self) -> Tensor:
-        """[B, A]."""
+    def parameters(self) -> Tensor:
+        """[B, parameters of the space], what a network put out: logits, or means and spreads."""
         ...
 
-    def loss(self, target: Tensor) -> Tensor:
-        """[B] cross entropy from the probabilities target [B, A]."""
+    def loss(self, weights: Tensor, candidates: Tensor | None = None) -> Tensor:
+        """[B] cross entropy from weighted candidates: minus the sum of weights times log probabilities.
+
+        Args:
+            weights: [B, K]; a row of zeros has the loss 0.
+            candidates: [B, K, *shape of an action]; None: candidate k is action k.
+        """
+        ...
+
+    def weights(self) -> Tensor:
+        """[B, A] the probabilities of the actions that can be listed; [B, 0] where they cannot be."""
+        ...
+
+    def masked(self, legal: Tensor) -> PolicyHead:
+        """The policy over the legal actions [B, A] alone."""
+        ...
+
+    @property
+    def noise(self) -> int:
+        """Numbers that `sample` takes for each row."""
+        ...
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """[B, *shape of an action] drawn by noise [B, noise], uniform numbers in (0, 1]."""
+        ...
+
+    def mode(self) -> Tensor:
+        """[B, *shape of an action] the most probable action, or the one in the middle of real-valued ones."""
+        ...
+
+    def log_prob(self, action: Tensor) -> Tensor:
+        """[B] logarithm of the probability, or of its density, of an action of each row."""
+        ...
+
+    def entropy(self, noise: Tensor) -> Tensor:
+        """[B] entropy; estimated at the sample that the noise gives where there is no formula for it."""
         ...
 
 
@@ -247,6 +305,8 @@ class WorldModel(nn.Module, ABC):
     MuZero's initial inference is `observe` then `predict`; its recurrent inference is `imagine` then `predict`.
     """
 
+    space: Space
+    """Of the actions."""
     simulators: Any = None
     """What `muzero.inference` keeps for the next search of this model: buffers, compiled networks; None drops them."""
     ranges: Mapping[str, tuple[float, float]] = {}
@@ -262,14 +322,14 @@ class WorldModel(nn.Module, ABC):
 
         Args:
             memory: the latent of the step before; a model without memory ignores it.
-            action: [B] int64, the action that led here.
+            action: [B, *shape of an action], the action that led here.
             observation: [B, *observation], of the game's own dtype.
             first: [B] bool; true where a new game begins, so memory and action mean nothing.
         """
 
     @abstractmethod
     def imagine(self, latent: Latent, action: Tensor) -> tuple[Latent, Transition]:
-        """The state that action [B] int64 leads to, and what happens on the way."""
+        """The state that action [B, *shape of an action] leads to, and what happens on the way."""
 
     @abstractmethod
     def predict(self, latent: Latent) -> Prediction:
@@ -278,9 +338,9 @@ class WorldModel(nn.Module, ABC):
 
 def observe_first(model: WorldModel, observation: Tensor) -> Latent:
     """The latent of observations [B, ...] that stand alone, as at the beginning of a game."""
-    batch = len(observation)
-    action = torch.zeros(batch, dtype=torch.int64, device=observation.device)
-    return model.observe(model.memory(batch), action, observation, torch.ones_like(action, dtype=torch.bool))
+    batch, device = len(observation), observation.device
+    action = torch.from_numpy(model.space.none(batch)).to(device)
+    return model.observe(model.memory(batch), action, observation, torch.ones(batch, dtype=torch.bool, device=device))
 
 
 # --- planners ------------------------------------------------------------------------------------------------------
@@ -288,36 +348,56 @@ def observe_first(model: WorldModel, observation: Tensor) -> Latent:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a planner chose for B positions, and what it learned by planning."""
+    """What a planner chose for B positions, and what it learned by planning.
 
-    action: np.ndarray  # [B] int64
-    policy: np.ndarray  # [B, A] float32, the improved policy: the training target
+    The improved policy, which is the training target, is a set of weighted candidates: where actions can be listed,
+    all of them in order, else K of them.
+    """
+
+    action: np.ndarray  # [B, *shape of an action]
+    weights: np.ndarray  # [B, K] float32; their sum is 1, or 0 where there is no target
     value: np.ndarray  # [B] float32, the search's value of the position, for the player to move
+    candidates: np.ndarray | None = None  # [B, K, *shape of an action]; None: candidate k is action k
+    epistemic: np.ndarray | None = None  # [B] float32, standard deviation of the value that more experience removes
 
 
-class Planner(Protocol):
+class Planner(ABC):
     """A way to choose moves with a model.  A frozen dataclass: its fields are its configuration."""
 
+    def start(self, batch: int, space: Space) -> Carry:
+        """What the planner remembers before the first move of B games; {} if it remembers nothing."""
+        return {}
+
+    @abstractmethod
     def plan(
         self,
         model: WorldModel,
         root: Latent,
         legal: np.ndarray,
-        carry: Any,
+        carry: Carry,
+        first: np.ndarray,
         rng: np.random.Generator,
         explore: bool,
-    ) -> tuple[Decision, Any]:
+    ) -> tuple[Decision, Carry]:
         """Choose an action in each of B positions.
 
         Args:
             model: imagines and predicts.
             root: latent of the positions, B in front.
-            legal: [B, A] bool; each row allows an action.
-            carry: what the planner returned at the move before, None at the first.
+            legal: [B, columns of the space] bool; each row allows an action.
+            carry: what the planner returned at the move before, or `start`.
+            first: [B] bool, a new game begins there: what the carry holds of that row is of another game.
             rng: the only source of randomness.
             explore: whether to choose as training needs it; otherwise the best action, without randomness.
         """
-        ...
+
+    def candidates(self, space: Space) -> int:
+        """K of its decisions, where they name their candidates; 0 where candidate k is action k."""
+        return 0
+
+    def refuses(self, model: WorldModel, spec: GameSpec) -> str | None:
+        """Why the planner cannot serve this model or game, in words; None if it can."""
+        return None
 
 
 # --- experience ----------------------------------------------------------------------------------------------------
@@ -325,26 +405,38 @@ class Planner(Protocol):
 
 @dataclass(frozen=True)
 class Window:
-    """A training batch: W real steps from B sampled positions.
+    """A training batch: C positions of context, and W real steps from B sampled positions.
 
-    Position k of a row is k steps after the sampled one.  Past the end of a game a row continues in an absorbing state
-    (``over``: value and reward 0); past a cut, where nothing is known, ``known`` is false.
+    Every axis of positions or steps begins C positions before the sampled one, which is number C.  Past the end of a
+    game a row continues in an absorbing state (``over``: value and reward 0); past a cut, where nothing is known,
+    ``known`` is false.  Where a game has fewer than C positions before the sampled one, its first one is repeated.
+
+    A reward and a discount belong to the step from position k to k + 1.
     """
 
-    observation: Tensor  # [B, O, *observation]: positions 0..O-1, as many as the objective asked for
-    action: Tensor  # [B, W] int64; random where over
-    reward: Tensor  # [B, W]
-    discount: Tensor  # [B, W]
-    value: Tensor  # [B, W + 1] the search's values
-    policy: Tensor  # [B, O, A] the search's policies
-    planned: Tensor  # [B, W] bool, the planner chose the action; false where it was drawn at random
-    known: Tensor  # [B, W + 1] bool; a transition k is known if position k + 1 is
-    over: Tensor  # [B, W + 1] bool
+    observation: Tensor  # [B, C + O, *observation]: as many positions as the objective asked for
+    first: Tensor  # [B, C + O] bool, the first position of a game, or of what is left of it
+    before: Tensor  # [B, *shape of an action] the action that led to position 0; nothing where that is first
+    action: Tensor  # [B, C + W, *shape of an action]; random where over
+    reward: Tensor  # [B, C + W]
+    discount: Tensor  # [B, C + W]
+    value: Tensor  # [B, C + W + 1] the search's values
+    policy: Tensor  # [B, C + O, K] the search's policies: weights of K candidates; all zeros: there is none
+    planned: Tensor  # [B, C + W] bool, the planner chose the action; false where it was drawn at random
+    known: Tensor  # [B, C + W + 1] bool; a transition k is known if position k + 1 is
+    over: Tensor  # [B, C + W + 1] bool
     weight: Tensor  # [B] importance weights of prioritised sampling
+    number: Tensor  # [B] int64, the sampled rows' numbers in the replay, which never repeat
+    candidates: Tensor | None = None  # [B, C + O, K, *shape of an action]; None: candidate k is action k
+    context: int = 0  # C
 
     def to(self, device: torch.device) -> Window:
         """The same window on another device."""
-        return Window(**{name: tensor.to(device, non_blocking=True) for name, tensor in vars(self).items()})
+        return replace(self, **{name: field.to(device, non_blocking=True) for name, field in self.tensors().items()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The fields that are tensors, by name."""
+        return {name: field for name, field in vars(self).items() if isinstance(field, Tensor)}
 
 
 # --- objectives ----------------------------------------------------------------------------------------------------
@@ -355,6 +447,7 @@ class WindowSize(NamedTuple):
 
     steps: int  # W: real steps
     observations: int  # O: positions of which the observation and the policy are needed
+    context: int = 0  # C: positions before the sampled one
 
 
 class Loss(NamedTuple):

@@ -5,16 +5,17 @@ import pytest
 import torch
 
 from muzero import build
+from muzero.actions import Discrete
 from muzero.config import Layer, merge
 from muzero.data.replay import Replay
 from muzero.data.schema import Segment, SegmentId
 from muzero.interfaces import GameSpec
 
 SPECS = [
-    GameSpec("flat", (5,), "float32", 3, (0.0, 0.99)),
-    GameSpec("turns", (3, 4, 4), "float32", 17, (-1.0, 0.0), (-1.0, 1.0), 16),
-    GameSpec("either", (2, 3, 5), "float32", 5, (-0.9, 0.0, 0.9), (-1.0, 1.0), 30),
-    GameSpec("frames", (4, 33, 28), "uint8", 6, (0.0, 0.99)),
+    GameSpec("flat", (5,), "float32", Discrete(3), (0.0, 0.99)),
+    GameSpec("turns", (3, 4, 4), "float32", Discrete(17), (-1.0, 0.0), (-1.0, 1.0), 16),
+    GameSpec("either", (2, 3, 5), "float32", Discrete(5), (-0.9, 0.0, 0.9), (-1.0, 1.0), 30),
+    GameSpec("frames", (4, 33, 28), "uint8", Discrete(6), (0.0, 0.99)),
 ]
 MODELS = [
     pytest.param(kind, spec, id=f"{kind}-{spec.name}")
@@ -48,10 +49,10 @@ def test_a_model_returns_what_the_contract_says(kind, spec):
     model, _, _ = parts(kind, spec)
     model.eval()
     latent = observe(model, observations(spec, 4))
-    following, transition = model.imagine(latent, torch.arange(4) % spec.actions)
+    following, transition = model.imagine(latent, torch.arange(4) % spec.actions.columns)
     assert {n: t.shape for n, t in following.items()} == {n: t.shape for n, t in latent.items()}
     prediction = model.predict(following)
-    assert prediction.policy.logits.shape == (4, spec.actions)
+    assert prediction.policy.parameters.shape == (4, spec.actions.columns)
     for head in (transition.reward, transition.discount, prediction.value):
         assert head.mean.shape == (4,) and head.mean.dtype == torch.float32
         assert head.loss(torch.zeros(4)).shape == (4,)
@@ -96,14 +97,14 @@ def test_a_planner_returns_what_the_contract_says(planner, explore, spec):
     with torch.inference_mode():
         root = observe(model, observations(spec, 6))
     rng = np.random.default_rng(0)
-    legal = rng.random((6, spec.actions)) < 0.5
+    legal = rng.random((6, spec.actions.columns)) < 0.5
     legal[:, 1] = True
-    decision, _ = made.plan(model, root, legal, None, rng, explore)
+    decision, _ = made.plan(model, root, legal, made.start(6, spec.actions), np.ones(6, bool), rng, explore)
     assert decision.action.shape == (6,) and decision.action.dtype == np.int64
     assert legal[np.arange(6), decision.action].all()
-    assert decision.policy.shape == (6, spec.actions) and decision.policy.dtype == np.float32
-    assert decision.policy.sum(1) == pytest.approx(np.ones(6), abs=1e-5)
-    assert (decision.policy[~legal] == 0).all()
+    assert decision.weights.shape == (6, spec.actions.columns) and decision.weights.dtype == np.float32
+    assert decision.weights.sum(1) == pytest.approx(np.ones(6), abs=1e-5)
+    assert (decision.weights[~legal] == 0).all()
     assert decision.value.shape == (6,) and decision.value.dtype == np.float32 and np.isfinite(decision.value).all()
 
 
@@ -115,10 +116,11 @@ def test_without_exploring_a_planner_draws_no_random_numbers(planner):
         root = observe(model, observations(SPECS[0], 3))
     rng = np.random.default_rng(0)
     before = rng.bit_generator.state
-    first, _ = made.plan(model, root, np.ones((3, 3), bool), None, rng, False)
-    again, _ = made.plan(model, root, np.ones((3, 3), bool), None, rng, False)
+    everything = model, root, np.ones((3, 3), bool), made.start(3, SPECS[0].actions), np.ones(3, bool), rng, False
+    first, _ = made.plan(*everything)
+    again, _ = made.plan(*everything)
     assert rng.bit_generator.state == before
-    np.testing.assert_array_equal(first.policy, again.policy)
+    np.testing.assert_array_equal(first.weights, again.weights)
     np.testing.assert_array_equal(first.value, again.value)
 
 
@@ -146,13 +148,13 @@ def segment(spec, game, length, cut):
         version=0,
         columns={
             "observation": observations(spec, length, game).numpy(),
-            "legal": np.ones((length, spec.actions), bool),
-            "action": rng.integers(0, spec.actions, length),
+            "legal": np.ones((length, spec.actions.columns), bool),
+            "action": spec.actions.draw_any((length,), rng),
             "reward": np.zeros(length, np.float32),
             "discount": discount,
-            "policy": np.full((length, spec.actions), 1 / spec.actions, np.float32),
+            "policy": np.full((length, spec.actions.columns), 1 / spec.actions.columns, np.float32),
             "value": np.zeros(length, np.float32),
             "planned": np.ones(length, bool),
         },
-        cut=cut,
+        tail=cut,
     )

@@ -84,8 +84,9 @@ class Actor:
         observation = torch.from_numpy(positions.observation.copy()).to(self.device)
         root = observe_first(self.model.eval(), observation)
         rng = np.random.default_rng(derive(self.seed, "reanalyse", self.slot, self.version, positions.numbers[0]))
-        decision, _ = self.planner.plan(self.model, root, positions.legal, None, rng, explore=True)
-        return Reanalysed(positions.numbers, decision.policy, decision.value)
+        carry, first = self.planner.start(len(observation), self.model.space), np.ones(len(observation), bool)
+        decision, _ = self.planner.plan(self.model, root, positions.legal, carry, first, rng, explore=True)
+        return Reanalysed(positions.numbers, decision.weights, decision.value, decision.candidates)
 
     def close(self) -> None:
         """Close the environments; the actor takes no more tasks."""

@@ -67,8 +67,9 @@ class Reanalysed:
     """What `Reanalyse` gives: the new search results of N stored positions."""
 
     numbers: np.ndarray  # [N] int64, rows of the replay
-    policy: np.ndarray  # [N, A] float32
+    policy: np.ndarray  # [N, K] float32
     value: np.ndarray  # [N] float32
+    candidates: np.ndarray | None = None  # [N, K, *shape of an action]; None: candidate k is action k
 
 
 @dataclass(frozen=True)

@@ -15,19 +15,13 @@ import torch
 from torch import nn
 
 from muzero import build, search
+from muzero.actions import Discrete
 from muzero.cli.parser import Parser
 from muzero.inference import simulating
 from muzero.inference.onnx_backend import OnnxModel, OnnxSimulator
 from muzero.inference.step import LATENT, Step
 from muzero.interfaces import GameSpec, Prediction, Transition, WorldModel, observe_first
-from muzero.models.heads import Policy
-
-
-class Certain:
-    """A head that is one number."""
-
-    def __init__(self, mean):
-        self.mean = mean
+from muzero.models.heads import Categorical, Certain
 
 
 class TwoLayers(WorldModel):
@@ -35,7 +29,7 @@ class TwoLayers(WorldModel):
 
     def __init__(self, actions, width=128):
         super().__init__()
-        self.actions, self.width = actions, width
+        self.space, self.actions, self.width = Discrete(actions), actions, width
         self.enter = nn.Linear(width, width, bias=False)
         self.action = nn.Embedding(actions, width)
         self.leave = nn.Linear(width, width)
@@ -54,7 +48,7 @@ class TwoLayers(WorldModel):
 
     def predict(self, latent):
         _, _, value, logits = self._read(latent["state"])
-        return Prediction(Policy(logits), Certain(value))
+        return Prediction(Categorical(logits), Certain(value))
 
     def _read(self, state):
         *numbers, logits = self.judge(state).split([1, 1, 1, self.actions], 1)

@@ -133,7 +133,7 @@ class RemoteActor:
         torch.set_num_threads(threads)
         tables = merge([read_text(config, "the run's configuration")], build.SCHEMA)
         self.actor = Actor(tables, slot, torch.device(device))
-        self.layout = Layout(self.actor.games.spec)
+        self.layout = Layout(self.actor.games.spec, build.candidates(tables, self.actor.games.spec))
 
     def where(self) -> str:
         """Node and process, for a person."""

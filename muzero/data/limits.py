@@ -60,7 +60,7 @@ def returns(segment: Segment) -> np.ndarray:
     found = np.zeros(steps)
     for row in range(steps - 1, -1, -1):
         reward, discount = pairs[row]
-        open_end = row == steps - 1 and not segment.cut and discount != 0
+        open_end = row == steps - 1 and not segment.tail and discount != 0
         total = total if open_end else reward + discount * total
         found[row] = total
     return found

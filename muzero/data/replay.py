@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-import torch
 
 from muzero.config import Range
 from muzero.data import schema
 from muzero.data.reanalyse_order import ReanalyseOrder
 from muzero.data.schema import Segment, SegmentId
 from muzero.data.sum_tree import SumTree
+from muzero.data.windows import UNKNOWN, window
 from muzero.interfaces import GameSpec, Window, WindowSize
 from muzero.util.seeds import derive
-
-UNKNOWN = -1  # no next row: the game is over, was cut short, or continues in a segment that was not added yet
 
 
 class StoredPositions(NamedTuple):
@@ -40,9 +38,9 @@ class Chain:
     sequence: int  # of its last segment
 
 
-def row_bytes(spec: GameSpec) -> int:
-    """Memory of a row: its columns, the link to the next row, and at most 32 bytes of priority and its sums."""
-    return schema.row_bytes(spec) + 8 + 32
+def row_bytes(spec: GameSpec, candidates: int = 0) -> int:
+    """Memory of a row: its columns, its links, and at most 32 bytes of priority and its sums."""
+    return schema.row_bytes(spec, candidates) + 8 + 8 + 1 + 32
 
 
 class Replay:
@@ -52,6 +50,7 @@ class Replay:
         self,
         spec: GameSpec,
         seed: int,
+        candidates: int = 0,
         *,
         capacity: Annotated[int, Range(100, 100_000_000)] = 100_000,
         gigabytes: Annotated[float, Range(0.001, 10_000.0)] = 8.0,
@@ -63,6 +62,7 @@ class Replay:
         Args:
             spec: of the game.
             seed: of everything that is drawn.
+            candidates: actions that the planner weighs in a position, see `schema.columns`.
             capacity: most rows; fewer if that many do not fit into `gigabytes`.
             gigabytes: most memory, in 10^9 bytes.
             priority_exponent: how much sampling prefers rows with a high priority; 0 samples uniformly (Schaul et al.
@@ -73,16 +73,19 @@ class Replay:
         Raises:
             ValueError: if not one row fits.
         """
-        self.spec = spec
-        self.capacity = min(capacity, int(gigabytes * 1e9 / row_bytes(spec)))
+        self.spec, self.candidates = spec, candidates
+        size = row_bytes(spec, candidates)
+        self.capacity = min(capacity, int(gigabytes * 1e9 / size))
         if self.capacity < 1:
-            raise ValueError(f"{spec.name}: not one row of {row_bytes(spec):,} bytes fits into {gigabytes} GB")
+            raise ValueError(f"{spec.name}: not one row of {size:,} bytes fits into {gigabytes} GB")
         self.priority_exponent = priority_exponent
         self.importance_exponent = importance_exponent
         self.rng = np.random.default_rng(derive(seed, "replay"))
-        self.columns = schema.columns(spec)
+        self.columns = schema.columns(spec, candidates)
         self.rows = {column.name: column.rows(self.capacity) for column in self.columns}
         self.rows["next"] = np.full(self.capacity, UNKNOWN, np.int64)
+        self.rows["previous"] = np.full(self.capacity, UNKNOWN, np.int64)
+        self.rows["over"] = np.zeros(self.capacity, bool)  # the game is over in the row's position
         self.priority = SumTree(self.capacity)
         self.reanalyse_order = ReanalyseOrder()
         self.largest = 1.0  # priority of new rows
@@ -106,7 +109,7 @@ class Replay:
         Raises:
             ValueError: if the segment does not fit the game, or is longer than the ring.
         """
-        segment.check(self.spec)
+        segment.check(self.spec, self.candidates)
         if len(segment) > self.capacity:
             raise ValueError(f"a segment of {len(segment)} rows does not fit a replay of {self.capacity}")
 
@@ -129,10 +132,14 @@ class Replay:
         for name, array in segment.columns.items():
             self.rows[name][places] = array
         self.rows["next"][places] = np.append(numbers[1:], UNKNOWN)
-        if segment.cut:  # nothing was stepped from there, so nothing ended there
+        self.rows["previous"][places] = np.append(UNKNOWN, numbers[:-1])
+        ends = segment.columns["discount"][: segment.steps] == 0
+        self.rows["over"][places] = False
+        self.rows["over"][places[1:]] = ends[: len(segment) - 1]
+        if segment.tail:  # nothing was stepped from there, so nothing ended there
             self.rows["discount"][places[-1]] = 1
         # A row can be learned from once it is known what its step led to.
-        complete = np.append(np.ones(len(segment) - 1, bool), not segment.cut and segment.columns["discount"][-1] == 0)
+        complete = np.append(np.ones(len(segment) - 1, bool), not segment.tail and ends[-1])
         self.priority[places] = np.where(complete, self.largest, 0.0)
         self.marks.append((self.written, mark))
         self.written += len(segment)
@@ -147,6 +154,8 @@ class Replay:
         if before is not None and segment.id.sequence == before.sequence + 1 and before.row >= end + 1 - self.capacity:
             place = np.array([before.row % self.capacity])
             self.rows["next"][place] = start
+            self.rows["previous"][start % self.capacity] = before.row
+            self.rows["over"][start % self.capacity] = self.rows["discount"][place[0]] == 0
             self.priority[place] = self.largest
         self.chains.pop(game, None)
         self.chains[game] = Chain(end, segment.id.sequence)
@@ -161,7 +170,8 @@ class Replay:
         weight = (len(self) * self.priority[places] / self.priority.total) ** -self.importance_exponent
         if self.priority_exponent == 0:
             weight = np.ones(batch)
-        return numbers, self._window(numbers, size, weight / weight.max())
+        oldest = self.written - len(self)
+        return numbers, window(self.rows, self.spec, numbers, size, weight / weight.max(), oldest, self.rng)
 
     def update(self, numbers: np.ndarray, priority: np.ndarray) -> None:
         """Set the priorities of sampled rows; rows overwritten since are left alone."""
@@ -183,71 +193,38 @@ class Replay:
         places = numbers % self.capacity
         return StoredPositions(numbers, self.rows["observation"][places], self.rows["legal"][places])
 
-    def refresh(self, numbers: np.ndarray, policy: np.ndarray, value: np.ndarray) -> int:
+    def refresh(
+        self, numbers: np.ndarray, policy: np.ndarray, value: np.ndarray, candidates: np.ndarray | None = None
+    ) -> int:
         """Replace the policies and values of rows.  Returns how many of the rows were still here.
 
         Args:
             numbers: [N] of the rows, as `positions` gave them; rows overwritten since are left alone.
-            policy: [N, A].
+            policy: [N, A], or [N, K] weights of the candidates.
             value: [N].
+            candidates: [N, K, *shape of an action]; None where the planner weighs all actions, in order.
 
         Raises:
             ValueError: if shapes do not fit or a number is not finite; nothing is replaced.
         """
-        wanted = (len(numbers), self.spec.actions), (len(numbers),)
-        finite = np.isfinite(policy).all() and np.isfinite(value).all()
-        if (policy.shape, value.shape) != wanted or not finite:
-            found = f"policy {policy.shape} and value {value.shape}, {'' if finite else 'not '}finite"
-            raise ValueError(f"new plans: expected finite policy {wanted[0]} and value {wanted[1]}; got {found}")
+        plans = {"policy": policy, "value": value} | ({} if candidates is None else {"candidates": candidates})
+        planned = [column for column in self.columns if column.name in ("policy", "value", "candidates")]
+        wanted = {column.name: (len(numbers), *column.shape) for column in planned}
+        finite = all(np.isfinite(array).all() for array in plans.values())
+        if {name: array.shape for name, array in plans.items()} != wanted or not finite:
+            found = " and ".join(f"{name} {array.shape}" for name, array in plans.items())
+            expected = " and ".join(f"{name} {shape}" for name, shape in wanted.items())
+            raise ValueError(f"new plans: expected finite {expected}; got {'' if finite else 'not finite '}{found}")
         here = (numbers >= self.written - self.capacity) & (numbers < self.written)
-        places = numbers[here] % self.capacity
-        self.rows["policy"][places], self.rows["value"][places] = policy[here], value[here]
+        here &= ~self.rows["over"][numbers % self.capacity]  # where a game is over there is no policy to follow
+        for name, array in plans.items():
+            self.rows[name][numbers[here] % self.capacity] = array[here]
         return int(here.sum())
 
     def _numbers(self, places: np.ndarray) -> np.ndarray:
         """Numbers of the rows that lie at these places of the ring now."""
         newest = self.written - 1
         return newest - (newest - places) % self.capacity
-
-    def _window(self, numbers: np.ndarray, size: WindowSize, weight: np.ndarray) -> Window:
-        path, known, over = self._follow(numbers, size.steps)
-        places = path % self.capacity
-        now, ahead = places[:, : size.observations], places[:, : size.steps]
-        rows, ended = self.rows, over[:, : size.steps]
-        arrays = {
-            column.name: np.where(ended, column.absorbing, rows[column.name][ahead])
-            for column in self.columns
-            if column.of_step
-        }
-        # After the end of a game any action leads to the same absorbing state: random ones show that to the model.
-        random = self.rng.integers(self.spec.actions, size=ended.shape)
-        arrays |= {
-            "observation": rows["observation"][now],
-            "policy": rows["policy"][now],
-            "value": np.where(over, 0, rows["value"][places]),
-            "action": np.where(ended, random, arrays["action"]),
-            "known": known,
-            "over": over,
-            "weight": weight.astype(np.float32),
-        }
-        return Window(**{name: torch.from_numpy(array) for name, array in arrays.items()})
-
-    def _follow(self, numbers: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Numbers of the rows along each game [B, W + 1], and which of them are known, and past its end."""
-        path = np.repeat(numbers[:, None], steps + 1, 1)
-        known, over = np.ones(path.shape, bool), np.zeros(path.shape, bool)
-        for k in range(steps):
-            place = path[:, k] % self.capacity
-            following = self.rows["next"][place]
-            moves = following != UNKNOWN
-            over[:, k + 1] = over[:, k] | (self.rows["discount"][place] == 0)
-            known[:, k + 1] = known[:, k] & (moves | over[:, k + 1])
-            path[:, k + 1] = np.where(moves, following, path[:, k])
-            if not moves.any():  # every game ended: what follows repeats
-                path[:, k + 2 :] = path[:, k + 1, None]
-                over[:, k + 2 :], known[:, k + 2 :] = over[:, k + 1, None], known[:, k + 1, None]
-                break
-        return path, known, over
 
     @property
     def oldest(self) -> tuple[int, Any] | None:

@@ -24,23 +24,29 @@ class Column(NamedTuple):
         return np.zeros((*count, *self.shape), self.dtype)
 
 
-def columns(spec: GameSpec) -> tuple[Column, ...]:
-    """The columns of a step of a game, in the order in which the log stores them."""
+def columns(spec: GameSpec, candidates: int = 0) -> tuple[Column, ...]:
+    """The columns of a step of a game, in the order in which the log stores them.
+
+    candidates: K, the actions that the planner weighs in a position; 0 where it weighs all, in order.
+    """
+    space = spec.actions
+    weighed = (Column("candidates", (candidates, *space.shape), space.dtype),) if candidates else ()
     return (
         Column("observation", spec.observation, spec.dtype),
-        Column("legal", (spec.actions,), "bool"),
-        Column("action", (), "int64", of_step=True),
+        Column("legal", (space.columns,), "bool"),
+        Column("action", space.shape, space.dtype, of_step=True),
         Column("reward", (), "float32", of_step=True),
         Column("discount", (), "float32", of_step=True),
-        Column("policy", (spec.actions,), "float32"),
+        Column("policy", (candidates or space.columns,), "float32"),  # the weights of the candidates
+        *weighed,
         Column("value", (), "float32"),
         Column("planned", (), "bool", of_step=True, absorbing=True),  # false: the action was drawn at random
     )
 
 
-def row_bytes(spec: GameSpec) -> int:
+def row_bytes(spec: GameSpec, candidates: int = 0) -> int:
     """Bytes of one row of all columns."""
-    return sum(column.rows(1).nbytes for column in columns(spec))
+    return sum(column.rows(1).nbytes for column in columns(spec, candidates))
 
 
 class SegmentId(NamedTuple):
@@ -56,14 +62,15 @@ class SegmentId(NamedTuple):
 class Segment:
     """Consecutive steps of one game.  Row t holds a position, the search's result there, and the step taken from it.
 
-    If `cut` is true, the game was cut short in the position of the last row.  That row is a row without a step: its
-    columns of the step (see `Column.of_step`) mean nothing.
+    If `tail` is true, the last row holds the last position of the game, from which no step was taken: its columns of
+    the step (see `Column.of_step`) mean nothing.  Where the game is over there, and was not cut short, the row has no
+    policy (all zeros) and the value 0.  Logs of earlier versions hold games that are over without such a row.
     """
 
     id: SegmentId
     version: int  # of the weights that played
     columns: dict[str, np.ndarray]  # by name, as `columns` lists them; each [T, *shape of a row]
-    cut: bool
+    tail: bool
 
     def __len__(self) -> int:
         return len(self.columns["action"])
@@ -71,16 +78,16 @@ class Segment:
     @property
     def steps(self) -> int:
         """Number of environment steps in the segment."""
-        return len(self) - self.cut
+        return len(self) - self.tail
 
-    def check(self, spec: GameSpec) -> None:
+    def check(self, spec: GameSpec, candidates: int = 0) -> None:
         """Check names, shapes, dtypes, finite numbers and ranges against the game.
 
         Raises:
             ValueError: naming the segment, the column, what was found and what was expected.
         """
         where = f"segment {tuple(self.id)} of {spec.name}"
-        expected = columns(spec)
+        expected = columns(spec, candidates)
         names = [column.name for column in expected]
         if sorted(self.columns) != sorted(names):
             raise ValueError(f"{where}: columns {', '.join(self.columns)}; expected {', '.join(names)}")
@@ -98,12 +105,13 @@ class Segment:
 
     def _check_steps(self, spec: GameSpec, where: str) -> None:
         action, discount = self.columns["action"], self.columns["discount"][: self.steps]
-        if action.min() < 0 or action.max() >= spec.actions:
-            raise ValueError(f"{where}: an action lies outside 0..{spec.actions - 1}")
-        rows = np.arange(self.steps)
-        if not self.columns["legal"][rows, action[rows]].all():
-            raise ValueError(f"{where}: an action that is not legal was taken")
+        legal = self.columns["legal"].copy()
+        legal[self.steps :] = True  # no action was taken there
+        spec.actions.check(action, legal, where)
         if not np.isin(discount, np.array(spec.discounts, np.float32)).all():
             raise ValueError(f"{where}: a discount is not one of {spec.discounts}")
         if (discount[:-1] == 0).any():
             raise ValueError(f"{where}: the game ends before the segment's last step")
+        ended = self.tail and self.steps and discount[-1] == 0
+        if ended and (self.columns["policy"][-1].any() or self.columns["value"][-1] != 0):
+            raise ValueError(f"{where}: the position after the end of the game has a policy, or a value other than 0")

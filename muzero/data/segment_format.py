@@ -19,12 +19,12 @@ from muzero.data import schema
 from muzero.data.schema import Column, Segment, SegmentId
 from muzero.interfaces import GameSpec
 
-FORMAT = 1
+FORMAT = 2  # records of format 1 are read as they are: there, games that are over have no row without a step
 MARK = b"\xabMZ\x01"
 FRAME = struct.Struct("<4sII")  # mark, length and CRC32C
-HEAD = struct.Struct("<qqqqqBI")  # id, version, cut, rows
+HEAD = struct.Struct("<qqqqqBI")  # id, version, tail, rows
 MOST_ROWS = 10_000  # of a segment, as of its configuration
-INVERTED = {"planned"}  # columns of which format 1 stores the negation: it was the mask of random actions
+INVERTED = {"planned"}  # columns of which a record stores the negation: it was the mask of random actions
 PATIENCE = 4  # times the length of a file that may be read again to find whole records between damaged ones
 
 
@@ -89,19 +89,20 @@ def claimed(text: bytes, offset: int, most: int) -> int:
 class Layout:
     """Segments of a game as bytes: a fixed head, then the compressed arrays one after the other."""
 
-    def __init__(self, spec: GameSpec) -> None:
-        self.spec = spec
-        fingerprint: dict[str, Any] = {"format": FORMAT, "game": spec.name, "actions": spec.actions}
-        fingerprint |= {"observation": list(spec.observation), "dtype": spec.dtype}
-        self.header = json.dumps(fingerprint).encode()
-        self.columns = schema.columns(spec)
-        self.row_bytes = schema.row_bytes(spec)
+    def __init__(self, spec: GameSpec, candidates: int = 0) -> None:
+        self.spec, self.candidates = spec, candidates
+        known: dict[str, Any] = {"game": spec.name, "actions": spec.actions.mark}
+        known |= {"observation": list(spec.observation), "dtype": spec.dtype}
+        self.header = json.dumps({"format": FORMAT} | known | {"candidates": candidates}).encode()
+        self.headers = {self.header} if candidates else {self.header, json.dumps({"format": 1} | known).encode()}
+        self.columns = schema.columns(spec, candidates)
+        self.row_bytes = schema.row_bytes(spec, candidates)
         # What zlib makes of data that cannot be compressed is a little larger.
         self.most_bytes = HEAD.size + MOST_ROWS * (self.row_bytes + self.row_bytes // 1000 + 1) + 1024
 
     def pack(self, segment: Segment) -> bytes:
         """The payload that holds a segment."""
-        head = HEAD.pack(*segment.id, segment.version, segment.cut, len(segment))
+        head = HEAD.pack(*segment.id, segment.version, segment.tail, len(segment))
         arrays = {name: ~array if name in INVERTED else array for name, array in segment.columns.items()}
         content = b"".join(arrays[column.name].astype(little_endian(column)).tobytes() for column in self.columns)
         return head + zlib.compress(content, 1)
@@ -114,8 +115,8 @@ class Layout:
         """
         if len(payload) < HEAD.size:
             raise Damaged
-        *number, version, cut, rows = HEAD.unpack_from(payload)
-        if not 0 < rows <= MOST_ROWS or cut > 1:
+        *number, version, tail, rows = HEAD.unpack_from(payload)
+        if not 0 < rows <= MOST_ROWS or tail > 1:
             raise Damaged
         size = rows * self.row_bytes
         machine = zlib.decompressobj()
@@ -131,9 +132,9 @@ class Layout:
             array = np.frombuffer(content, little_endian(column), count, offset).reshape(rows, *column.shape)
             arrays[column.name] = ~array if column.name in INVERTED else array.astype(column.dtype)
             offset += array.nbytes
-        segment = Segment(SegmentId(*number), version, arrays, bool(cut))
+        segment = Segment(SegmentId(*number), version, arrays, bool(tail))
         try:
-            segment.check(self.spec)
+            segment.check(self.spec, self.candidates)
         except ValueError as error:
             raise Damaged from error
         return segment

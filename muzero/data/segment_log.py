@@ -35,14 +35,20 @@ class Position(NamedTuple):
 class SegmentLog:
     """A folder of records.  One process at a time may open it; its own threads may use it together."""
 
-    def __init__(self, folder: Path, spec: GameSpec, file_bytes: int = 64 << 20) -> None:
+    def __init__(self, folder: Path, spec: GameSpec, candidates: int = 0, file_bytes: int = 64 << 20) -> None:
         """Open a log, and create it if needed; an unfinished record at its end is removed.
+
+        Args:
+            folder: of its files.
+            spec: of the game.
+            candidates: actions that the planner weighs in a position, see `schema.columns`.
+            file_bytes: size from which on the next record begins a new file.
 
         Raises:
             LogError: if it is of another game or another format.
         """
         self.folder, self.file_bytes = folder, file_bytes
-        self.layout = Layout(spec)
+        self.layout = Layout(spec, candidates)
         self.damaged = 0  # places at which records had to be skipped
         self.torn = 0  # bytes cut off when opened
         self.sync_error: OSError | None = None  # why the last fsync failed, until one works
@@ -109,7 +115,7 @@ class SegmentLog:
             payload, _ = unframe(text, 0, MOST_HEADER)
         except Damaged:
             return
-        if payload != self.layout.header:
+        if payload not in self.layout.headers:
             there = payload.decode("utf-8", "replace")
             raise LogError(f"{self.path(number)} is a log of {there}, expected {self.layout.header.decode()}")
 
@@ -275,7 +281,7 @@ class SegmentLog:
             offset = start.offset if start is not None and number == start.file else 0
             problems: list[int] = []
             for place, payload in records(text, offset, self.layout.most_bytes, problems):
-                if place == 0 and payload == self.layout.header:
+                if place == 0 and payload in self.layout.headers:
                     continue
                 try:
                     yield Position(number, place), self.layout.unpack(payload)

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from muzero.actions import Discrete
 from muzero.config.schema import Range
-from muzero.games.checks import check_actions, check_seeds
+from muzero.games.checks import check_seeds
 from muzero.games.errors import UnknownGame, unknown
 from muzero.games.faults import Faults, describe
 from muzero.interfaces import Games, GameSpec, Timestep
@@ -91,7 +92,7 @@ class ArcadeGames(Games):
         self._environment = _emulator(name, batch, options)
         self.batch, self._faults = batch, Faults(1)  # of all games together: none can be dropped alone
         self.spec = _spec(name, self._environment, discount, math.ceil(max_frames / frame_skip))
-        self._legal = np.ones((batch, self.spec.actions), bool)
+        self._legal = np.ones((batch, self.spec.actions.columns), bool)
         self._last = self._unseen_end = self._unseen_cut = np.zeros(batch, bool)
 
     @property
@@ -114,7 +115,7 @@ class ArcadeGames(Games):
         return self._show(frames, np.zeros(self.batch), nothing, nothing, ~nothing)
 
     def step(self, actions: np.ndarray) -> Timestep:
-        check_actions(actions, self._legal, self.spec.name)  # ale-py never returns after a wrong action
+        self.spec.actions.check(actions, self._legal, self.spec.name)  # ale-py never returns after a wrong action
         try:
             found = self._advance(actions)
         except Exception as error:
@@ -189,7 +190,7 @@ def _spec(name: str, environment: Any, discount: float, max_steps: int) -> GameS
         name=f"atari/{name}",
         observation=(stack * math.prod(colours), height, width),
         dtype="uint8",
-        actions=int(environment.single_action_space.n),
+        actions=Discrete(int(environment.single_action_space.n)),
         discounts=(0.0, discount),
         max_steps=max_steps,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from muzero.games.checks import check_actions, check_seeds, check_size
+from muzero.games.checks import check_seeds, check_size
 from muzero.games.errors import EnvironmentWarning, WrongForm
 from muzero.games.faults import Faults, attempt, describe
 from muzero.games.one_game import OneGame, close
@@ -78,10 +78,10 @@ class BatchedGames(Games):
     def _start(self, seeds: np.ndarray) -> None:
         self._seeds: list[int] = seeds.tolist()
         self._begun = [0] * self.batch  # games that each slot has begun
-        self._actions: list[list[int]] = [[] for _ in range(self.batch)]  # of each slot's current game
+        self._actions: list[list[Any]] = [[] for _ in range(self.batch)]  # of each slot's current game
         self._reward, self._discount = [0.0] * self.batch, [1.0] * self.batch
         self._first, self._truncated = [True] * self.batch, [False] * self.batch
-        self._legal = np.ones((self.batch, self.spec.actions), bool)
+        self._legal = np.ones((self.batch, self.spec.actions.columns), bool)
 
     def reset(self, seeds: np.ndarray) -> Timestep:
         self._start(check_seeds(seeds, self.batch))
@@ -89,19 +89,24 @@ class BatchedGames(Games):
         return self._show()
 
     def step(self, actions: np.ndarray) -> Timestep:
-        check_actions(actions, self._legal, self.spec.name)
+        self.spec.actions.check(actions, self._legal, self.spec.name)
         chosen = actions.tolist()
         self._each(lambda slot: self._begin(slot) if self._ended(slot) else self._advance(slot, chosen[slot]))
         return self._show()
 
     def state(self) -> dict[str, np.ndarray]:
-        """Four int64 arrays: seeds [B], games begun [B], lengths [B] and the actions of all current games, joined."""
+        """Four arrays: seeds [B], games begun [B], lengths [B] and the actions of all current games, joined."""
         return {
             "seeds": np.array(self._seeds, np.int64),
             "begun": np.array(self._begun, np.int64),
             "lengths": np.array([len(actions) for actions in self._actions], np.int64),
-            "actions": np.array([action for actions in self._actions for action in actions], np.int64),
+            "actions": self._joined_actions(),
         }
+
+    def _joined_actions(self) -> np.ndarray:
+        space = self.spec.actions
+        joined = [action for actions in self._actions for action in actions]
+        return np.array(joined, space.dtype).reshape(len(joined), *space.shape)
 
     def restore(self, state: dict[str, np.ndarray]) -> Timestep:
         self._check_state(state)
@@ -145,6 +150,9 @@ class BatchedGames(Games):
     def convert(self, observation: Any) -> np.ndarray:
         return self._games[0].convert(observation)
 
+    def native(self, action: Any) -> Any:
+        return self._games[0].native(action)
+
     def close(self) -> None:
         for game in self._games:
             close(game)
@@ -158,7 +166,7 @@ class BatchedGames(Games):
         self._reward[slot], self._discount[slot], self._first[slot], self._truncated[slot] = 0.0, 1.0, True, False
         self._games[slot].reset(derive_short(self._seeds[slot], "game", self._begun[slot]))
 
-    def _advance(self, slot: int, action: int) -> None:
+    def _advance(self, slot: int, action: Any) -> None:
         taken = self._actions[slot]
         taken.append(action)
         reward, discount, truncated = self._games[slot].step(action)
@@ -200,7 +208,7 @@ class BatchedGames(Games):
 
     def _describe(self, slot: int, what: str) -> str:
         taken = self._actions[slot]
-        action = f", action {taken[-1]}" if taken else ""
+        action = f", action {self.spec.actions.name(taken[-1])}" if taken else ""
         game = f"game {self._begun[slot]} from seed {self._seeds[slot]}"
         return f"{self._name(slot)}, step {len(taken)} of {game}{action}: {what}"
 
@@ -268,7 +276,7 @@ class BatchedGames(Games):
         return numbers and all(abs(reward) <= LARGEST for reward in self._reward)
 
     def _valid(self, legal: Sequence[int]) -> bool:
-        return 0 < len(legal) == len(set(legal)) and min(legal) >= 0 and max(legal) < self.spec.actions
+        return 0 < len(legal) == len(set(legal)) and min(legal) >= 0 and max(legal) < self.spec.actions.columns
 
     def _problem(self, slot: int, observation: np.ndarray, legal: Sequence[int] | None) -> str | None:
         """What is invalid in a slot, in words; None if all is valid."""
@@ -279,7 +287,7 @@ class BatchedGames(Games):
         if legal is not None and not self._valid(legal):
             if not len(legal):
                 return "no action is legal"
-            return f"legal actions are {list(legal)}, expected each once and from 0 to {self.spec.actions - 1}"
+            return f"legal actions are {list(legal)}, expected each once and from 0 to {self.spec.actions.columns - 1}"
         return None
 
     def _mask(self, allowed: list[Sequence[int] | None]) -> np.ndarray | None:
@@ -287,13 +295,13 @@ class BatchedGames(Games):
 
         One assignment for the whole batch: filling row by row costs more than the rules of small games.
         """
-        legal = np.zeros((self.batch, self.spec.actions), bool)
+        legal = np.zeros((self.batch, self.spec.actions.columns), bool)
         columns = np.array([action for row in allowed if row is not None for action in row], np.int64)
         counts = [0 if row is None else len(row) for row in allowed]
-        if len(columns) and not (columns.min() >= 0 and columns.max() < self.spec.actions):
+        if len(columns) and not (columns.min() >= 0 and columns.max() < legal.shape[1]):
             return None
         legal[np.repeat(np.arange(self.batch), counts), columns] = True
         if legal.sum() != len(columns):
             return None
         legal[[row is None for row in allowed]] = True
-        return legal if legal.any(1).all() else None
+        return legal if self.spec.actions.allows(legal).all() else None

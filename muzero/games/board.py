@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from muzero.actions import Discrete
 from muzero.config.schema import Range
 from muzero.games.batched import BatchedGames
 from muzero.games.board_rules import BoardRules, Observer, shape_of
@@ -93,7 +94,7 @@ class BoardGames(BatchedGames):
             name=f"board/{name}",
             observation=shape_of(game),
             dtype="float32",
-            actions=game.num_distinct_actions(),
+            actions=Discrete(game.num_distinct_actions()),
             discounts=discounts,
             returns=(game.min_utility(), game.max_utility()),
             max_steps=game.max_game_length(),

@@ -34,22 +34,6 @@ def check_seeds(seeds: np.ndarray, batch: int) -> np.ndarray:
     return seeds.astype(np.int64)
 
 
-def check_actions(actions: np.ndarray, legal: np.ndarray, name: str) -> None:
-    """Check actions [B] against the legal ones [B, A].
-
-    Raises:
-        ValueError: naming the first slot whose action is not legal.
-    """
-    actions, (batch, count) = np.asarray(actions), legal.shape
-    if actions.shape != (batch,) or actions.dtype.kind not in "iu":
-        raise ValueError(f"{name}: actions: expected int64 of shape ({batch},), got {actions.dtype} {actions.shape}")
-    inside = (actions >= 0) & (actions < count)
-    allowed = inside & legal[np.arange(batch), np.where(inside, actions, 0)]
-    if not allowed.all():
-        slot = int(np.flatnonzero(~allowed)[0])
-        raise ValueError(f"{name}: actions[{slot}] = {actions[slot]} is not legal")
-
-
 def legal_actions(mask: Any, actions: int, name: str) -> list[int]:
     """The actions that a mask of an environment allows.
 
@@ -124,7 +108,7 @@ def check_size(spec: GameSpec) -> None:
     if numbers > MOST_NUMBERS:
         size = f"its observations of shape {spec.observation} have {numbers:,} numbers"
         raise UnknownGame(f"{spec.name} cannot be played: {size}; the most is {MOST_NUMBERS:,}")
-    if not 1 <= spec.actions <= MOST_ACTIONS:
+    if not 1 <= spec.actions.width <= MOST_ACTIONS:
         raise UnknownGame(
-            f"{spec.name} cannot be played: it has {spec.actions:,} actions; expected 1 to {MOST_ACTIONS:,}"
+            f"{spec.name} cannot be played: it has {spec.actions.describe()}; expected 1 to {MOST_ACTIONS:,}"
         )

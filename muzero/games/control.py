@@ -1,4 +1,4 @@
-"""Environments of gymnasium with discrete actions: CartPole, FrozenLake, and others that are registered there."""
+"""Environments of gymnasium: CartPole, Pendulum, FrozenLake, and others that are registered there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from muzero.games.batched import BatchedGames
 from muzero.games.errors import UnknownGame, unknown
 from muzero.games.faults import raise_interrupt
 from muzero.games.gymnasium_game import GymnasiumGame
-from muzero.games.spaces import Channels, count_actions, view
+from muzero.games.spaces import Channels, action_view, view
 from muzero.interfaces import GameSpec
 from muzero.util.extras import MissingExtra
 
@@ -55,20 +55,19 @@ class ControlGames(BatchedGames):
         """
         game = f"gym/{name}"
         first = _make(name, max_steps, kwargs)
-        actions = count_actions(first.action_space, game)
+        actions = action_view(first.action_space, game)
         seen = view(first.observation_space, game, channels)
         spec = GameSpec(
             name=game,
             observation=seen.shape,
             dtype=seen.dtype,
-            actions=actions,
+            actions=actions.space,
             discounts=(0.0, discount),
             max_steps=first.spec.max_episode_steps,
-            first_action=int(first.action_space.start),
         )
 
         def game_of(environment: Any) -> GymnasiumGame:
-            return GymnasiumGame(environment, seen, discount, action_mask)
+            return GymnasiumGame(environment, seen, actions, discount, action_mask)
 
         def make() -> GymnasiumGame:
             return game_of(_make(name, max_steps, kwargs))
@@ -96,7 +95,7 @@ def resolve(name: str) -> str:
 
 
 def names() -> list[str]:
-    """The registered ids that can be played here: discrete actions, all packages there."""
+    """The registered ids that can be played here."""
     return [name for name, reason in all_names().items() if not reason]
 
 

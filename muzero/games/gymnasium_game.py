@@ -11,7 +11,7 @@ from muzero.games.checks import legal_actions, number, shown
 from muzero.games.errors import WrongForm
 from muzero.games.faults import truth
 from muzero.games.one_game import OneGame
-from muzero.games.spaces import View
+from muzero.games.spaces import ActionView, View
 
 STEP = "observation, reward, terminated, truncated, info"
 MASK = "action_mask"
@@ -23,13 +23,11 @@ class GymnasiumGame(OneGame):
     With masked, an `action_mask` in the environment's info says which actions are legal.
     """
 
-    def __init__(self, environment: Any, seen: View, discount: float, masked: bool) -> None:
+    def __init__(self, environment: Any, seen: View, actions: ActionView, discount: float, masked: bool) -> None:
         self._environment = environment
-        self._seen = seen
+        self._seen, self._actions = seen, actions
         self._discount = discount
         self._masked = masked
-        self._start = int(environment.action_space.start)
-        self._actions = int(environment.action_space.n)
 
     def reset(self, seed: int) -> None:
         try:
@@ -46,8 +44,8 @@ class GymnasiumGame(OneGame):
         self._observation, info = found
         self._info = _mapping(info, "reset")
 
-    def step(self, action: int) -> tuple[float, float, bool]:
-        found = self._environment.step(self._start + action)
+    def step(self, action: Any) -> tuple[float, float, bool]:
+        found = self._environment.step(self._actions.native(action))
         if not (isinstance(found, tuple | list) and len(found) == 5):
             raise _wrong_step(found)
         self._observation, reward, terminated, truncated, info = found
@@ -63,10 +61,13 @@ class GymnasiumGame(OneGame):
         self._seen.write(observation, out)
         return out
 
+    def native(self, action: Any) -> Any:
+        return self._actions.native(action)
+
     def legal(self) -> Sequence[int] | None:
         if not self._masked or MASK not in self._info:
             return None
-        return legal_actions(self._info[MASK], self._actions, MASK)
+        return legal_actions(self._info[MASK], self._actions.space.columns, MASK)
 
     def close(self) -> None:
         # A user's own environment need not inherit gymnasium's, so need not have a close.

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from muzero.actions import Discrete
 from muzero.config.schema import Range
 from muzero.games.batched import BatchedGames
 from muzero.games.errors import unknown
@@ -58,7 +59,7 @@ class MinatarGames(BatchedGames):
             name=f"minatar/{name}",
             observation=(channels, height, width),
             dtype="float32",
-            actions=len(example.minimal_action_set()),
+            actions=Discrete(len(example.minimal_action_set())),
             discounts=(0.0, discount),
             max_steps=max_steps,
         )

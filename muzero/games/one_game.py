@@ -20,7 +20,7 @@ class OneGame(ABC):
         """Begin a new game; all its randomness follows from the seed."""
 
     @abstractmethod
-    def step(self, action: int) -> tuple[float, float, bool]:
+    def step(self, action: Any) -> tuple[float, float, bool]:
         """Apply an action; returns the reward to the player who moved, the signed discount, and truncated."""
 
     @abstractmethod
@@ -34,6 +34,10 @@ class OneGame(ABC):
     def convert(self, observation: Any) -> np.ndarray:
         """Convert one observation, as the environment returns it; see `Games.convert`."""
         return np.asarray(observation)
+
+    def native(self, action: Any) -> Any:
+        """One action as the environment takes it; see `Games.native`."""
+        return action
 
     def rules(self) -> Rules | None:
         """The position, for players that look ahead; None if the rules cannot be consulted."""

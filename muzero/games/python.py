@@ -13,13 +13,14 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
 
+from muzero.actions import Discrete
 from muzero.config.schema import NO_ARGUMENTS, Arguments, Range, written
 from muzero.games.batched import BatchedGames
 from muzero.games.checks import shown
 from muzero.games.errors import UnknownGame, unknown
 from muzero.games.gymnasium_game import GymnasiumGame
 from muzero.games.one_game import OneGame
-from muzero.games.spaces import Channels, count_actions, view
+from muzero.games.spaces import Channels, action_view, view
 from muzero.games.turns import TurnGame, Turns
 from muzero.interfaces import GameSpec
 
@@ -178,18 +179,17 @@ def _own_limit(instance: Any) -> int | None:
 
 
 def _gymnasium_form(instance: Any, game: str, discount: float, max_steps: int | None, channels: Channels) -> _Form:
-    actions = count_actions(instance.action_space, game)
+    actions = action_view(instance.action_space, game)
     seen = view(instance.observation_space, game, channels)
     spec = GameSpec(
         name=game,
         observation=seen.shape,
         dtype=seen.dtype,
-        actions=actions,
+        actions=actions.space,
         discounts=(0.0, discount),
         max_steps=max_steps or _own_limit(instance),
-        first_action=int(instance.action_space.start),
     )
-    return _Form(spec, lambda one: GymnasiumGame(one, seen, discount, masked=True), seen.bounds)
+    return _Form(spec, lambda one: GymnasiumGame(one, seen, actions, discount, masked=True), seen.bounds)
 
 
 def _turn_form(instance: TurnGame, game: str, discount: float, max_steps: int | None) -> _Form:
@@ -200,5 +200,5 @@ def _turn_form(instance: TurnGame, game: str, discount: float, max_steps: int | 
         given = f"actions = {shown(instance.actions)}, observation_shape = {shown(instance.observation_shape)}"
         raise UnknownGame(f"{game} cannot be played: {given}; expected an integer and a tuple of integers") from None
     discounts = (-discount, 0.0, discount)
-    spec = GameSpec(game, shape, "float32", actions, discounts, max_steps=max_steps or _own_limit(instance))
+    spec = GameSpec(game, shape, "float32", Discrete(actions), discounts, max_steps=max_steps or _own_limit(instance))
     return _Form(spec, lambda one: Turns(one, spec, discount))

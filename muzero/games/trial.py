@@ -39,6 +39,5 @@ def _course(games: Games) -> list[Timestep]:
     rng = np.random.default_rng(0)
     shown = [games.reset(np.arange(games.batch))]
     for _ in range(STEPS):
-        legal = shown[-1].legal
-        shown.append(games.step((rng.random(legal.shape) * legal).argmax(1)))
+        shown.append(games.step(games.spec.actions.draw(shown[-1].legal, rng)))
     return shown

@@ -81,7 +81,7 @@ class Turns(OneGame):
         out[...] = check_numbers(self.game.observation(), self.spec.observation, "observation")
 
     def legal(self) -> Sequence[int]:
-        return legal_actions(self.game.legal(), self.spec.actions, "legal()")
+        return legal_actions(self.game.legal(), self.spec.actions.columns, "legal()")
 
     def to_move(self) -> int:
         """Whose turn it is, 0 or 1."""
@@ -145,6 +145,6 @@ class TurnRules:
     def view(self) -> tuple[np.ndarray, np.ndarray]:
         seen = np.empty(self._turns.spec.observation, np.float32)
         self._ask("observation()", lambda: self._turns.observe(seen))
-        allowed = np.full(self._turns.spec.actions, self.over)
+        allowed = np.full(self._turns.spec.actions.columns, self.over)
         allowed[self.legal()] = True
         return seen, allowed

@@ -81,7 +81,7 @@ class OnnxModel:
         self.kinds: Kinds = {name: (rows.dtype, tuple(rows.shape[1:])) for name, rows in root.items()}
         network, names = copy.deepcopy(folded(model)).eval(), list(self.kinds)
         with torch.inference_mode():
-            self.actions = network.predict(self._latents(EXAMPLE)).policy.logits.shape[1]
+            self.actions = network.predict(self._latents(EXAMPLE)).policy.parameters.shape[1]
         examples = [[*self._latents(batch).values()] for batch in (EXAMPLE, EXAMPLE + 2)]
         self.root_graph = Graph(RootOf(network, names), *examples)
         for number, tables in enumerate(examples):

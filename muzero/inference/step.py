@@ -27,7 +27,7 @@ class Step(nn.Module):
         latent, transition = self.model.imagine({name: latent[LATENT + name] for name in self.names}, action)
         prediction = self.model.predict(latent)
         found = {"reward": transition.reward.mean, "discount": transition.discount.mean}
-        found |= {"value": prediction.value.mean, "logits": prediction.policy.logits}
+        found |= {"value": prediction.value.mean, "logits": prediction.policy.parameters}
         return {NEXT + name: latent[name] for name in self.names} | found
 
 
@@ -41,7 +41,7 @@ class Root(nn.Module):
     def forward(self, latent: Latent) -> dict[str, Tensor]:
         """Latents -> value [B] and logits [B, A]."""
         prediction = self.model.predict({name: latent[LATENT + name] for name in self.names})
-        return {"value": prediction.value.mean, "logits": prediction.policy.logits}
+        return {"value": prediction.value.mean, "logits": prediction.policy.parameters}
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:

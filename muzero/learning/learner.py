@@ -130,10 +130,15 @@ class Learner:
         self.model.eval()
         latent = observe_first(self.model, observation.to(self.device))
         latent, transition = self.model.imagine(
-            latent, torch.zeros(len(observation), dtype=torch.int64).to(self.device)
+            latent, torch.from_numpy(self.model.space.none(len(observation))).to(self.device)
         )
         prediction = self.model.predict(latent)
-        numbers = [transition.reward.mean, transition.discount.mean, prediction.value.mean, prediction.policy.logits]
+        numbers = [
+            transition.reward.mean,
+            transition.discount.mean,
+            prediction.value.mean,
+            prediction.policy.parameters,
+        ]
         return all(bool(torch.isfinite(number).all()) for number in numbers)
 
     def weights(self) -> dict[str, np.ndarray]:

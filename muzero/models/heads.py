@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from muzero.actions import Box, Discrete, Space
+
+MOST_MEAN = 5.0  # of a real-valued action before tanh
+NEAR_BOUND = 0.999  # actions are taken to be no closer to -1 and 1, where atanh is infinite
 TRANSFORM_SLOPE = 0.001  # epsilon of the value transform
 
 
@@ -27,12 +34,15 @@ def support(low: float, high: float, atoms: int) -> Tensor:
     return torch.tensor(inverse_value_transform(grid), dtype=torch.float32)
 
 
-class Categorical:
+class TwoHot:
     """A categorical distribution over ascending numbers; a number between two atoms is a mixture of the two.
 
     The mixture is linear in reward units ("two-hot", Hafner et al. 2023, eq. 9), so a distribution that fits its
     targets has their mean.  Averaging in transformed units, as MuZero does, is biased.
     """
+
+    members = None
+    epistemic = None
 
     def __init__(self, logits: Tensor, atoms: Tensor) -> None:
         self.logits = logits  # [B, number of atoms]
@@ -42,6 +52,12 @@ class Categorical:
     def mean(self) -> Tensor:
         """[B] the mean of the distribution: the number expected."""
         return self.logits.softmax(-1) @ self.atoms
+
+    @property
+    def aleatoric(self) -> Tensor:
+        """[B] standard deviation of the distribution."""
+        distance = self.atoms - self.mean.unsqueeze(-1)
+        return (self.logits.softmax(-1) * distance.square()).sum(-1).sqrt()
 
     def loss(self, target: Tensor) -> Tensor:
         """[B] cross entropy from the two-hot encoding of target [B]; targets beyond the atoms are clamped."""
@@ -55,12 +71,137 @@ class Categorical:
         return -((1 - share) * at_low + share * at_high)
 
 
-class Policy:
-    """A categorical distribution over actions."""
+class Certain:
+    """One number without doubt, as an exact model of a game gives it."""
 
-    def __init__(self, logits: Tensor) -> None:
-        self.logits = logits  # [B, A]
+    members = None
+    epistemic = None
+
+    def __init__(self, mean: Tensor) -> None:
+        self.mean = mean  # [B]
+
+    @property
+    def aleatoric(self) -> Tensor:
+        """[B] zeros."""
+        return torch.zeros_like(self.mean)
 
     def loss(self, target: Tensor) -> Tensor:
-        """[B] cross entropy from the probabilities target [B, A]."""
-        return -(target * self.logits.log_softmax(-1)).sum(-1)
+        """[B] squared error: the negative log likelihood of a normal distribution, up to constants."""
+        return 0.5 * (target - self.mean).square()
+
+
+class Categorical:
+    """A policy over actions that can be listed."""
+
+    noise = 1
+
+    def __init__(self, parameters: Tensor) -> None:
+        self.parameters = parameters  # [B, A] logits
+
+    def loss(self, weights: Tensor, candidates: Tensor | None = None) -> Tensor:
+        """[B] cross entropy from weights [B, K] of candidates [B, K]; None: candidate k is action k."""
+        logs = self.parameters.log_softmax(-1)
+        return -(weights * (logs if candidates is None else logs.gather(-1, candidates))).sum(-1)
+
+    def weights(self) -> Tensor:
+        """[B, A] probabilities."""
+        return self.parameters.softmax(-1)
+
+    def masked(self, legal: Tensor) -> Categorical:
+        """The policy over the legal actions [B, A] alone."""
+        return Categorical(self.parameters.masked_fill(~legal, -math.inf))
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """[B] actions: where the uniform noise [B, 1] falls among the cumulated probabilities."""
+        below = self.weights().cumsum(-1)
+        # Up to the last sum, which rounding may leave below 1: what has no probability is never drawn.
+        return (below < noise * below[..., -1:]).sum(-1)
+
+    def mode(self) -> Tensor:
+        """[B] the most probable actions."""
+        return self.parameters.argmax(-1)
+
+    def log_prob(self, action: Tensor) -> Tensor:
+        """[B] logarithm of the probability of actions [B]."""
+        return self.parameters.log_softmax(-1).gather(-1, action.unsqueeze(-1)).squeeze(-1)
+
+    def entropy(self, noise: Tensor) -> Tensor:
+        """[B] entropy, by its formula."""
+        return torch.special.entr(self.weights()).sum(-1)
+
+
+class SquashedGaussian:
+    """A policy over rows of numbers from -1 to 1: the tanh of independent normal variables (Haarnoja et al. 2018).
+
+    The mean before tanh is bounded by 5, where tanh is flat, and the deviation is at least 0.1 (as in EfficientZero V2,
+    Wang et al. 2024): a policy that is certain too early would explore no more.
+    """
+
+    def __init__(self, parameters: Tensor) -> None:
+        self.parameters = parameters  # [B, 2 D]: means, then deviations, both as a network puts them out
+        mean, deviation = parameters.chunk(2, -1)
+        self.mean, self.deviation = MOST_MEAN * torch.tanh(mean / MOST_MEAN), F.softplus(deviation + 1) + 0.1
+
+    @property
+    def noise(self) -> int:
+        """Numbers that `sample` takes for each row: two for each normal variable."""
+        return self.parameters.shape[-1]
+
+    def loss(self, weights: Tensor, candidates: Tensor | None = None) -> Tensor:
+        """[B] minus the weighted sum of log densities.
+
+        Its minimum over parameters has the mean and the variance of the candidates before tanh.
+
+        Args:
+            weights: [B, K].
+            candidates: [B, K, D]; None: there are no candidates, so K is 0.
+        """
+        if candidates is None:
+            return weights.sum(-1) + 0 * self.parameters.sum(-1)
+        logs = self._log_density(candidates, self.mean.unsqueeze(-2), self.deviation.unsqueeze(-2))
+        return -(weights * logs).sum(-1)
+
+    def weights(self) -> Tensor:
+        """[B, 0]: real-valued actions cannot be listed."""
+        return self.parameters[..., :0]
+
+    def masked(self, legal: Tensor) -> SquashedGaussian:
+        """The policy itself: all actions are legal."""
+        return self
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """[B, D] actions from uniform noise [B, 2 D] (Box and Muller 1958); differentiable."""
+        radius, angle = noise.chunk(2, -1)
+        normal = (-2 * radius.log()).sqrt() * torch.cos(2 * math.pi * angle)
+        return torch.tanh(self.mean + self.deviation * normal)
+
+    def mode(self) -> Tensor:
+        """[B, D] the median of each number."""
+        return torch.tanh(self.mean)
+
+    def log_prob(self, action: Tensor) -> Tensor:
+        """[B] logarithm of the density at actions [B, D]."""
+        return self._log_density(action, self.mean, self.deviation)
+
+    def entropy(self, noise: Tensor) -> Tensor:
+        """[B] entropy, estimated at one sample."""
+        return -self.log_prob(self.sample(noise))
+
+    @staticmethod
+    def _log_density(action: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+        before = torch.atanh(action.clamp(-NEAR_BOUND, NEAR_BOUND))
+        normal = -0.5 * ((before - mean) / deviation).square() - deviation.log() - 0.5 * math.log(2 * math.pi)
+        # log(1 - tanh(x)^2), without the cancellation far from 0.
+        slope = 2 * (math.log(2) - before - F.softplus(-2 * before))
+        return (normal - slope).sum(-1)
+
+
+POLICIES: dict[type[Space], type[Categorical] | type[SquashedGaussian]] = {
+    Discrete: Categorical,
+    Box: SquashedGaussian,
+}
+
+
+def policy_of(space: Space, parameters: Tensor) -> Categorical | SquashedGaussian:
+    """The policy over a space that a network's output [B, space.parameters] stands for."""
+    return POLICIES[type(space)](parameters)

@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from muzero.actions import Space
 from muzero.config import Range
 from muzero.interfaces import GameSpec, Latent, Prediction, Transition, WorldModel
 from muzero.models.blocks import ResidualConvolution, ResidualLinear, convolution, mlp, scale_to_unit, zero
-from muzero.models.heads import Categorical, Policy, support
+from muzero.models.heads import TwoHot, policy_of, support
 
 Size = Annotated[int, Range(1, 4096)]
 Blocks = Annotated[int, Range(0, 64)]
@@ -39,6 +40,7 @@ class LatentModel(WorldModel):
             reward_limit: the largest absolute reward of one step.
         """
         super().__init__()
+        self.space = spec.actions
         low, high = spec.returns or (-value_limit, value_limit)
         reward_low, reward_high = spec.returns or (-reward_limit, reward_limit)
         self.ranges = {"value": (low, high), "reward": (reward_low, reward_high)}
@@ -51,7 +53,7 @@ class LatentModel(WorldModel):
         self.value_body = mlp(features, hidden, 1)
         self.reward_head = zero(nn.Linear(hidden, atoms))
         self.discount_head = zero(nn.Linear(hidden, len(spec.discounts)))
-        self.policy_head = zero(nn.Linear(hidden, spec.actions))
+        self.policy_head = zero(nn.Linear(hidden, spec.actions.parameters))
         self.value_head = zero(nn.Linear(hidden, atoms))
         with torch.no_grad():  # an untrained model should expect the game to continue
             self.discount_head.bias[self.atoms_of_discount == 0] = -4.0
@@ -81,14 +83,14 @@ class LatentModel(WorldModel):
     def imagine(self, latent: Latent, action: Tensor) -> tuple[Latent, Transition]:
         state = self.advance(latent["state"], action)
         hidden = self.transition_body(self.transition_features(state))
-        reward = Categorical(self.reward_head(hidden), self.atoms_of_reward)
-        discount = Categorical(self.discount_head(hidden), self.atoms_of_discount)
+        reward = TwoHot(self.reward_head(hidden), self.atoms_of_reward)
+        discount = TwoHot(self.discount_head(hidden), self.atoms_of_discount)
         return {"state": state}, Transition(reward, discount)
 
     def predict(self, latent: Latent) -> Prediction:
         features = self.prediction_features(latent["state"])
-        policy = Policy(self.policy_head(self.policy_body(features)))
-        return Prediction(policy, Categorical(self.value_head(self.value_body(features)), self.atoms_of_value))
+        policy = policy_of(self.space, self.policy_head(self.policy_body(features)))
+        return Prediction(policy, TwoHot(self.value_head(self.value_body(features)), self.atoms_of_value))
 
 
 class VectorModel(LatentModel):
@@ -127,7 +129,7 @@ class VectorModel(LatentModel):
             nn.Linear(width, width),
             *(ResidualLinear(width) for _ in range(blocks)),
         )
-        self.action = nn.Embedding(spec.actions, width)
+        self.action = nn.Embedding(spec.actions.width, width)
         self.enter = nn.Linear(width, width)
         self.norm = nn.LayerNorm(width)
         self.leave = nn.Linear(width, width)
@@ -137,7 +139,7 @@ class VectorModel(LatentModel):
         return scale_to_unit(self.encoder(observation), -1)
 
     def advance(self, state: Tensor, action: Tensor) -> Tensor:
-        step = self.leave(F.relu(self.norm(self.enter(state) + self.action(action))))
+        step = self.leave(F.relu(self.norm(self.enter(state) + self.space.mix(self.action.weight, action))))
         return scale_to_unit(self.dynamics(state + step), -1)
 
 
@@ -192,7 +194,7 @@ class SpatialModel(LatentModel):
         return scale_to_unit(self.encoder(observation), (-2, -1))
 
     def advance(self, state: Tensor, action: Tensor) -> Tensor:
-        planes = self.action[action]
+        planes = self.space.mix(self.action, action)
         step = self.enter(torch.cat([state, planes], 1))
         return scale_to_unit(self.dynamics(F.relu(state + step)), (-2, -1))
 
@@ -216,13 +218,13 @@ def encoder_layers(planes: int, channels: int, halvings: int, blocks: int) -> li
     return layers + [ResidualConvolution(channels) for _ in range(blocks)]
 
 
-def action_table(actions: int, planes: int, height: int, width: int) -> nn.Parameter:
-    """Learned planes per action [A, planes, H, W].
+def action_table(space: Space, planes: int, height: int, width: int) -> nn.Parameter:
+    """Learned planes for each action, or for each number of real-valued ones: [width of the space, planes, H, W].
 
     Where the number of actions suggests that they are squares or columns of a board, the first plane of an action
     begins with its place marked.
     """
-    table = torch.randn(actions, planes, height, width) * 0.1
+    table, actions = torch.randn(space.width, planes, height, width) * 0.1, space.columns
     squares = torch.arange(min(actions, height * width))
     if actions in (height * width, height * width + 1):  # a pass is the action after the squares
         table[:, 0] = 0

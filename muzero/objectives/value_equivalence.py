@@ -79,8 +79,9 @@ class ValueEquivalence(Objective):
         latents, reward_loss, discount_loss = self.imagine(model, window)
         batch, positions = value_target.shape
         prediction = model.predict(stack(latents))
-        policy_target = window.policy[:, :positions].transpose(0, 1).flatten(0, 1)
-        policy_loss = prediction.policy.loss(policy_target).view(positions, batch).t()
+        weights, candidates = (by_position(field, positions) for field in (window.policy, window.candidates))
+        assert weights is not None
+        policy_loss = prediction.policy.loss(weights, candidates).view(positions, batch).t()
         value_loss = prediction.value.loss(value_target.t().flatten()).view(positions, batch).t()
         known, over = window.known[:, :positions], window.over[:, :positions]
         terms = {
@@ -136,6 +137,11 @@ def bottleneck(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 def stack(latents: list[Latent]) -> Latent:
     """Latents of B rows each as one latent: all rows of the first, then all rows of the second, and so on."""
     return {name: torch.cat([latent[name] for latent in latents]) for name in latents[0]}
+
+
+def by_position(field: Tensor | None, positions: int) -> Tensor | None:
+    """The first positions of a window's field [B, P, ...], one after the other, as `stack` puts latents."""
+    return None if field is None else field[:, :positions].transpose(0, 1).flatten(0, 1)
 
 
 def flat(latent: Latent) -> Tensor:

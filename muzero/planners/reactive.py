@@ -1,18 +1,20 @@
 """Acting on the policy alone, without search."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from muzero.inference import to_numpy
-from muzero.interfaces import Decision, Latent, WorldModel
+from muzero.interfaces import Carry, Decision, Latent, Planner, WorldModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReactivePlanner:
-    """Plays by the policy head: samples it when exploring, else takes its most probable legal action."""
+class ReactivePlanner(Planner):
+    """Plays by the policy head: samples it when exploring, else takes its most probable legal action.
+
+    It improves nothing: where actions can be listed its target is the policy itself, else there is none.
+    """
 
     @torch.inference_mode()
     def plan(
@@ -20,14 +22,17 @@ class ReactivePlanner:
         model: WorldModel,
         root: Latent,
         legal: np.ndarray,
-        carry: Any,
+        carry: Carry,
+        first: np.ndarray,
         rng: np.random.Generator,
         explore: bool,
-    ) -> tuple[Decision, Any]:
+    ) -> tuple[Decision, Carry]:
         prediction = model.predict(root)
-        logits = np.where(legal, to_numpy(prediction.policy.logits), -np.inf)
-        weights = np.exp(logits - logits.max(1, keepdims=True))
-        policy = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
-        # The Gumbel-max trick: the largest of logits plus Gumbel noise is a sample of their softmax.
-        action = (logits + rng.gumbel(size=logits.shape) if explore else logits).argmax(1)
-        return Decision(action, policy, to_numpy(prediction.value.mean)), None
+        policy, value = prediction.policy, prediction.value.mean
+        policy = policy.masked(torch.from_numpy(legal).to(value.device))
+        if explore:
+            noise = 1 - rng.random((len(legal), policy.noise), np.float32)  # in (0, 1]
+            action = policy.sample(torch.from_numpy(noise).to(value.device))
+        else:
+            action = policy.mode()
+        return Decision(action.cpu().numpy(), to_numpy(policy.weights()), to_numpy(value)), carry

@@ -1,21 +1,21 @@
 """Planners that search a tree: pUCT as in MuZero, Gumbel as in Gumbel MuZero."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from muzero import search
 from muzero.config import Range
 from muzero.inference import Path, simulating
-from muzero.interfaces import Decision, Latent, WorldModel
+from muzero.interfaces import Carry, Decision, GameSpec, Latent, Planner, WorldModel
 from muzero.search import Result
 
 Simulations = Annotated[int, Range(1, 10_000)]
 
 
-class TreePlanner(ABC):
+class TreePlanner(Planner):
     """A planner that searches a tree, which can be read afterwards."""
 
     @abstractmethod
@@ -28,6 +28,11 @@ class TreePlanner(ABC):
             legal: [B, A] bool.
             rng: source of the noise for exploring; None for no exploration.
         """
+
+    def refuses(self, model: WorldModel, spec: GameSpec) -> str | None:
+        if spec.actions.columns:
+            return None
+        return f"it searches actions that can be listed, and {spec.name} has {spec.actions.describe()}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +65,13 @@ class GumbelPlanner(TreePlanner):
         model: WorldModel,
         root: Latent,
         legal: np.ndarray,
-        carry: Any,
+        carry: Carry,
+        first: np.ndarray,
         rng: np.random.Generator,
         explore: bool,
-    ) -> tuple[Decision, Any]:
+    ) -> tuple[Decision, Carry]:
         result = self.search(model, root, legal, rng if explore else None)
-        return Decision(result.action, result.policy, improved_value(result)), None
+        return Decision(result.action, result.policy, improved_value(result)), carry
 
     def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
         with simulating(model, root, self.simulations, self.inference) as (logits, value, expand):
@@ -118,13 +124,14 @@ class PuctPlanner(TreePlanner):
         model: WorldModel,
         root: Latent,
         legal: np.ndarray,
-        carry: Any,
+        carry: Carry,
+        first: np.ndarray,
         rng: np.random.Generator,
         explore: bool,
-    ) -> tuple[Decision, Any]:
+    ) -> tuple[Decision, Carry]:
         result = self.search(model, root, legal, rng if explore else None)
         action = search.sample_action(result.visits, self.temperature, rng) if explore else result.action
-        return Decision(action, result.policy, result.value), None
+        return Decision(action, result.policy, result.value), carry
 
     def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
         with simulating(model, root, self.simulations, self.inference) as (logits, value, expand):

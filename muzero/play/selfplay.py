@@ -11,9 +11,11 @@ import torch
 from muzero.config import Range
 from muzero.data import schema
 from muzero.data.schema import Segment, SegmentId
-from muzero.interfaces import Decision, Games, Latent, NonFiniteError, Planner, Timestep, WorldModel
+from muzero.interfaces import Carry, Decision, Games, Latent, NonFiniteError, Planner, Timestep, WorldModel
 from muzero.runs.value_checks import LARGEST
 from muzero.util.seeds import SCHEME, derive
+
+Arrays = dict[str, np.ndarray]
 
 
 class Episode(NamedTuple):
@@ -63,6 +65,7 @@ class SelfPlay:
         self.seed, self.actor, self.incarnation = seed, actor, incarnation
         self.segment_steps = segment_steps
         self.random_actions = random_actions
+        self.candidates = planner.candidates(games.spec.actions)
         self.device = next(iter(model.parameters()), torch.empty(0)).device
         self.version = -1
         self.rejected = 0  # segments that failed validation
@@ -76,9 +79,10 @@ class SelfPlay:
         self.rng = np.random.default_rng(derive(seed, "planning"))
         self.timestep = self.games.reset(np.array([derive(seed, "slot", slot) for slot in range(batch)], np.int64))
         self.memory: Latent = self.model.memory(batch)
-        self.action = np.zeros(batch, np.int64)
-        self.carry: Any = None
-        self.rows = {column.name: column.rows(batch, self.segment_steps) for column in schema.columns(spec)}
+        self.action = spec.actions.none(batch)
+        self.carry: Carry = self.planner.start(batch, spec.actions)
+        columns = schema.columns(spec, self.candidates)
+        self.rows = {column.name: column.rows(batch, self.segment_steps) for column in columns}
         self.filled = np.zeros(batch, np.int64)  # rows waiting to be handed over
         self.game = np.arange(batch)  # numbers games over all slots
         self.sequence = np.zeros(batch, np.int64)
@@ -98,32 +102,45 @@ class SelfPlay:
     def _step(self, harvest: Harvest) -> None:
         now = self.timestep
         decision = self._plan()
-        slots = np.arange(self.games.batch)
         last = now.last & ~now.first
         # The rows of a game that is over were handed over; one cut short still needs the value of its last position.
         keeps = ~last | now.truncated
-        planned = self.rng.random(len(slots)) >= self.random_actions
-        drawn = np.where(now.legal, self.rng.random(now.legal.shape), -1).argmax(1)
-        self.action = np.where(planned, decision.action, drawn)
+        planned = self.rng.random(len(last)) >= self.random_actions
+        self.action = self.games.spec.actions.draw(now.legal, self.rng)
+        self.action[planned] = decision.action[planned]
         found = {"observation": now.observation, "legal": now.legal, "action": self.action, "planned": planned}
-        found |= {"policy": decision.policy, "value": decision.value}
-        for name, array in found.items():
-            self.rows[name][slots[keeps], self.filled[keeps]] = array[keeps]
+        found |= {"policy": decision.weights, "value": decision.value}
+        self._write(keeps, found if decision.candidates is None else found | {"candidates": decision.candidates})
         self.timestep = after = self.games.step(self.action)
         broken = ~last & after.first  # by a fault: what was under way is dropped
         moved = ~last & ~broken
-        row = slots[moved], self.filled[moved]
-        self.rows["reward"][row], self.rows["discount"][row] = after.reward[moved], after.discount[moved]
+        self._write(moved, {"reward": after.reward, "discount": after.discount})
         self.filled[keeps] += 1
         self.filled[broken] = 0
         self._count(after, moved)
-        over = moved & (after.discount == 0)
-        full = moved & (self.filled == self.segment_steps)
-        for slot in np.flatnonzero(over | full | (last & now.truncated)):
-            self._hand_over(harvest, self._cut_out(int(slot), bool(last[slot])))
+        for slot in np.flatnonzero(moved & (self.filled == self.segment_steps) | (last & now.truncated)):
+            self._hand_over(harvest, self._cut_out(int(slot), tail=bool(last[slot])))
+        self._write_ends(harvest, moved & (after.discount == 0), after)
         for slot in np.flatnonzero(moved & after.last):
             harvest.episodes.append(Episode(float(self.score[slot]), int(self.length[slot])))
         self._renew(after.first)
+
+    def _write(self, where: np.ndarray, found: dict[str, np.ndarray]) -> None:
+        """Write these columns of the next row of some slots.  where: [B] bool."""
+        row = np.flatnonzero(where), self.filled[where]
+        for name, array in found.items():
+            self.rows[name][row] = array[where]
+
+    def _write_ends(self, harvest: Harvest, over: np.ndarray, after: Timestep) -> None:
+        """Hand over the games that are over, with the position in which they are: a row without a step or a plan."""
+        if not over.any():
+            return
+        for array in self.rows.values():
+            array[np.flatnonzero(over), self.filled[over]] = 0
+        self._write(over, {"observation": after.observation, "legal": after.legal})
+        self.filled[over] += 1
+        for slot in np.flatnonzero(over):
+            self._hand_over(harvest, self._cut_out(int(slot), tail=True))
 
     @torch.inference_mode()
     def _plan(self) -> Decision:
@@ -138,7 +155,8 @@ class SelfPlay:
         )
         memory = self.model.observe(self.memory, action, observation, first)
         try:
-            decision, carry = self.planner.plan(self.model, memory, now.legal, self.carry, self.rng, explore=True)
+            plan = self.planner.plan
+            decision, carry = plan(self.model, memory, now.legal, self.carry, now.first, self.rng, explore=True)
         except ValueError as error:  # the search rejects non-finite inputs
             raise NonFiniteError(f"weights of version {self.version}: {error}{self._suspect()}") from error
         self.memory, self.carry = memory, carry  # last: what is not finite must not be saved
@@ -163,19 +181,19 @@ class SelfPlay:
         self.length += moved
         self.sign = np.where(moved & (after.discount < 0), -self.sign, self.sign)
 
-    def _cut_out(self, slot: int, cut: bool) -> Segment:
+    def _cut_out(self, slot: int, tail: bool) -> Segment:
         """Make a segment of the rows of a slot, which is empty then."""
         count = self.filled[slot]
         rows = {name: array[slot, :count].copy() for name, array in self.rows.items()}
         number = SegmentId(self.actor, self.incarnation, int(self.game[slot]), int(self.sequence[slot]))
         self.filled[slot] = 0
         self.sequence[slot] += 1
-        return Segment(number, self.version, rows, cut)
+        return Segment(number, self.version, rows, tail)
 
     def _hand_over(self, harvest: Harvest, segment: Segment) -> None:
         """Add a segment to the harvest if it passes validation, else count it."""
         try:
-            segment.check(self.games.spec)
+            segment.check(self.games.spec, self.candidates)
         except ValueError as error:
             self.rejected, self.last_rejection = self.rejected + 1, str(error)
         else:
@@ -196,6 +214,7 @@ class SelfPlay:
             array[empty] = 0
         arrays |= {f"games.{name}": array for name, array in self.games.state().items()}
         arrays |= {f"memory.{name}": tensor.cpu().numpy() for name, tensor in self.memory.items()}
+        arrays |= {f"carry.{name}": array for name, array in self.carry.items()}
         values = {"incarnation": self.incarnation, "rng": self.rng.bit_generator.state, "seeds": SCHEME}
         return arrays | self._counters(), values
 
@@ -211,13 +230,13 @@ class SelfPlay:
             ValueError: if `state` cannot have given these arrays; nothing has changed then.
             EnvironmentFault: if the games, played again, take another course.
         """
-        games, rows, memory = (under(prefix, arrays) for prefix in ("games.", "rows.", "memory."))
+        games, rows, memory, carry = (under(f"{part}.", arrays) for part in ("games", "rows", "memory", "carry"))
         # Games are played again from their seeds: under another scheme, these would be other games.
         same = values.get("seeds") == SCHEME
         if games and same:
             if "random" in rows:  # in checkpoints written before the mask was turned around
                 rows["planned"] = ~rows.pop("random")
-            self._check(rows, memory, arrays)
+            self._check(rows, memory, carry, arrays)
         timestep = self.games.restore(games) if games and same else None
         if timestep is None:
             self.incarnation = max(values["incarnation"] + 1, incarnation)
@@ -227,30 +246,39 @@ class SelfPlay:
         self.timestep = timestep
         for name, array in rows.items():
             self.rows[name][:, : array.shape[1]] = array
+        self.carry = carry
         self.memory = {name: torch.from_numpy(array).to(self.device) for name, array in memory.items()}
         for name, counter in self._counters().items():
             counter[:] = arrays[name]
         self.rng.bit_generator.state = values["rng"]
         return True
 
-    def _check(self, rows: dict[str, np.ndarray], memory: dict[str, np.ndarray], arrays: dict[str, np.ndarray]) -> None:
+    def _check(self, rows: Arrays, memory: Arrays, carry: Arrays, arrays: Arrays) -> None:
         """Refuse arrays of another type or shape, or out of range.
 
         Raises:
             ValueError: naming the array, what was expected and what was given.
         """
-        most = {"action": self.games.spec.actions - 1, "filled": self.segment_steps - 1}
+        batch, space = self.games.batch, self.games.spec.actions
         for name, counter in self._counters().items():
             require_like(name, arrays[name], counter.dtype, counter.shape)
-            low, high = (-1, 1) if name == "sign" else (0, most.get(name, LARGEST))
-            if name != "score" and not ((arrays[name] >= low) & (arrays[name] <= high)).all():
+            if name in ("action", "score"):
+                continue
+            low, high = (-1, 1) if name == "sign" else (0, self.segment_steps - 1 if name == "filled" else LARGEST)
+            if not ((arrays[name] >= low) & (arrays[name] <= high)).all():
                 raise ValueError(f"{name}: expected numbers from {low} to {high}")
-        if set(rows) != set(self.rows):
-            raise ValueError(f"rows: expected {', '.join(self.rows)}, got {', '.join(rows)}")
+        space.check(arrays["action"], np.ones((batch, space.columns), bool), "action")
+        start = self.planner.start(batch, space)
+        for part, expected, found in (("rows", self.rows, rows), ("carry", start, carry)):
+            if set(found) != set(expected):
+                names = (", ".join(each) or "none" for each in (expected, found))
+                raise ValueError("{}: expected {}, got {}".format(part, *names))
+        for name, array in start.items():
+            require_like(f"carry.{name}", carry[name], array.dtype, array.shape)
         for name, row in self.rows.items():
             require_like(f"rows.{name}", rows[name], row.dtype, (len(row), arrays["filled"].max(), *row.shape[2:]))
         for name, array in memory.items():
-            require_like(f"memory.{name}", array, array.dtype, (self.games.batch, *array.shape[1:]))
+            require_like(f"memory.{name}", array, array.dtype, (batch, *array.shape[1:]))
 
     def _counters(self) -> dict[str, np.ndarray]:
         """What is kept per slot beside its rows, by the name under which it is saved."""

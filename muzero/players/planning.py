@@ -24,7 +24,8 @@ class PlanningPlayer:
         """Plan all positions in one batch; the value is the search's."""
         observation = torch.from_numpy(positions.observation).to(self.device)
         root = observe_first(self.model, observation)
-        decision, _ = self.planner.plan(self.model, root, positions.legal, None, self.rng, explore=False)
+        carry, first = self.planner.start(len(observation), self.model.space), np.ones(len(observation), bool)
+        decision, _ = self.planner.plan(self.model, root, positions.legal, carry, first, self.rng, explore=False)
         return Moves(decision.action, decision.value)
 
     def close(self) -> None:

@@ -16,7 +16,8 @@ LONGEST = 200  # characters that describe a game
 
 def fingerprint(spec: GameSpec) -> dict[str, Any]:
     """How a checkpoint identifies its game, for `require` to compare."""
-    return {"game": spec.name, "actions": spec.actions, "observation": list(spec.observation), "dtype": spec.dtype}
+    known = {"game": spec.name, "actions": spec.actions.mark}
+    return known | {"observation": list(spec.observation), "dtype": spec.dtype}
 
 
 def require(found: Checkpoint, spec: GameSpec) -> None:

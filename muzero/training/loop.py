@@ -86,7 +86,7 @@ class Training:
         self.weights_only, folder = weights_only, RunFolder(self.folder).replay
         if weights_only and folder.exists():
             folder.rename(free(self.folder, f"{folder.name}.set-aside"))
-        log = SegmentLog(folder, self.spec)
+        log = SegmentLog(folder, self.spec, self.replay.candidates)
         self.experience = Experience(self.replay, log, Limits(self.learner.model.ranges))
         self.closing.callback(self.experience.close)
         plain = {"seconds": self.clock, "evaluated_at": self.schedule, "episodes": self.scores}
@@ -182,8 +182,8 @@ class Training:
             case Played() as played:
                 learn = None if progress is None else lambda: self._learn(progress)
                 self.storing.store(self.experience, played, learn)
-            case Reanalysed(numbers, policy, value):
-                self.storing.refreshed += self.replay.refresh(numbers, policy, value)
+            case Reanalysed(numbers, policy, value, candidates):
+                self.storing.refreshed += self.replay.refresh(numbers, policy, value, candidates)
             case evaluated:
                 self._evaluated(self.evaluator.finish(evaluated, result.version), progress)
 

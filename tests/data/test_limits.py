@@ -5,14 +5,15 @@ import pytest
 from segments import changed, numbered
 
 from muzero import build
+from muzero.actions import Discrete
 from muzero.config import parse_settings
 from muzero.data.limits import Limits, returns
 from muzero.interfaces import GameSpec
 
 
-def paid(*rewards, over=True, cut=False, value=0.0, discount=0.5):
+def paid(*rewards, over=True, tail=False, value=0.0, discount=0.5):
     """One game's segment with these rewards; the last row's value is the search's."""
-    segment = numbered(0, len(rewards), over=over, cut=cut)
+    segment = numbered(0, len(rewards), over=over, tail=tail)
     discounts = np.full(len(rewards), discount, np.float32)
     if over:
         discounts[-1] = 0
@@ -23,7 +24,7 @@ def paid(*rewards, over=True, cut=False, value=0.0, discount=0.5):
 
 def test_returns_follow_from_rewards_worked_out_by_hand():
     assert returns(paid(1, 2, 4)).tolist() == [1 + 0.5 * (2 + 0.5 * 4), 2 + 0.5 * 4, 4]
-    assert returns(paid(1, 2, 9, over=False, cut=True, value=8)).tolist() == [1 + 0.5 * (2 + 0.5 * 8), 2 + 0.5 * 8]
+    assert returns(paid(1, 2, 9, over=False, tail=True, value=8)).tolist() == [1 + 0.5 * (2 + 0.5 * 8), 2 + 0.5 * 8]
     assert returns(paid(1, 2, 9, over=False, value=8)).tolist() == [1 + 0.5 * (2 + 0.5 * 8), 2 + 0.5 * 8, 8]
     assert returns(paid(0, 0, 1, discount=-1)).tolist() == [1, -1, 1]
 
@@ -48,16 +49,19 @@ def test_values_beyond_a_limit_are_counted_and_reported_with_its_key():
 
 def test_the_row_without_a_step_of_a_game_cut_short_pays_nothing():
     limits = Limits({"reward": (-1.0, 1.0)})
-    limits.see(paid(1, 99, over=False, cut=True))
+    limits.see(paid(1, 99, over=False, tail=True))
     assert limits.counts() == {"clamped/rewards": 0}
 
 
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        (GameSpec("gym/x", (4,), "float32", 2, (0.0, 0.997)), {"value": (-50.0, 50.0), "reward": (-7.0, 7.0)}),
         (
-            GameSpec("board/x", (4,), "float32", 2, (-1.0, 0.0), returns=(-1.0, 1.0)),
+            GameSpec("gym/x", (4,), "float32", Discrete(2), (0.0, 0.997)),
+            {"value": (-50.0, 50.0), "reward": (-7.0, 7.0)},
+        ),
+        (
+            GameSpec("board/x", (4,), "float32", Discrete(2), (-1.0, 0.0), returns=(-1.0, 1.0)),
             {"value": (-1.0, 1.0), "reward": (-1.0, 1.0)},
         ),
     ],

@@ -12,6 +12,7 @@ from segments import NUMBERED as SPEC
 from segments import changed
 from segments import numbered as segment
 
+from muzero.actions import Discrete
 from muzero.data.replay import Replay
 from muzero.data.sum_tree import SumTree
 from muzero.interfaces import GameSpec, WindowSize
@@ -56,7 +57,7 @@ def test_actions_past_the_end_are_random():
 
 def test_nothing_is_known_past_a_cut_and_a_cut_row_is_no_start():
     replay = Replay(SPEC, 0, capacity=100)
-    replay.add(segment(0, 3, cut=True))
+    replay.add(segment(0, 3, tail=True))
     rows, window = windows(replay)
     assert set(rows) == {0, 1}
     assert window.known[rows[0]].tolist() == [True, True, True, False, False]
@@ -64,7 +65,7 @@ def test_nothing_is_known_past_a_cut_and_a_cut_row_is_no_start():
 
 
 def test_a_cut_row_with_discount_zero_is_not_an_end():
-    made = segment(0, 3, cut=True)
+    made = segment(0, 3, tail=True)
     made.columns["discount"][-1] = 0
     replay = Replay(SPEC, 0, capacity=100)
     replay.add(made)
@@ -178,7 +179,7 @@ def test_a_restored_replay_draws_what_the_saved_one_draws():
     for _ in range(3):
         (a, left), (b, right) = (r.sample(32, WindowSize(5, 2)) for r in (replay, twin))
         assert (a == b).all()
-        for name, tensor in vars(left).items():
+        for name, tensor in left.tensors().items():
             assert torch.equal(tensor, getattr(right, name)), name
 
 
@@ -196,7 +197,7 @@ def test_a_replay_keeps_what_its_log_still_has_and_counts_the_rest():
 
 
 def test_the_memory_bound_holds_while_three_times_as_much_is_stored():
-    spec = GameSpec("image", (4, 32, 32), "uint8", 6, (0.0, 1.0))
+    spec = GameSpec("image", (4, 32, 32), "uint8", Discrete(6), (0.0, 1.0))
     tracemalloc.start()
     replay = Replay(spec, 0, capacity=1_000_000, gigabytes=0.02, priority_exponent=1.0)
     rng = np.random.default_rng(0)
@@ -220,8 +221,8 @@ def test_the_memory_bound_holds_while_three_times_as_much_is_stored():
         ("value", np.array([np.inf], np.float32), "value holds a number that is not finite"),
         ("reward", np.zeros(1, np.float64), "reward is float64 \\(1,\\), expected float32 \\(1,\\)"),
         ("policy", np.zeros((1, 3), np.float32), "policy is float32 \\(1, 3\\), expected float32 \\(1, 2\\)"),
-        ("action", np.array([2]), "an action lies outside 0..1"),
-        ("legal", np.array([[False, True]]), "an action that is not legal was taken"),
+        ("action", np.array([2]), "actions\\[0\\] = 2 is not legal"),
+        ("legal", np.array([[False, True]]), "actions\\[0\\] = 0 is not legal"),
         ("discount", np.array([0.5], np.float32), "a discount is not one of"),
         ("observation", np.zeros((1, 2), np.float32), "observation is float32"),
     ],

@@ -15,6 +15,8 @@ from muzero.data.segment_format import HEAD, Layout
 from muzero.data.segment_log import SegmentLog
 from muzero.interfaces import Window, WindowSize
 
+LINKS = ("next", "previous", "over")  # what a replay keeps beside the columns
+
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_the_bytes_of_a_logged_segment_follow_format_1(spec):
@@ -29,7 +31,7 @@ def test_the_bytes_of_a_logged_segment_follow_format_1(spec):
             (~found["planned"]).astype("u1"),  # format 1 stores which actions were drawn at random
         ]
         packed = Layout(spec).pack(segment)
-        assert packed[: HEAD.size] == HEAD.pack(*segment.id, segment.version, segment.cut, len(segment))
+        assert packed[: HEAD.size] == HEAD.pack(*segment.id, segment.version, segment.tail, len(segment))
         assert zlib.decompress(packed[HEAD.size :]) == b"".join(array.tobytes() for array in order)
 
 
@@ -37,7 +39,7 @@ def test_the_bytes_of_a_logged_segment_follow_format_1(spec):
 def test_a_replay_stores_each_column_and_counts_its_bytes(spec):
     replay = Replay(spec, 0, capacity=100)
     replay.add(some(spec, 1)[0])
-    stored = {name: array for name, array in replay.rows.items() if name != "next"}
+    stored = {name: array for name, array in replay.rows.items() if name not in LINKS}
     assert {name: (array.shape[1:], str(array.dtype)) for name, array in stored.items()} == {
         column.name: (column.shape, column.dtype) for column in columns(spec)
     }
@@ -76,7 +78,7 @@ def test_a_log_written_before_the_mask_was_turned_around_is_read(tmp_path):
     assert len(segments) == 4 and log.damaged == 0
     assert {bool(flag) for segment in segments for flag in segment.columns["planned"]} == {False, True}
     for number, segment in enumerate(segments):
-        assert (segment.id.game, segment.version, segment.cut) == (number, number, number % 2 == 1)
+        assert (segment.id.game, segment.version, segment.tail) == (number, number, number % 2 == 1)
         for name, array in segment.columns.items():
             wanted = ~written[f"{number}.random"] if name == "planned" else written[f"{number}.{name}"]
             np.testing.assert_array_equal(array, wanted)

@@ -18,7 +18,7 @@ from muzero.data.segment_log import LogError, Position, SegmentLog
 def same(one, other):
     pairs = zip(one.columns.values(), other.columns.values(), strict=True)
     return (
-        (one.id, one.version, one.cut, list(one.columns)) == (other.id, other.version, other.cut, list(other.columns))
+        (one.id, one.version, one.tail, list(one.columns)) == (other.id, other.version, other.tail, list(other.columns))
     ) and all(np.array_equal(mine, theirs) and mine.dtype == theirs.dtype for mine, theirs in pairs)
 
 

@@ -13,7 +13,7 @@ from muzero.games.errors import UnknownGame
 
 
 def test_minatar_offers_only_actions_that_have_an_effect():
-    assert minatar.MinatarGames("breakout", 1, False).spec.actions == 3
+    assert minatar.MinatarGames("breakout", 1, False).spec.actions.columns == 3
     assert [minatar.MinatarGames(name, 1, False).spec.observation[0] for name in minatar.names()] == [4, 4, 7, 10, 6]
 
 

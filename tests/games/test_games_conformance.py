@@ -72,7 +72,7 @@ def test_arrays_have_the_shapes_and_types_of_the_contract(make):
     spec, batch = games.spec, games.batch
     for now in Walk(games, SEEDS).record(STEPS):
         assert now.observation.shape == (batch, *spec.observation) and now.observation.dtype == spec.dtype
-        assert now.legal.shape == (batch, spec.actions) and now.legal.dtype == bool
+        assert now.legal.shape == (batch, spec.actions.columns) and now.legal.dtype == bool
         for name, dtype in (("reward", "f4"), ("discount", "f4"), ("first", "?"), ("truncated", "?")):
             assert getattr(now, name).shape == (batch,) and getattr(now, name).dtype == np.dtype(dtype), name
         assert np.isfinite(now.observation).all() and np.isfinite(now.reward).all()

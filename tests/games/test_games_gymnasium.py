@@ -203,6 +203,6 @@ def test_a_module_is_found_in_the_current_directory(tmp_path, monkeypatch):
     (tmp_path / "broken_game.py").write_text("import no_such_dependency\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
-    assert python.PythonGames("own_game:Game", 1, True).spec.actions == 2
+    assert python.PythonGames("own_game:Game", 1, True).spec.actions.columns == 2
     with pytest.raises(ModuleNotFoundError, match="no_such_dependency"):
         python.PythonGames("broken_game:Game", 1, True)

@@ -47,4 +47,4 @@ def test_a_member_that_does_not_declare_a_game_is_not_called(module, name):
 
 @pytest.mark.parametrize("name", ["Corridor", "factory"])
 def test_a_class_and_an_annotated_factory_make_games(module, name):
-    assert PythonGames(f"named:{name}", 2, True).spec.actions == 2
+    assert PythonGames(f"named:{name}", 2, True).spec.actions.columns == 2

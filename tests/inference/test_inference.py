@@ -14,20 +14,21 @@ import torch
 from nim import NimModel
 
 from muzero import search
+from muzero.actions import Discrete
 from muzero.config import ConfigError
 from muzero.inference import fastest, simulating
 from muzero.interfaces import GameSpec, observe_first
 from muzero.models.latent import SpatialModel, VectorModel
 
 MODELS = {
-    "vector": (partial(VectorModel, width=16, hidden=16), GameSpec("v", (5,), "float32", 4, (0.0, 1.0))),
+    "vector": (partial(VectorModel, width=16, hidden=16), GameSpec("v", (5,), "float32", Discrete(4), (0.0, 1.0))),
     "spatial": (
         partial(SpatialModel, channels=8, hidden=16),
-        GameSpec("s", (2, 6, 7), "float32", 7, (-1.0, 0.0, 1.0), returns=(-1.0, 1.0)),
+        GameSpec("s", (2, 6, 7), "float32", Discrete(7), (-1.0, 0.0, 1.0), returns=(-1.0, 1.0)),
     ),
     "image": (
         partial(SpatialModel, channels=8, hidden=16, smallest_side=6),
-        GameSpec("i", (3, 24, 24), "uint8", 6, (0.0, 0.99)),
+        GameSpec("i", (3, 24, 24), "uint8", Discrete(6), (0.0, 0.99)),
     ),
 }
 
@@ -61,12 +62,17 @@ def reference(model, root, edges):
     """The model's own outputs for the roots, and for one edge after the other."""
     with torch.inference_mode():
         first = model.predict(root)
-        found, states = [(first.policy.logits.numpy(), first.value.mean.numpy())], {0: root}
+        found, states = [(first.policy.parameters.numpy(), first.value.mean.numpy())], {0: root}
         for parent, action, node in edges:
             latent, transition = model.imagine(states[parent], torch.from_numpy(action).long())
             states[node] = latent
             prediction = model.predict(latent)
-            heads = transition.reward.mean, transition.discount.mean, prediction.value.mean, prediction.policy.logits
+            heads = (
+                transition.reward.mean,
+                transition.discount.mean,
+                prediction.value.mean,
+                prediction.policy.parameters,
+            )
             found.append(tuple(head.numpy() for head in heads))
     return found
 
@@ -85,7 +91,7 @@ def computed(model, root, edges, path):
 def some_edges(spec, batch, seed=0):
     rng = np.random.default_rng(seed)
     return [
-        (int(rng.integers(0, node)), rng.integers(0, spec.actions, batch).astype(np.int32), node)
+        (int(rng.integers(0, node)), rng.integers(0, spec.actions.columns, batch).astype(np.int32), node)
         for node in range(1, 7)
     ]
 
@@ -279,7 +285,7 @@ from muzero.interfaces import GameSpec
 from muzero.models.latent import VectorModel
 
 torch.set_num_threads(2)
-model = VectorModel(GameSpec("v", (5,), "float32", 4, (0.0, 1.0))).eval()
+model = VectorModel(GameSpec("v", (5,), "float32", Discrete(4), (0.0, 1.0))).eval()
 
 
 def act():

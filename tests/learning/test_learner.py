@@ -5,6 +5,7 @@ import pytest
 import torch
 from chain import DISCOUNT, ChainGames, ChainModel
 
+from muzero.actions import Discrete
 from muzero.data.replay import Replay
 from muzero.interfaces import GameSpec, Window
 from muzero.learning.learner import Learner
@@ -14,9 +15,9 @@ from muzero.planners.reactive import ReactivePlanner
 from muzero.play.selfplay import SelfPlay
 
 CPU = torch.device("cpu")
-BOARD = GameSpec("board/small", (3, 3, 3), "float32", 9, (-1.0, 0.0), (-1.0, 1.0), 9)
-IMAGE = GameSpec("image", (4, 96, 96), "uint8", 6, (0.0, 0.99))
-VECTOR = GameSpec("vector", (5,), "float32", 2, (0.0, 0.99))
+BOARD = GameSpec("board/small", (3, 3, 3), "float32", Discrete(9), (-1.0, 0.0), (-1.0, 1.0), 9)
+IMAGE = GameSpec("image", (4, 96, 96), "uint8", Discrete(6), (0.0, 0.99))
+VECTOR = GameSpec("vector", (5,), "float32", Discrete(2), (0.0, 0.99))
 
 
 def window(spec, batch=4, unroll=3, n=2, observations=None, seed=0):
@@ -27,11 +28,11 @@ def window(spec, batch=4, unroll=3, n=2, observations=None, seed=0):
     shape = (batch, observations, *spec.observation)
     return Window(
         observation=torch.randint(0, 255, shape, generator=rng, dtype=torch.uint8).to(getattr(torch, spec.dtype)),
-        action=torch.randint(spec.actions, (batch, steps), generator=rng),
+        action=torch.randint(spec.actions.columns, (batch, steps), generator=rng),
         reward=torch.zeros(batch, steps),
         discount=torch.full((batch, steps), spec.discounts[-1] or spec.discounts[0]),
         value=torch.rand(batch, steps + 1, generator=rng),
-        policy=torch.full((batch, observations, spec.actions), 1 / spec.actions),
+        policy=torch.full((batch, observations, spec.actions.columns), 1 / spec.actions.columns),
         known=torch.ones(batch, steps + 1, dtype=torch.bool),
         over=torch.zeros(batch, steps + 1, dtype=torch.bool),
         planned=torch.ones(batch, steps, dtype=torch.bool),
@@ -131,7 +132,7 @@ def test_the_model_expects_a_game_to_go_on_before_it_learned_anything():
 def test_untrained_heads_say_nothing():
     model, _ = parts()
     prediction = model.predict({"state": torch.rand(3, 128)})
-    assert (prediction.policy.logits == 0).all() and prediction.value.mean.abs().max() < 1e-4
+    assert (prediction.policy.parameters == 0).all() and prediction.value.mean.abs().max() < 1e-4
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing_and_is_counted():

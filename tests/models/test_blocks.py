@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muzero.models.blocks import scale_to_unit
-from muzero.models.heads import Categorical, Policy, inverse_value_transform, support, value_transform
+from muzero.models.heads import Categorical, TwoHot, inverse_value_transform, support, value_transform
 from muzero.objectives.value_equivalence import scale_gradient
 
 
@@ -27,7 +27,7 @@ def test_the_support_reaches_its_limits_and_ascends():
 def test_the_distribution_of_least_loss_has_the_target_as_its_mean(target, atoms):
     numbers = support(-1, 1, atoms)
     logits = torch.zeros(1, atoms, requires_grad=True)
-    Categorical(logits, numbers).loss(torch.tensor([target], dtype=torch.float32)).backward()
+    TwoHot(logits, numbers).loss(torch.tensor([target], dtype=torch.float32)).backward()
     assert logits.grad is not None
     # At uniform logits the gradient is the uniform distribution less the target distribution.
     encoded = 1 / atoms - logits.grad[0]
@@ -36,20 +36,20 @@ def test_the_distribution_of_least_loss_has_the_target_as_its_mean(target, atoms
 
 
 def test_targets_beyond_the_support_are_clamped_and_finite():
-    head = Categorical(torch.zeros(2, 5), support(-1, 1, 5))
+    head = TwoHot(torch.zeros(2, 5), support(-1, 1, 5))
     assert torch.isfinite(head.loss(torch.tensor([7.0, -7.0]))).all()
 
 
 def test_a_discount_on_an_atom_is_one_class():
-    head = Categorical(torch.tensor([[0.0, 2.0, 0.0]]), torch.tensor([-1.0, 0.0, 1.0]))
+    head = TwoHot(torch.tensor([[0.0, 2.0, 0.0]]), torch.tensor([-1.0, 0.0, 1.0]))
     assert head.loss(torch.tensor([0.0]))[0] == pytest.approx(-torch.tensor([0.0, 2.0, 0.0]).log_softmax(0)[1].item())
     assert head.mean[0] == pytest.approx(0, abs=1e-6)
 
 
 def test_the_policy_loss_is_least_at_its_target():
     target = torch.tensor([[0.7, 0.3, 0.0]])
-    at_target = Policy((target + 1e-9).log()).loss(target)
-    assert at_target < Policy(torch.zeros(1, 3)).loss(target)
+    at_target = Categorical((target + 1e-9).log()).loss(target)
+    assert at_target < Categorical(torch.zeros(1, 3)).loss(target)
 
 
 def test_scaling_a_gradient_leaves_the_numbers():

@@ -10,6 +10,8 @@ from muzero.planners.reactive import ReactivePlanner
 from muzero.planners.tree import GumbelPlanner
 from muzero.play.selfplay import SelfPlay
 
+STEP = ("action", "reward", "discount")  # columns that a row without a step does not have
+
 
 def actor(batch=2, cells=4, limit=100, seed=0, planner=None, incarnation=0, **settings):
     games = ChainGames(batch, cells, limit)
@@ -33,17 +35,22 @@ def test_every_step_of_a_game_is_in_its_segments_once_and_in_order():
         actions = np.concatenate([part.columns["action"] for part in parts])
         assert cells[0] == 0
         assert (cells[1:] == np.clip(cells[:-1] + 2 * actions[:-1] - 1, 0, None)).all()
-        if parts[-1].columns["discount"][-1] == 0:
+        steps = {name: np.concatenate([part.columns[name][: part.steps] for part in parts]) for name in STEP}
+        if steps["discount"][-1] == 0:
             finished += 1
-            assert cells[-1] == 2 and actions[-1] == 1 and parts[-1].columns["reward"][-1] == 1
+            assert cells[-2:].tolist() == [2, 3] and steps["action"][-1] == 1 and steps["reward"][-1] == 1
     assert finished > 5
 
 
-def test_a_game_that_is_over_ends_its_segment_with_discount_zero():
-    for segment in segments_of(actor(planner=GumbelPlanner(simulations=8)), 60):
-        assert not segment.cut
-        discount, reward = segment.columns["discount"], segment.columns["reward"]
+def test_a_game_that_is_over_ends_with_its_last_position_which_has_no_plan():
+    segments = segments_of(actor(planner=GumbelPlanner(simulations=8)), 60)
+    assert segments
+    for segment in segments:
+        assert segment.tail
+        discount, reward = (segment.columns[name][: segment.steps] for name in ("discount", "reward"))
         assert discount[-1] == 0 and reward[-1] == 1
+        assert segment.columns["observation"][-1].argmax() == 3
+        assert not segment.columns["policy"][-1].any() and segment.columns["value"][-1] == 0
         assert discount[:-1] == pytest.approx(DISCOUNT) and (reward[:-1] == 0).all()
 
 
@@ -52,23 +59,23 @@ def test_a_game_cut_short_ends_with_the_position_it_stopped_in():
     segments = segments_of(player, 30)
     assert segments
     for segment in segments:
-        assert segment.cut and len(segment) == 6 and segment.steps == 5
+        assert segment.tail and len(segment) == 6 and segment.steps == 5
         last, before = segment.columns["observation"].argmax(1)[-1], segment.columns["observation"].argmax(1)[-2]
         assert last == max(before + 2 * segment.columns["action"][-2] - 1, 0)
 
 
 def test_a_game_cut_at_the_length_of_a_segment_keeps_its_last_position():
     segments = segments_of(actor(batch=1, cells=30, limit=5, segment_steps=5), 6)
-    assert [(len(s), s.cut, s.id.sequence) for s in segments] == [(5, False, 0), (1, True, 1)]
+    assert [(len(s), s.tail, s.id.sequence) for s in segments] == [(5, False, 0), (1, True, 1)]
 
 
 def test_the_share_of_random_actions_is_as_asked_and_marked():
     games = ChainGames(8, 6)
     player = SelfPlay(games, ChainModel(6), GumbelPlanner(simulations=32), 0, random_actions=0.3)
     segments = segments_of(player, 300)
-    random = ~np.concatenate([segment.columns["planned"] for segment in segments])
+    random = ~np.concatenate([segment.columns["planned"][: segment.steps] for segment in segments])
     assert random.mean() == pytest.approx(0.3, abs=0.04)
-    left = np.concatenate([segment.columns["action"] for segment in segments]) == 0
+    left = np.concatenate([segment.columns["action"][: segment.steps] for segment in segments]) == 0
     assert left[random].mean() == pytest.approx(0.5, abs=0.08)
     assert left[~random].mean() < 0.2  # planned moves go right
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from muzero.actions import Discrete
 from muzero.interfaces import GameSpec
 from muzero.runs import checkpoint, compatibility, saving
 from muzero.runs.checkpoint import CheckpointError
 
-SPEC = GameSpec("board/connect_four", (3, 6, 7), "float32", 7, (-1.0, 0.0))
-OTHER = GameSpec("board/othello", (3, 8, 8), "float32", 65, (-1.0, 0.0))
+SPEC = GameSpec("board/connect_four", (3, 6, 7), "float32", Discrete(7), (-1.0, 0.0))
+OTHER = GameSpec("board/othello", (3, 8, 8), "float32", Discrete(65), (-1.0, 0.0))
 
 
 def save(folder, step=12000, **changes):

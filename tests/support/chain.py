@@ -6,9 +6,10 @@ game; every other step pays nothing.  A game is cut short after `limit` steps.
 
 import numpy as np
 import torch
-from torch.distributions import Categorical, Normal
 
+from muzero.actions import Discrete
 from muzero.interfaces import Games, GameSpec, Prediction, Timestep, Transition, WorldModel
+from muzero.models.heads import Categorical, Certain
 
 DISCOUNT = 0.9
 
@@ -19,7 +20,7 @@ class ChainGames(Games):
     def __init__(self, batch=2, cells=5, limit=100, fault=None):
         """fault: step at which a NaN is observed."""
         self.batch, self.cells, self.limit, self.fault = batch, cells, limit, fault
-        self.spec = GameSpec("chain", (cells,), "float32", 2, (0.0, DISCOUNT))
+        self.spec = GameSpec("chain", (cells,), "float32", Discrete(2), (0.0, DISCOUNT))
 
     def reset(self, seeds):
         self.cell = np.zeros(self.batch, np.int64)
@@ -59,6 +60,7 @@ class ChainModel(WorldModel):
 
     def __init__(self, cells=5):
         super().__init__()
+        self.space = Discrete(2)
         self.cells = cells
 
     def memory(self, batch):
@@ -73,8 +75,8 @@ class ChainModel(WorldModel):
         cell = torch.where(already, cell, (cell + 2 * action - 1).clamp(min=0))
         won = (cell == self.cells - 1) & ~already
         discount = torch.where(won | already, 0.0, DISCOUNT)
-        return {"cell": cell}, Transition(Normal(won.float(), 1.0), Normal(discount, 1.0))
+        return {"cell": cell}, Transition(Certain(won.float()), Certain(discount))
 
     def predict(self, latent):
         batch = len(latent["cell"])
-        return Prediction(Categorical(logits=torch.zeros(batch, 2)), Normal(torch.zeros(batch), 1.0))
+        return Prediction(Categorical(torch.zeros(batch, 2)), Certain(torch.zeros(batch)))

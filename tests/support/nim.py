@@ -1,9 +1,10 @@
 """A world model that is exactly the game of Nim: an oracle for planners."""
 
 import torch
-from torch.distributions import Categorical, Normal
 
+from muzero.actions import Discrete
 from muzero.interfaces import Prediction, Transition, WorldModel
+from muzero.models.heads import Categorical, Certain
 
 
 class NimModel(WorldModel):
@@ -11,6 +12,7 @@ class NimModel(WorldModel):
 
     def __init__(self):
         super().__init__()
+        self.space = Discrete(2)
         self.calls = {"observe": 0, "imagine": 0, "predict": 0}
 
     def memory(self, batch):
@@ -26,9 +28,9 @@ class NimModel(WorldModel):
         over = stones <= 0  # below zero: already over
         reward = (stones == 0).float()
         discount = torch.where(over, 0.0, -1.0)  # -1: the other player moves next
-        return {"stones": stones}, Transition(Normal(reward, 1.0), Normal(discount, 1.0))
+        return {"stones": stones}, Transition(Certain(reward), Certain(discount))
 
     def predict(self, latent):
         self.calls["predict"] += 1
         batch = len(latent["stones"])
-        return Prediction(Categorical(logits=torch.zeros(batch, 2)), Normal(torch.zeros(batch), 1.0))
+        return Prediction(Categorical(torch.zeros(batch, 2)), Certain(torch.zeros(batch)))

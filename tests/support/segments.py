@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from muzero.actions import Discrete
 from muzero.data.schema import Segment, SegmentId
 from muzero.interfaces import GameSpec
 
-BOARD = GameSpec("board/tic_tac_toe", (4, 3, 3), "float32", 9, (-1.0, 0.0))
-IMAGE = GameSpec("atari/pong", (2, 12, 12), "uint8", 6, (0.0, 0.99))
-LINE = GameSpec("gym/CartPole-v1", (4,), "float32", 2, (0.0, 0.997))
+BOARD = GameSpec("board/tic_tac_toe", (4, 3, 3), "float32", Discrete(9), (-1.0, 0.0))
+IMAGE = GameSpec("atari/pong", (2, 12, 12), "uint8", Discrete(6), (0.0, 0.99))
+LINE = GameSpec("gym/CartPole-v1", (4,), "float32", Discrete(2), (0.0, 0.997))
 SPECS = [BOARD, IMAGE, LINE]
 
 
-def segment(spec, number, rng, cut=False):
+def segment(spec, number, rng, tail=False):
     rows = int(rng.integers(1, 20))
     observation = rng.integers(0, 256, (rows, *spec.observation)) * (rng.random((rows, *spec.observation)) < 0.1)
     return Segment(
@@ -21,15 +22,15 @@ def segment(spec, number, rng, cut=False):
         version=number,
         columns={
             "observation": observation.astype(spec.dtype),
-            "legal": np.ones((rows, spec.actions), bool),
-            "action": rng.integers(spec.actions, size=rows),
+            "legal": np.ones((rows, spec.actions.columns), bool),
+            "action": spec.actions.draw_any((rows,), rng),
             "reward": rng.normal(size=rows).astype(np.float32),
             "discount": np.full(rows, spec.discounts[-1] or spec.discounts[0], np.float32),
-            "policy": rng.dirichlet(np.ones(spec.actions), rows).astype(np.float32),
+            "policy": rng.dirichlet(np.ones(spec.actions.columns), rows).astype(np.float32),
             "value": rng.normal(size=rows).astype(np.float32),
             "planned": rng.random(rows) >= 0.1,
         },
-        cut=cut,
+        tail=tail,
     )
 
 
@@ -40,13 +41,13 @@ def changed(segment, **columns):
 
 def some(spec, count, seed=0):
     rng = np.random.default_rng(seed)
-    return [segment(spec, number, rng, cut=number % 3 == 2) for number in range(count)]
+    return [segment(spec, number, rng, tail=number % 3 == 2) for number in range(count)]
 
 
-NUMBERED = GameSpec("line", (1,), "float32", 2, (0.0, 1.0))
+NUMBERED = GameSpec("line", (1,), "float32", Discrete(2), (0.0, 1.0))
 
 
-def numbered(start, count, game=0, sequence=0, over=False, cut=False):
+def numbered(start, count, game=0, sequence=0, over=False, tail=False):
     """Rows whose observation, reward and value are their number in the game."""
     numbers = np.arange(start, start + count, dtype=np.float32)
     discount = np.ones(count, np.float32)
@@ -65,5 +66,5 @@ def numbered(start, count, game=0, sequence=0, over=False, cut=False):
             "value": numbers + 100,
             "planned": np.ones(count, bool),
         },
-        cut=cut,
+        tail=tail,
     )
