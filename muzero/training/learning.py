@@ -106,7 +106,7 @@ class Learning:
             where = ""
             if window is not None:
                 file = RunFolder(self.folder).bad_batch
-                np.savez(file, **{name: tensor.cpu().numpy() for name, tensor in vars(window).items()})
+                np.savez(file, **{name: tensor.cpu().numpy() for name, tensor in window.tensors().items()})
                 largest = window.observation.double().abs().max().item()
                 where = f"; the last batch, whose largest number in an observation is {largest:g}, is in {file}"
             raise NonFiniteError(f"{why}, also after {RECOVERIES} returns to a checkpoint{where}")

@@ -10,10 +10,12 @@ import pytest
 from gymnasium import spaces
 from sample_games import play
 
+from muzero.actions import Box
 from muzero.games import batched, control, python
 from muzero.games.errors import UnknownGame
 from muzero.games.spaces import view
 from muzero.util.extras import MissingExtra
+from muzero.util.seeds import derive_short
 
 # --- gymnasium --------------------------------------------------------------------------------------------------------
 
@@ -44,9 +46,17 @@ def test_legal_actions_come_from_the_mask_only_where_that_is_asked_for():
     assert control.ControlGames("Taxi-v4", 8, False).reset(np.arange(8)).legal.all()
 
 
-def test_continuous_actions_are_refused_by_the_name_of_their_space():
-    with pytest.raises(UnknownGame, match=r"gym/Pendulum-v1 cannot be played: its actions are Box\(-2.0, 2.0"):
-        control.ControlGames("Pendulum-v1", 1, False)
+def test_real_valued_actions_reach_the_environment_between_its_bounds():
+    games, plain = control.ControlGames("Pendulum-v1", 2, False), gymnasium.make("Pendulum-v1")
+    assert games.spec.actions == Box(1) and games.reset(np.arange(2)).legal.shape == (2, 0)
+    seed = derive_short(0, "game", 1)
+    plain.reset(seed=seed)
+    for number in (-1.0, 0.25, 1.0):
+        now = games.step(np.full((2, 1), number, np.float32))
+        seen, reward, *_ = plain.step(np.array([2 * number], np.float32))
+        assert (now.observation[0] == seen).all() and now.reward[0] == np.float32(reward)
+    again = control.ControlGames("Pendulum-v1", 2, False)
+    assert (again.restore(games.state()).observation == now.observation).all()
 
 
 @pytest.mark.parametrize("name", ["ALE/MsPacman-v5", "MsPacmanNoFrameskip-v4"])
@@ -61,10 +71,10 @@ def test_a_package_that_an_environment_needs_is_named():
         control.ControlGames("no_such_package:Thing-v0", 1, False)
 
 
-def test_listed_ids_are_those_with_discrete_actions():
+def test_listed_ids_are_those_that_can_be_played():
     listed = control.names()
-    assert {"CartPole-v1", "FrozenLake-v1"} <= set(listed)
-    assert not {"Pendulum-v1", "PongNoFrameskip-v4", "ALE/Pong-v5"} & set(listed)
+    assert {"CartPole-v1", "FrozenLake-v1", "Pendulum-v1"} <= set(listed)
+    assert not {"PongNoFrameskip-v4", "ALE/Pong-v5"} & set(listed)
 
 
 @pytest.mark.parametrize(

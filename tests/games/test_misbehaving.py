@@ -293,7 +293,7 @@ def test_a_hundred_faults_while_playing_let_no_bad_value_into_a_batch(misbehave)
     assert acting.rejected == 0 and replay.steps > 200
     for _ in range(50):
         _, window = replay.sample(64, WindowSize(5, 3))
-        for name, tensor in vars(window).items():
+        for name, tensor in window.tensors().items():
             assert torch.isfinite(tensor.float()).all(), name
         # Nothing ended where a game broke off: an end is ten steps after a beginning.
         ended = ~window.over[:, :-1] & window.over[:, 1:]
@@ -323,7 +323,7 @@ def test_a_segment_that_does_not_hold_is_not_handed_over(misbehave):
     class Wrong:
         def plan(self, *arguments, **named):
             decision, carry = plan.plan(*arguments, **named)
-            decision.policy[:] = np.nan
+            decision.weights[:] = np.nan
             return decision, carry
 
     acting.planner = Wrong()

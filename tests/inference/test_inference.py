@@ -280,6 +280,7 @@ FORKS_AFTER_A_SEARCH = """
 import os, signal
 import numpy as np, torch
 from muzero import search
+from muzero.actions import Discrete
 from muzero.inference import observe_first, simulating
 from muzero.interfaces import GameSpec
 from muzero.models.latent import VectorModel

@@ -27,6 +27,9 @@ def window(spec, batch=4, unroll=3, n=2, observations=None, seed=0):
     observations = observations or unroll + 1
     shape = (batch, observations, *spec.observation)
     return Window(
+        first=torch.zeros(batch, observations, dtype=torch.bool),
+        before=torch.zeros(batch, dtype=torch.int64),
+        number=torch.arange(batch),
         observation=torch.randint(0, 255, shape, generator=rng, dtype=torch.uint8).to(getattr(torch, spec.dtype)),
         action=torch.randint(spec.actions.columns, (batch, steps), generator=rng),
         reward=torch.zeros(batch, steps),
