@@ -220,9 +220,9 @@ def objective(config: Config, spec: GameSpec, for_model: WorldModel) -> Objectiv
     return config.construct("objective", spec, for_model)
 
 
-def learner(config: Config, model: WorldModel, objective: Objective, device: torch.device) -> Learner:
+def learner(config: Config, model: WorldModel, objective: Objective, device: torch.device, seed: int = 0) -> Learner:
     """The learner of a model."""
-    return config.construct("learner", model, objective, device)
+    return config.construct("learner", model, objective, device, seed)
 
 
 def device(name: str) -> torch.device:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -454,7 +455,8 @@ class Loss(NamedTuple):
     """What an objective makes of a window."""
 
     terms: dict[str, Tensor]  # name -> [B], weighted; their sum is minimised
-    priority: Tensor  # [B] how wrong the model was, for prioritised replay
+    priority: Tensor  # [B] how wrong the model was, for prioritised replay; no gradient
+    metrics: Mapping[str, Tensor] = MappingProxyType({})  # name -> scalar or [B]; shown, not minimised
 
 
 class Objective(nn.Module, ABC):
@@ -463,8 +465,15 @@ class Objective(nn.Module, ABC):
     window: WindowSize
 
     @abstractmethod
-    def forward(self, model: WorldModel, target_model: WorldModel, window: Window) -> Loss:
-        """Losses of a model on a window; target_model is the slow copy."""
+    def forward(self, model: WorldModel, target_model: WorldModel, window: Window, generator: torch.Generator) -> Loss:
+        """Losses of a model on a window.
+
+        Args:
+            model: learns.
+            target_model: the slow copy of the model.
+            window: the batch, on the device of the models.
+            generator: the only source of randomness, on the same device.
+        """
 
 
 # --- players -------------------------------------------------------------------------------------------------------

@@ -132,10 +132,12 @@ def test_an_objective_returns_finite_terms_for_each_row(kind, spec):
     for game, (length, cut) in enumerate([(7, False), (9, True), (1, False)]):
         replay.add(segment(spec, game, length, cut))
     _, window = replay.sample(16, objective.window)
-    loss = objective(model, model, window)
+    loss = objective(model, model, window, torch.Generator())
     assert loss.priority.shape == (16,) and not loss.priority.requires_grad
     for name, term in loss.terms.items():
         assert term.shape == (16,) and torch.isfinite(term).all() and term.requires_grad, name
+    for name, metric in loss.metrics.items():
+        assert metric.shape in ((), (16,)) and not metric.requires_grad and name not in loss.terms, name
 
 
 def segment(spec, game, length, cut):

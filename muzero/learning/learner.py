@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from muzero.config import Range
-from muzero.interfaces import Objective, Window, WorldModel, observe_first
+from muzero.interfaces import Loss, Objective, Window, WorldModel, observe_first
 from muzero.util.failpoints import failpoint
+from muzero.util.seeds import derive
 
 SLOTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 
@@ -23,6 +24,7 @@ class Learner:
         model: WorldModel,
         objective: Objective,
         device: torch.device,
+        seed: int,
         *,
         batch: Annotated[int, Range(1, 65_536)] = 128,
         optimizer: Literal["adamw", "sgd"] = "adamw",
@@ -40,6 +42,7 @@ class Learner:
             model: learns.
             objective: what is learned.
             device: of all computation.
+            seed: of everything random in the objective.
             batch: windows per update.
             optimizer: "adamw", or "sgd" with momentum.
             learning_rate: the largest learning rate, after the warm-up.
@@ -53,7 +56,8 @@ class Learner:
         self.model = model.to(device)
         self.objective = objective.to(device)
         self.target = copy.deepcopy(self.model).eval().requires_grad_(False)
-        self.device = device
+        self.device, self.seed = device, seed
+        self.generator = torch.Generator(device)  # of the objective; seeded for every update
         self.batch = batch
         self.learning_rate, self.final_rate, self.warmup = learning_rate, final_rate, warmup
         self.clip = clip
@@ -85,14 +89,18 @@ class Learner:
             progress: share of the run that is done, 0 to 1.
 
         Returns:
-            mean of each loss term and the gradient's norm; new priorities [B].
+            mean of each loss term and metric, and the gradient's norm; new priorities [B].
+
+        Raises:
+            ValueError: if the objective gives two figures the same name.
         """
         self.model.train()
         window = window.to(self.device)
         if failpoint("learner.poison_batch"):
             window.reward.fill_(math.nan)
         before = [statistic.clone() for statistic in self.statistics]
-        loss = self.objective(self.model, self.target, window)
+        self.generator.manual_seed(derive(self.seed, "objective", self.updates))
+        loss = self.objective(self.model, self.target, window, self.generator)
         terms = {name: (term * window.weight).mean() for name, term in loss.terms.items()}
         self.optimizer.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()
@@ -110,8 +118,7 @@ class Learner:
         self.updates += 1
         if self.updates % self.target_every == 0:
             self.target.load_state_dict(self.model.state_dict())
-        metrics = {name: term.detach() for name, term in terms.items()} | {"gradient": norm.detach()}
-        return metrics, loss.priority.cpu().numpy()
+        return figures(terms, loss, norm), loss.priority.cpu().numpy()
 
     def rate(self, progress: float) -> float:
         """The learning rate at this point of the run."""
@@ -187,3 +194,20 @@ class Learner:
             slots.setdefault(int(number), {})[name] = tensor
         self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
         self.updates, self.skipped, self.skipped_in_a_row = int(values["updates"]), int(values["skipped"]), 0
+
+
+@torch.no_grad()
+def figures(terms: dict[str, Tensor], loss: Loss, norm: Tensor) -> dict[str, Tensor]:
+    """What is shown of an update: means of loss terms and of the objective's metrics, and the gradient's norm.
+
+    Raises:
+        ValueError: naming the figure that there is twice.
+    """
+    found = {name: term.detach() for name, term in terms.items()}
+    for name, figure in [*loss.metrics.items(), ("gradient", norm)]:
+        if name in found:
+            raise ValueError(
+                f"the objective gives two figures the name {name!r}; terms and metrics need different names"
+            )
+        found[name] = figure.detach().float().mean()
+    return found

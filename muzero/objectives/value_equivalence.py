@@ -74,7 +74,7 @@ class ValueEquivalence(Objective):
             self.projector = bottleneck(features, projection, projection)
             self.predictor = bottleneck(projection, projection // 2, projection)
 
-    def forward(self, model: WorldModel, target_model: WorldModel, window: Window) -> Loss:
+    def forward(self, model: WorldModel, target_model: WorldModel, window: Window, generator: torch.Generator) -> Loss:
         value_target = self.value_target(target_model, window)
         latents, reward_loss, discount_loss = self.imagine(model, window)
         batch, positions = value_target.shape
@@ -93,7 +93,8 @@ class ValueEquivalence(Objective):
         if self.weights["consistency"]:
             terms["consistency"] = self.consistency(model, latents, window, (known & ~over)[:, 1:])
         error = (prediction.value.mean.view(positions, batch)[0] - value_target[:, 0]).abs().detach()
-        return Loss({name: self.weights[name] * term for name, term in terms.items()}, error)
+        weighted = {name: self.weights[name] * term for name, term in terms.items()}
+        return Loss(weighted, error, {"value_error": error})
 
     @torch.no_grad()
     def value_target(self, target_model: WorldModel, window: Window) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -106,7 +107,8 @@ class Learning:
             where = ""
             if window is not None:
                 file = RunFolder(self.folder).bad_batch
-                np.savez(file, **{name: tensor.cpu().numpy() for name, tensor in window.tensors().items()})
+                arrays: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in window.tensors().items()}
+                np.savez(file, **arrays)
                 largest = window.observation.double().abs().max().item()
                 where = f"; the last batch, whose largest number in an observation is {largest:g}, is in {file}"
             raise NonFiniteError(f"{why}, also after {RECOVERIES} returns to a checkpoint{where}")

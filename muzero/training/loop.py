@@ -63,7 +63,7 @@ class Training:
             check_opponent(config)
         model = build.model(config, self.spec, settings.seed)
         objective = build.objective(config, self.spec, model)
-        self.learner = build.learner(config, model, objective, self.device)
+        self.learner = build.learner(config, model, objective, self.device, settings.seed)
         self.replay = build.replay(config, self.spec, settings.seed)
         self.learning = Learning(
             self.folder, settings, self.spec, self.learner, self.replay, lambda: self.snapshots.newest()

@@ -15,6 +15,7 @@ from muzero.planners.reactive import ReactivePlanner
 from muzero.play.selfplay import SelfPlay
 
 CPU = torch.device("cpu")
+DRAWS = torch.Generator()
 BOARD = GameSpec("board/small", (3, 3, 3), "float32", Discrete(9), (-1.0, 0.0), (-1.0, 1.0), 9)
 IMAGE = GameSpec("image", (4, 96, 96), "uint8", Discrete(6), (0.0, 0.99))
 VECTOR = GameSpec("vector", (5,), "float32", Discrete(2), (0.0, 0.99))
@@ -59,7 +60,7 @@ def test_every_parameter_receives_a_gradient(spec, bootstrap):
     model, objective = parts(spec, bootstrap=bootstrap)
     for head in (model.policy_head, model.value_head, model.reward_head, model.discount_head):
         torch.nn.init.normal_(head.weight)  # zero heads pass no gradient on
-    loss = objective(model, model, window(spec, observations=objective.window.observations))
+    loss = objective(model, model, window(spec, observations=objective.window.observations), DRAWS)
     torch.stack([term.sum() for term in loss.terms.values()]).sum().backward()
     silent = [name for name, p in [*model.named_parameters(), *objective.named_parameters()] if p.grad is None]
     assert silent == []
@@ -78,8 +79,8 @@ def test_what_is_not_known_teaches_nothing():
         value=torch.where(known, short.value, 99.0),
         policy=torch.where(known[:, :4, None], short.policy, 0.9),
     )
-    for name, term in objective(model, model, short).terms.items():
-        assert torch.equal(term, objective(model, model, odd).terms[name]), name
+    for name, term in objective(model, model, short, DRAWS).terms.items():
+        assert torch.equal(term, objective(model, model, odd, DRAWS).terms[name]), name
 
 
 def test_after_the_end_value_and_reward_are_zero_and_no_policy_is_taught():
@@ -94,11 +95,13 @@ def test_after_the_end_value_and_reward_are_zero_and_no_policy_is_taught():
     target = objective.value_target(model, ended)
     assert torch.equal(target[:, 0], torch.ones(4)) and (target[:, 1:] == 0).all()
     odd = replaced(ended, policy=torch.where(over[:, :4, None], 0.9, ended.policy))
-    assert torch.equal(objective(model, model, odd).terms["policy"], objective(model, model, ended).terms["policy"])
-    before = objective(model, model, ended).terms["value"].sum()
+    assert torch.equal(
+        objective(model, model, odd, DRAWS).terms["policy"], objective(model, model, ended, DRAWS).terms["policy"]
+    )
+    before = objective(model, model, ended, DRAWS).terms["value"].sum()
     with torch.no_grad():
         model.value_head.bias += torch.nn.functional.one_hot(torch.tensor(25), 51) * 5.0  # the atom at 0
-    assert objective(model, model, ended).terms["value"].sum() < before
+    assert objective(model, model, ended, DRAWS).terms["value"].sum() < before
 
 
 def test_returns_to_the_end_of_a_board_game_carry_alternating_signs():
@@ -140,7 +143,7 @@ def test_untrained_heads_say_nothing():
 
 def test_a_gradient_that_is_not_finite_changes_nothing_and_is_counted():
     model, objective = parts()
-    learner = Learner(model, objective, CPU)
+    learner = Learner(model, objective, CPU, 0)
     learner.update(window(VECTOR), 0.0)
     before = {name: tensor.clone() for name, tensor in learner.model.state_dict().items()}
     made = window(VECTOR)
@@ -151,7 +154,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing_and_is_counted():
 
 
 def test_it_learns_where_an_environment_switched_gradients_off():
-    learner = Learner(*parts(), CPU)
+    learner = Learner(*parts(), CPU, 0)
     before = [parameter.detach().clone() for parameter in learner.model.parameters()]
     with torch.no_grad():
         learner.update(window(VECTOR), 0.0)
@@ -161,7 +164,7 @@ def test_it_learns_where_an_environment_switched_gradients_off():
 
 def test_the_slow_copy_follows_only_now_and_then():
     model, objective = parts()
-    learner = Learner(model, objective, CPU, target_every=2)
+    learner = Learner(model, objective, CPU, 0, target_every=2)
 
     def distance():
         pairs = zip(learner.model.parameters(), learner.target.parameters(), strict=True)
@@ -175,7 +178,7 @@ def test_the_slow_copy_follows_only_now_and_then():
 
 def test_the_learning_rate_rises_and_then_falls_along_a_cosine():
     model, objective = parts()
-    learner = Learner(model, objective, CPU, learning_rate=1.0, warmup=9, final_rate=0.1)
+    learner = Learner(model, objective, CPU, 0, learning_rate=1.0, warmup=9, final_rate=0.1)
     assert learner.rate(0.0) == pytest.approx(0.1)
     learner.updates = 100
     assert [learner.rate(p) for p in (0.0, 0.5, 1.0, 7.0)] == pytest.approx([1.0, 0.55, 0.1, 0.1])
@@ -184,7 +187,7 @@ def test_the_learning_rate_rises_and_then_falls_along_a_cosine():
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_restored_learner_goes_on_exactly(optimizer):
     def make():
-        return Learner(*parts(IMAGE, unroll=1, n_step=1), CPU, optimizer=optimizer, target_every=3)
+        return Learner(*parts(IMAGE, unroll=1, n_step=1), CPU, 0, optimizer=optimizer, target_every=3)
 
     learner, twin = make(), make()
     for seed in range(2):
@@ -210,7 +213,7 @@ def test_a_model_learns_the_corridor_from_random_play():
     torch.manual_seed(0)
     model = VectorModel(games.spec, width=32, hidden=32, value_limit=2.0, reward_limit=2.0)
     objective = ValueEquivalence(games.spec, model, unroll=3, n_step=0, value_weight=1.0)
-    learner = Learner(model, objective, CPU, batch=64, learning_rate=3e-3)
+    learner = Learner(model, objective, CPU, 0, batch=64, learning_rate=3e-3)
     for update in range(400):
         learner.update(replay.sample(64, objective.window)[1], update / 400)
     model.eval()
