@@ -28,6 +28,7 @@ from muzero.config import parse_settings
 from muzero.data.experience import Experience
 from muzero.data.segment_format import Layout
 from muzero.data.segment_log import SegmentLog
+from muzero.training.updates import Updates
 
 GAMES = ["gym/CartPole-v1", "board/connect_four", "atari/pong"]
 RECORDED = 1500  # rows of each game
@@ -126,15 +127,9 @@ def learner(spec, found, seconds):
         place = Door(spec, found, Path(folder) / "log")
         while place.rows < 5_000:
             place.step()
-        replay = place.experience.replay
-
-        def update():
-            rows, window = replay.sample(learner.batch, learner.objective.window)
-            _, priority = learner.update(window, 0.5)
-            replay.update(rows, priority)
-
-        update()  # the first one makes room
-        calls, spent = timed(update, seconds)
+        updates = Updates(learner, place.experience.replay)
+        updates.make(0.5)  # the first one makes room
+        calls, spent = timed(lambda: updates.make(0.5), seconds)
         place.experience.close()
     torch.set_num_threads(1)
     return [calls / spent, calls / spent / config.table("run")["updates_per_step"]]

@@ -1,8 +1,8 @@
-"""The learner: model, slow copy and optimiser; one update per call."""
+"""The learner: model, slow copy and optimiser; one update per call, which a GPU is not waited for."""
 
 import copy
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,14 @@ from muzero.util.failpoints import failpoint
 from muzero.util.seeds import derive
 
 SLOTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
+
+
+class Update(NamedTuple):
+    """What an update gives: tensors on the learner's device, which are ready when the device has computed them."""
+
+    metrics: dict[str, Tensor]  # scalars: the objective's terms and metrics, and "gradient", the gradient's norm
+    priority: Tensor  # [B] new priorities of the rows; meaningless where the update was skipped
+    finite: Tensor  # bool, scalar; false: the gradient was not finite, and the update was skipped
 
 
 class Learner:
@@ -72,6 +80,7 @@ class Learner:
             self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
         else:
             self.optimizer = torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, fused=True)
+        self._begin_momentum()
         # What a forward pass writes, such as means of batch normalisation: undone after a batch with non-finite values.
         self.statistics = [*self.model.buffers(), *self.objective.buffers()]
         self.updates = 0
@@ -79,17 +88,15 @@ class Learner:
         self.skipped_in_a_row = 0
 
     @torch.enable_grad()  # an environment that uses torch itself may have switched gradients off
-    def update(self, window: Window, progress: float) -> tuple[dict[str, Tensor], np.ndarray]:
-        """One gradient step.
+    def update(self, window: Window, progress: float) -> Update:
+        """One gradient step, launched on the device: nothing here waits for what it computes.
 
-        A step whose gradient is not finite changes no weight and no statistic and is counted in `skipped`.
+        A step whose gradient is not finite changes no weight, no statistic and no state of the optimiser.  It is
+        counted once the caller has read the flag, see `count`.
 
         Args:
             window: the batch.
             progress: share of the run that is done, 0 to 1.
-
-        Returns:
-            mean of each loss term and metric, and the gradient's norm; new priorities [B].
 
         Raises:
             ValueError: if the objective gives two figures the same name.
@@ -108,17 +115,28 @@ class Learner:
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.clip or math.inf)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(progress)
-        if torch.isfinite(norm):
-            self.optimizer.step()
-            self.skipped_in_a_row = 0
-        else:
-            for statistic, kept in zip(self.statistics, before, strict=True):
-                statistic.copy_(kept)
-            self.skipped, self.skipped_in_a_row = self.skipped + 1, self.skipped_in_a_row + 1
+        finite = torch.isfinite(norm)
+        # Where this flag is 1, fused optimisers change nothing, step counters included, and the host need not read it.
+        self.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
+        self.optimizer.step()
+        for statistic, kept in zip(self.statistics, before, strict=True):
+            torch.where(finite, statistic, kept, out=statistic)
         self.updates += 1
         if self.updates % self.target_every == 0:
             self.target.load_state_dict(self.model.state_dict())
-        return figures(terms, loss, norm), loss.priority.cpu().numpy()
+        return Update(figures(terms, loss, norm), loss.priority.detach().float(), finite)
+
+    def count(self, finite: bool) -> None:
+        """Count an update by its flag; to be called once for each, in their order."""
+        self.skipped += not finite
+        self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
+
+    def _begin_momentum(self) -> None:
+        """Give "sgd" velocities of 0: fused, it would make them of unset memory in a first step that is skipped."""
+        for group in self.optimizer.param_groups:
+            if group.get("momentum"):
+                for parameter in group["params"]:
+                    self.optimizer.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
 
     def rate(self, progress: float) -> float:
         """The learning rate at this point of the run."""
@@ -193,6 +211,7 @@ class Learner:
             number, name = key.split(".", 1)
             slots.setdefault(int(number), {})[name] = tensor
         self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        self._begin_momentum()  # a checkpoint from before the first update has none
         self.updates, self.skipped, self.skipped_in_a_row = int(values["updates"]), int(values["skipped"]), 0
 
 

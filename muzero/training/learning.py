@@ -15,6 +15,7 @@ from muzero.interfaces import GameSpec, NonFiniteError, Window
 from muzero.learning.learner import Learner
 from muzero.runs.folder import RunFolder
 from muzero.training.snapshot import Snapshot
+from muzero.training.updates import Updates
 from muzero.util.seeds import derive
 
 SKIPPED = 10  # updates in a row with non-finite gradients after which the last checkpoint's learner is restored
@@ -45,7 +46,7 @@ class Learning:
         """
         self.folder, self.settings, self.spec = folder, settings, spec
         self.learner, self.replay, self.newest = learner, replay, newest
-        self.losses: dict[str, torch.Tensor] = {}  # of the last update
+        self.updates = Updates(learner, replay)
         self.recoveries = 0
 
     @property
@@ -69,11 +70,8 @@ class Learning:
         if len(self.replay) < min(self.settings.start, self.replay.capacity):
             return  # after a resume that lost experience
         while self.learner.updates < self.owed and not halted():
-            rows, window = self.replay.sample(self.learner.batch, self.learner.objective.window)
-            self.losses, priority = self.learner.update(window, done())
-            if self.learner.skipped_in_a_row == 0:
-                self.replay.update(rows, priority)
-            elif self.learner.skipped_in_a_row == SKIPPED:
+            window = self.updates.make(done())
+            if self.learner.skipped_in_a_row == SKIPPED:
                 self._recover(f"{SKIPPED} updates in a row had non-finite gradients", window)
             show()
 
@@ -115,6 +113,7 @@ class Learning:
         self.recoveries += 1
         found = self.newest()
         self.learner.restore(found.tensors, found.state["learner"])
+        self.updates.drop()
         self.replay.rng = np.random.default_rng(
             derive(self.settings.seed, "replay after a recovery", self.recoveries, self.replay.written)
         )

@@ -90,7 +90,7 @@ class Training:
         self.experience = Experience(self.replay, log, Limits(self.learner.model.ranges))
         self.closing.callback(self.experience.close)
         plain = {"seconds": self.clock, "evaluated_at": self.schedule, "episodes": self.scores}
-        parts = Parts(self.spec, self.learner, self.experience, self.pool, plain)
+        parts = Parts(self.spec, self.learner, self.experience, self.learning.updates, self.pool, plain)
         self.snapshots = Snapshots(RunFolder(self.folder).checkpoints, parts, self.settings, self.schedule.wanted)
 
     def close(self) -> None:
@@ -290,7 +290,7 @@ class Training:
             updates=self.learner.updates,
             seconds=self.clock.seconds(),
             done=self.done(),
-            losses=self.learning.losses,
+            losses=self.learning.updates.metrics,
             score=self.scores.score,
             length=self.scores.length,
             greedy=self.evaluator.newest,

@@ -19,6 +19,7 @@ from muzero.runs import checkpoint, compatibility, saving
 from muzero.runs.checkpoint import UNFIT, Checkpoint, CheckpointError
 from muzero.runs.saving import SaveError
 from muzero.training.snapshot_checks import check_arrays, check_state
+from muzero.training.updates import Updates
 from muzero.util.failpoints import failpoint
 from muzero.util.files import FULL
 
@@ -47,6 +48,7 @@ class Parts:
     spec: GameSpec
     learner: Learner
     experience: Experience
+    updates: Updates
     pool: ActorPool
     plain: Mapping[str, PlainPart]  # by their keys in state.json; "seconds" is also in the manifest
 
@@ -55,6 +57,7 @@ class Parts:
         tensors, learner = self.learner.state()
         arrays = {name: {key: to_array(t) for key, t in group.items()} for name, group in tensors.items()}
         arrays["replay"], replay = self.experience.state()
+        arrays["replay"] |= self.updates.state()
         playing, actor = self.pool.state()
         arrays["actor"] = {name: a.copy() for name, a in playing.items() if games or not name.startswith("games.")}
         state = {"learner": learner, "replay": replay, "actor": actor}
@@ -97,6 +100,7 @@ def read(parts: Parts, found: Checkpoint, weights_only: bool = False) -> Snapsho
         parts.learner.check(tensors["optimizer"])
         check_state(state)
         check_arrays(replay := found.arrays("replay"))
+        parts.updates.check(replay, state["replay"]["written"])
         if not weights_only:
             require_log(parts.experience, state["replay"])
         for name, part in parts.plain.items():
@@ -143,6 +147,7 @@ def apply(parts: Parts, snapshot: Snapshot) -> list[str]:
         lost = resume_games(parts, snapshot)  # first: what does not fit there is found before all else is changed
         parts.learner.restore(snapshot.tensors, state["learner"])
         missing = parts.experience.restore(snapshot.replay, state["replay"])
+        parts.updates.restore({} if missing else snapshot.replay)  # where rows are missing, the others are renumbered
         if missing:
             warnings.append(f"{missing:,} rows of experience are damaged and lost; the run continues with the rest")
         if lost is None:

@@ -39,19 +39,28 @@ def frozen(learner):
 
 @pytest.mark.parametrize("game", [GAME, "board/tic_tac_toe"])
 def test_a_non_finite_update_changes_no_weight_statistic_or_priority(tmp_path, armed, game):
-    training = made(tmp_path, game)
-    play_on(training)
-    for _ in range(8):
+    training = made(tmp_path, game, "replay.priority_exponent=1.0")
+    for _ in range(9):
         play_on(training)
-    training.learner.update(training.replay.sample(16, training.learner.objective.window)[1], 0.0)
-    before = frozen(training.learner)
+    learner, updates = training.learner, training.learning.updates
+    updates.make(0.0)
+    before = frozen(learner)
     armed("learner.poison_batch:trip")
-    training.learner.update(training.replay.sample(16, training.learner.objective.window)[1], 0.0)
-    after = frozen(training.learner)
-    assert (training.learner.skipped, training.learner.skipped_in_a_row, training.learner.updates) == (1, 1, 2)
+    updates.make(0.0)
+    after = frozen(learner)
+    assert (learner.skipped, learner.updates) == (0, 2)  # it is counted with the next update
     assert before.keys() == after.keys()
     for name in before:
         assert torch.equal(before[name], after[name]), name
+    armed("")
+    rows = np.arange(len(training.replay))
+    priorities = training.replay.priority[rows].copy()
+    updates.make(0.0)
+    assert (learner.skipped, learner.skipped_in_a_row, learner.updates) == (1, 1, 3)
+    np.testing.assert_array_equal(training.replay.priority[rows], priorities)
+    updates.make(0.0)
+    assert (learner.skipped, learner.skipped_in_a_row) == (1, 0)
+    assert (training.replay.priority[rows] != priorities).any()
     training.close()
 
 

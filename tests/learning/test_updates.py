@@ -1,10 +1,16 @@
 """What an update passes to an objective and makes of what it returns."""
 
+import copy
+import math
+from dataclasses import replace
+
 import pytest
 import torch
-from small_learning import SmallObjective, small_learner, windows
+from small_learning import SmallModel, SmallObjective, small_learner, windows
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from muzero.interfaces import Loss
+from muzero.util.seeds import derive
 
 
 def drawn(learner, window):
@@ -46,7 +52,7 @@ def test_terms_and_metrics_are_shown():
     window.weight[0] = 0.25
     learner, losses = small_learner(), []
     learner.objective.register_forward_hook(lambda _, given, loss: losses.append(loss))
-    metrics = learner.update(window, 0.0)[0]
+    metrics = learner.update(window, 0.0).metrics
     (loss,) = losses
     assert list(metrics) == ["reward", "blur", "noise", "surprise", "gradient"]
     assert all(metric.shape == () and not metric.requires_grad for metric in metrics.values())
@@ -59,7 +65,7 @@ def test_metrics_are_not_minimised(monkeypatch):
     plain, measured = small_learner(), small_learner()
     plain.update(window, 0.0)
     with_metrics(monkeypatch, lambda terms: {"pull": -100 * terms["reward"]})  # which has a gradient
-    assert measured.update(window, 0.0)[0]["pull"] != 0
+    assert measured.update(window, 0.0).metrics["pull"] != 0
     assert all(torch.equal(left, right) for left, right in zip(plain.parameters, measured.parameters, strict=True))
 
 
@@ -68,3 +74,125 @@ def test_two_figures_of_one_name_are_refused(monkeypatch, name):
     with_metrics(monkeypatch, lambda terms: {name: terms["reward"]})
     with pytest.raises(ValueError, match=f"two figures the name '{name}'"):
         small_learner().update(windows(1)[0], 0.0)
+
+
+def numbers(learner):
+    """A copy of all numbers that an update can change: weights, statistics, slow copy, state of the optimiser."""
+    return {
+        f"{group}.{name}": tensor.clone()
+        for group, tensors in learner.state()[0].items()
+        for name, tensor in tensors.items()
+    }
+
+
+def same(left, right):
+    assert left.keys() == right.keys()
+    for name in left:
+        assert torch.equal(left[name], right[name]), name
+
+
+def without_numbers(window):
+    return replace(window, reward=torch.full_like(window.reward, math.nan))
+
+
+class Reference:
+    """The arithmetic of an update that waits: a gradient that is not finite is found before the optimiser's step."""
+
+    def __init__(self, optimizer, every, rate=1e-3, decay=1e-4, clip=5.0, warmup=100, final=0.1):
+        torch.manual_seed(0)
+        self.model, self.objective = SmallModel(), SmallObjective()
+        self.target = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.modules = torch.nn.ModuleList([self.model, self.objective])
+        weights = [*self.model.parameters(), *self.objective.parameters()]
+        groups = [{"params": [p for p in weights if p.ndim > 1], "weight_decay": decay}]
+        groups += [{"params": [p for p in weights if p.ndim == 1], "weight_decay": 0.0}]
+        kinds = {"adamw": (torch.optim.AdamW, {}), "sgd": (torch.optim.SGD, {"momentum": 0.9})}
+        kind, settings = kinds[optimizer]
+        self.optimizer = kind(groups, lr=rate, fused=True, **settings)
+        self.every, self.rate, self.clip, self.warmup, self.final = every, rate, clip, warmup, final
+
+    def update(self, window, progress, number):
+        self.model.train()
+        before = copy.deepcopy(self.modules.state_dict())
+        generator = torch.Generator().manual_seed(derive(7, "objective", number))
+        loss = self.objective(self.model, self.target, window, generator)
+        self.optimizer.zero_grad()
+        sum((term * window.weight).mean() for term in loss.terms.values()).backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.modules.parameters(), self.clip)
+        rise = min(1.0, (number + 1) / (self.warmup + 1))
+        fall = self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate * rise * fall
+        if math.isfinite(norm):
+            self.optimizer.step()
+        else:
+            self.modules.load_state_dict(before)
+        if (number + 1) % self.every == 0:
+            self.target.load_state_dict(self.model.state_dict())
+        return norm, loss.priority
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("bad", [(), (0, 1, 5)], ids=["good batches", "bad batches"])
+def test_every_update_equals_one_that_waits_bit_for_bit(optimizer, bad):
+    learner, reference = small_learner(7, optimizer=optimizer, target_every=3), Reference(optimizer, 3)
+    for number, window in enumerate(windows(12)):
+        window = without_numbers(window) if number in bad else window
+        update = learner.update(window, number / 12)
+        norm, priority = reference.update(window, number / 12, number)
+        assert bool(update.finite) == (number not in bad)
+        torch.testing.assert_close(update.metrics["gradient"], norm, rtol=0, atol=0, equal_nan=True)
+        torch.testing.assert_close(update.priority, priority, rtol=0, atol=0, equal_nan=True)
+        found = [*learner.model.state_dict().values(), *learner.objective.state_dict().values()]
+        found += learner.target.state_dict().values()
+        wanted = [*reference.modules.state_dict().values(), *reference.target.state_dict().values()]
+        assert all(torch.equal(left, right) for left, right in zip(found, wanted, strict=True)), number
+
+
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "sgd"}, {"optimizer": "sgd", "momentum": 0.0}, {"clip": 0.0}])
+def test_an_update_without_a_finite_gradient_changes_nothing_bit_for_bit(settings):
+    learner, (first, second, *_) = small_learner(**settings), windows(2)
+    learner.update(first, 0.0)
+    before = numbers(learner)
+    assert any(name.startswith("optimizer.") for name in before) or settings.get("momentum") == 0.0
+    update = learner.update(without_numbers(second), 0.0)
+    assert not update.finite
+    same(numbers(learner), before)
+    learner.update(second, 0.0)
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in numbers(learner).items())
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("restored", [False, True], ids=["new", "restored"])
+def test_a_first_update_that_is_skipped_leaves_no_trace(optimizer, restored):
+    settings = {"optimizer": optimizer, "warmup": 0, "target_every": 1000}
+    learner, untouched = small_learner(**settings), small_learner(**settings)
+    if restored:  # from a checkpoint of a learner without updates, which older versions wrote without velocities
+        tensors, values = learner.state()
+        learner.restore(tensors | {"optimizer": {}}, values)
+    learner.update(without_numbers(windows(1)[0]), 0.0)
+    learner.updates = 0  # so that both draw the same
+    for window in windows(3):
+        learner.update(window, 0.0)
+        untouched.update(window, 0.0)
+    same(numbers(learner), numbers(untouched))
+
+
+class Unread(TorchDispatchMode):
+    """Refuses to let the host read a number of a tensor."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        assert func is not torch.ops.aten._local_scalar_dense.default, "the host reads a tensor"
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_nothing_waits_for_what_an_update_computes(monkeypatch, optimizer):
+    learner, (window,) = small_learner(optimizer=optimizer, target_every=2), windows(1)
+    monkeypatch.setattr(torch.Tensor, "numpy", None)
+    monkeypatch.setattr(torch.Tensor, "tolist", None)
+    with Unread():
+        learner.update(window, 0.0)
+        learner.update(without_numbers(window), 0.0)
+        with pytest.raises(AssertionError, match="the host reads"):
+            bool(window.reward.sum() == 0)

@@ -97,7 +97,7 @@ def digest(training):
     arrays, plain = training.experience.state()
     rows = {name: array[: len(training.replay)] for name, array in training.replay.rows.items()}
     actor, playing = training.pool.state()
-    for group in [*tensors.values(), arrays, rows, actor]:
+    for group in [*tensors.values(), arrays, rows, actor, training.learning.updates.state()]:
         for name in sorted(group):
             hashed.update(name.encode() + np.ascontiguousarray(np.asarray(group[name])).tobytes())
     hashed.update(json.dumps([values, plain, playing], sort_keys=True).encode())
