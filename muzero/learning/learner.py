@@ -43,6 +43,7 @@ class Learner:
         warmup: Annotated[int, Range(0, 1_000_000)] = 100,
         final_rate: Annotated[float, Range(0.0, 1.0)] = 0.1,
         target_every: Annotated[int, Range(1, 1_000_000)] = 200,
+        target_rate: Annotated[float, Range(1e-6, 1.0)] = 1.0,
     ) -> None:
         """Move the model and the objective to the device, and make the optimiser.
 
@@ -59,7 +60,9 @@ class Learner:
             clip: largest norm of the whole gradient; 0 does not clip.
             warmup: updates over which the learning rate rises from near 0.
             final_rate: share of `learning_rate` left at the end of the run, to which it falls along a cosine.
-            target_every: updates after which the slow copy takes over the weights.
+            target_every: updates after which the slow copy follows the model.
+            target_rate: how far its weights move to the model's then: 1 copies them; below 1 the slow copy is a moving
+                average, which usually moves at every update (`target_every` = 1).
         """
         self.model = model.to(device)
         self.objective = objective.to(device)
@@ -69,7 +72,7 @@ class Learner:
         self.batch = batch
         self.learning_rate, self.final_rate, self.warmup = learning_rate, final_rate, warmup
         self.clip = clip
-        self.target_every = target_every
+        self.target_every, self.target_rate = target_every, target_rate
         self.parameters = [*self.model.parameters(), *self.objective.parameters()]
         decay = [p for p in self.parameters if p.ndim > 1]
         groups = [
@@ -123,13 +126,24 @@ class Learner:
             torch.where(finite, statistic, kept, out=statistic)
         self.updates += 1
         if self.updates % self.target_every == 0:
-            self.target.load_state_dict(self.model.state_dict())
+            self._follow()
         return Update(figures(terms, loss, norm), loss.priority.detach().float(), finite)
 
     def count(self, finite: bool) -> None:
         """Count an update by its flag; to be called once for each, in their order."""
         self.skipped += not finite
         self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the slow copy: its weights by a share of the way, its statistics to those of the model."""
+        if self.target_rate == 1:
+            self.target.load_state_dict(self.model.state_dict())
+            return
+        for slow, weight in zip(self.target.parameters(), self.model.parameters(), strict=True):
+            slow.lerp_(weight, self.target_rate)
+        for slow, statistic in zip(self.target.buffers(), self.model.buffers(), strict=True):
+            slow.copy_(statistic)
 
     def _begin_momentum(self) -> None:
         """Give "sgd" velocities of 0: fused, it would make them of unset memory in a first step that is skipped."""

@@ -9,7 +9,9 @@ import torch
 from small_learning import SmallModel, SmallObjective, small_learner, windows
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from muzero.config import ConfigError, Layer, merge
 from muzero.interfaces import Loss
+from muzero.learning.learner import Learner
 from muzero.util.seeds import derive
 
 
@@ -196,3 +198,24 @@ def test_nothing_waits_for_what_an_update_computes(monkeypatch, optimizer):
         learner.update(without_numbers(window), 0.0)
         with pytest.raises(AssertionError, match="the host reads"):
             bool(window.reward.sum() == 0)
+
+
+def test_a_slow_copy_with_a_rate_is_a_moving_average_of_weights_beside_present_statistics():
+    learner = small_learner(target_every=2, target_rate=0.25, learning_rate=0.1)
+    slow = [weight.detach().clone() for weight in learner.model.parameters()]
+    for number, window in enumerate(windows(6), 1):
+        learner.update(window, 0.0)
+        if number % 2 == 0:
+            slow = [old + 0.25 * (new - old) for old, new in zip(slow, learner.model.parameters(), strict=True)]
+            for left, right in zip(learner.target.buffers(), learner.model.buffers(), strict=True):
+                assert torch.equal(left, right)
+        for left, right in zip(learner.target.parameters(), slow, strict=True):
+            torch.testing.assert_close(left, right, rtol=0, atol=1e-7)
+    far = [(left - right).abs().max() for left, right in zip(slow, learner.model.parameters(), strict=True)]
+    assert max(far) > 0.01 and not any(weight.requires_grad for weight in learner.target.parameters())
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.5])
+def test_a_rate_of_the_slow_copy_is_above_0_and_at_most_1(rate):
+    with pytest.raises(ConfigError, match="target_rate"):
+        merge([Layer("test", {"learner": {"target_rate": rate}})], {"learner": Learner})
