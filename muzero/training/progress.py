@@ -23,7 +23,6 @@ FILE_SECONDS = 5.0  # between two rows of metrics
 RATE_SECONDS = 30.0  # over which the rates of a line are measured
 LONGEST = 500  # characters of a warning, or of a line of a traceback
 LINES = 30
-LOSSES = ("policy", "value", "reward")
 
 
 class Progress:
@@ -72,7 +71,7 @@ class Progress:
         parts.append(f"{status.updates:,} updates")
         parts += filter(None, [self._speed(status)])
         if status.losses:
-            parts.append("loss " + " ".join(f"{name} {float(status.losses[name]):.2f}" for name in LOSSES))
+            parts.append("loss " + " ".join(f"{name} {float(loss):.2f}" for name, loss in status.losses.items()))
         else:
             parts.append(f"learning begins at {status.start:,} steps")
         return "  ".join(parts)
@@ -87,7 +86,7 @@ class Progress:
         return " ".join(f"{rate:,.0f} {unit}" for unit, rate in shown.items() if rate >= 0.5)
 
     def _metrics(self, status: Status) -> dict[str, Any]:
-        row: dict[str, Any] = {f"loss/{name}": float(tensor) for name, tensor in status.losses.items()}
+        row: dict[str, Any] = {f"loss/{name}": float(loss) for name, loss in status.losses.items()}
         row |= status.rates(self.before or status)
         row |= {f"time/{name}": round(seconds, 2) for name, seconds in status.phases.items()}
         row |= status.counters

@@ -24,7 +24,7 @@ class Status:
     updates: int
     seconds: float  # of training
     done: float  # share of the run, 0 to 1
-    losses: Mapping[str, Tensor]  # of the last update, scalars on its device; empty before the first
+    losses: Mapping[str, Tensor]  # the figures of the last update, scalars on its device; empty before the first
     score: float | None  # mean of the latest games of self-play, which explores
     length: float | None  # mean steps of these games
     greedy: Evaluation | None  # the last evaluation during the run, without exploration

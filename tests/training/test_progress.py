@@ -6,8 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from killing import go
 from rich.console import Console
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
+from muzero import build
+from muzero.interfaces import Loss
+from muzero.objectives.value_equivalence import ValueEquivalence
 from muzero.runs.evaluations import Evaluation
 from muzero.training.metrics import tag
 from muzero.training.progress import Progress
@@ -90,3 +95,38 @@ def test_tensorboard_shows_scores_and_losses_before_everything_else():
     assert set(ordered[: len(names)]) == set(map(tag, names))
     assert tag("environment_faults") == "faults/environment_faults" and tag("time/play") == "time/play"
     assert all("/" in each for each in ordered)
+
+
+class Curious(ValueEquivalence):
+    """MuZero's objective with one more term and one more metric."""
+
+    def forward(self, *given):
+        loss = super().forward(*given)
+        extra = {"novelty": loss.terms["value"] * 0.5}
+        return Loss(loss.terms | extra, loss.priority, {**loss.metrics, "surprise": loss.priority.max()})
+
+
+def test_a_new_term_and_a_new_metric_of_an_objective_are_shown_everywhere(tmp_path, monkeypatch):
+    monkeypatch.setitem(build.SCHEMA["objective"], "curious", Curious)
+    stream = io.StringIO()
+    go(tmp_path, "gym/CartPole-v1", "objective.kind=curious", console=Console(file=stream, width=10_000))
+    names = ["policy", "value", "reward", "discount", "consistency", "novelty", "value_error", "surprise", "gradient"]
+    last = stream.getvalue().splitlines()[-1]
+    words = last.partition("loss ")[2].split()
+    assert words[::2] == names
+    row = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
+    assert [key.removeprefix("loss/") for key in row if key.startswith("loss/")] == names
+    assert [f"{row[f'loss/{name}']:.2f}" for name in names] == words[1::2]
+    assert row["loss/novelty"] == pytest.approx(row["loss/value"] / 2)
+    assert row["loss/surprise"] >= row["loss/value_error"] > 0
+    (file,) = tmp_path.glob("events.*")
+    *_, event = EventFileLoader(str(file)).Load()
+    values = {value.tag: value for value in event.summary.value}
+    for name in names:
+        assert values[f"2_loss/{name}"].tensor.float_val[0] == pytest.approx(row[f"loss/{name}"])
+
+
+def test_a_line_says_that_learning_has_not_begun(shown):
+    progress, stream, _ = shown
+    progress.show(START)
+    assert "learning begins at 1,000 steps" in stream.getvalue() and "loss" not in stream.getvalue()
