@@ -38,10 +38,13 @@ class TwoLayers(WorldModel):
     def memory(self, batch):
         return {"state": torch.zeros(batch, self.width)}
 
-    def observe(self, memory, action, observation, first):
-        return {"state": observation}
+    def encode(self, observation):
+        return observation
 
-    def imagine(self, latent, action):
+    def update(self, memory, action, encoded, first, noise=None):
+        return {"state": encoded}
+
+    def imagine(self, latent, action, noise=None):
         state = torch.relu(self.leave(torch.relu(self.enter(latent["state"]) + self.action(action))))
         reward, discount, _, _ = self._read(state)
         return {"state": state}, Transition(Certain(reward), Certain(torch.sigmoid(discount)))
@@ -79,7 +82,7 @@ def atari(batch):
     """The shipped model of Atari games; the games themselves need not be installed."""
     from muzero.config import Layer, merge, read_layer
 
-    spec = GameSpec("atari", (4, 96, 96), "uint8", 6, (0.0, 0.997))
+    spec = GameSpec("atari", (4, 96, 96), "uint8", Discrete(6), (0.0, 0.997))
     tables = {"model": {**read_layer(build.CONFIGS / "atari.toml").tables.get("model", {}), "kind": "spatial"}}
     config = merge([Layer("atari", tables)], {"model": build.SCHEMA["model"]})
     return of_spec(partial(build.model, config), spec, batch)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from muzero.actions import Space
 from muzero.config import Range
-from muzero.interfaces import GameSpec, Latent, Prediction, Transition, WorldModel
+from muzero.interfaces import GameSpec, Latent, Observed, Prediction, Transition, WorldModel
 from muzero.models.blocks import ResidualConvolution, ResidualLinear, convolution, mlp, scale_to_unit, zero
 from muzero.models.heads import TwoHot, policy_of, support
 
@@ -40,7 +40,7 @@ class LatentModel(WorldModel):
             reward_limit: the largest absolute reward of one step.
         """
         super().__init__()
-        self.space = spec.actions
+        self.space, self.features = spec.actions, features
         low, high = spec.returns or (-value_limit, value_limit)
         reward_low, reward_high = spec.returns or (-reward_limit, reward_limit)
         self.ranges = {"value": (low, high), "reward": (reward_low, reward_high)}
@@ -74,21 +74,48 @@ class LatentModel(WorldModel):
         """[B, features] of a latent for the policy and value heads."""
         return state
 
+    @property
+    def actor(self) -> nn.Sequential:
+        return nn.Sequential(self.policy_body, self.policy_head)
+
+    @property
+    def critic(self) -> nn.Sequential:
+        return nn.Sequential(self.value_body, self.value_head)
+
     def memory(self, batch: int) -> Latent:
         return {}
 
-    def observe(self, memory: Latent, action: Tensor, observation: Tensor, first: Tensor) -> Latent:
-        return {"state": self.represent(observation.float() * self.unit)}
+    def encode(self, observation: Tensor) -> Tensor:
+        return self.represent(observation.float() * self.unit)
 
-    def imagine(self, latent: Latent, action: Tensor) -> tuple[Latent, Transition]:
+    def update(
+        self, memory: Latent, action: Tensor, encoded: Tensor, first: Tensor, noise: Tensor | None = None
+    ) -> Latent:
+        return {"state": encoded}
+
+    def observe_sequence(
+        self,
+        memory: Latent,
+        before: Tensor,
+        action: Tensor,
+        observation: Tensor,
+        first: Tensor,
+        noise: Tensor | None = None,
+    ) -> Observed:
+        return Observed({"state": self.encode(observation.flatten(0, 1)).unflatten(0, first.shape)}, {})
+
+    def imagine(self, latent: Latent, action: Tensor, noise: Tensor | None = None) -> tuple[Latent, Transition]:
         state = self.advance(latent["state"], action)
         hidden = self.transition_body(self.transition_features(state))
         reward = TwoHot(self.reward_head(hidden), self.atoms_of_reward)
         discount = TwoHot(self.discount_head(hidden), self.atoms_of_discount)
         return {"state": state}, Transition(reward, discount)
 
+    def read(self, latent: Latent) -> Tensor:
+        return self.prediction_features(latent["state"])
+
     def predict(self, latent: Latent) -> Prediction:
-        features = self.prediction_features(latent["state"])
+        features = self.read(latent)
         policy = policy_of(self.space, self.policy_head(self.policy_body(features)))
         return Prediction(policy, TwoHot(self.value_head(self.value_body(features)), self.atoms_of_value))
 

@@ -66,10 +66,13 @@ class ChainModel(WorldModel):
     def memory(self, batch):
         return {"cell": torch.zeros(batch, dtype=torch.int64)}
 
-    def observe(self, memory, action, observation, first):
-        return {"cell": observation.argmax(-1)}
+    def encode(self, observation):
+        return observation.argmax(-1)
 
-    def imagine(self, latent, action):
+    def update(self, memory, action, encoded, first, noise=None):
+        return {"cell": encoded}
+
+    def imagine(self, latent, action, noise=None):
         cell = latent["cell"]
         already = cell == self.cells - 1
         cell = torch.where(already, cell, (cell + 2 * action - 1).clamp(min=0))

@@ -18,11 +18,14 @@ class NimModel(WorldModel):
     def memory(self, batch):
         return {"stones": torch.zeros(batch, dtype=torch.int64)}
 
-    def observe(self, memory, action, observation, first):
-        self.calls["observe"] += 1
-        return {"stones": observation.long().flatten()}
+    def encode(self, observation):
+        return observation.long().flatten()
 
-    def imagine(self, latent, action):
+    def update(self, memory, action, encoded, first, noise=None):
+        self.calls["observe"] += 1
+        return {"stones": encoded}
+
+    def imagine(self, latent, action, noise=None):
         self.calls["imagine"] += 1
         stones = latent["stones"] - action - 1
         over = stones <= 0  # below zero: already over
