@@ -10,19 +10,18 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "muzero"
 FLOORS = """
 floor 0   actions  util  _tree
-floor 1   interfaces
-floor 2   config  search
-floor 3   games  models  inference  runs
-floor 4   planners  objectives  players  learning  data  report
-floor 5   play
-floor 6   build
-floor 7   agent
-floor 8   evaluation  diagnostics
-floor 9   actors  web
-floor 10  cluster
-floor 11  training
-floor 12  cli
-floor 13  benchmarks
+floor 1   interfaces  config  search
+floor 2   games  models  inference  runs
+floor 3   planners  objectives  players  learning  data  report
+floor 4   play
+floor 5   build
+floor 6   agent
+floor 7   evaluation  diagnostics
+floor 8   actors  web
+floor 9   cluster
+floor 10  training
+floor 11  cli
+floor 12  benchmarks
 """
 FLOOR_OF = {folder: number for number, line in enumerate(FLOORS.split("\n")[1:-1]) for folder in line.split()[2:]}
 MODULES = {
