@@ -97,7 +97,8 @@ class Agent:
             ValueError: if the observation is not one of this game, or the actions are not a mask for it.
         """
         positions, one = self._positions(observation, legal)
-        chosen = np.stack([self._games.native(action) for action in self.player.act(positions).action])
+        moves, _ = self.player.act(positions, self.player.start(len(positions.slots)))
+        chosen = np.stack([self._games.native(action) for action in moves.action])
         return chosen[0] if one else chosen
 
     def observation(self, given: Any) -> np.ndarray:
@@ -136,7 +137,7 @@ class Agent:
     def _positions(self, observation: Any, legal: Any) -> tuple[Positions, bool]:
         """What the player sees, and whether that is one observation without a batch."""
         batch, one = self._batch(observation)
-        return Positions(batch, self._mask(legal, len(batch), one), np.zeros(len(batch), np.int64), None), one
+        return Positions.alone(self.spec.actions, batch, self._mask(legal, len(batch), one)), one
 
     def _mask(self, legal: Any, count: int, one: bool) -> np.ndarray:
         """[B, A] booleans of the legal actions that were given; of one position also [A]."""

@@ -221,10 +221,12 @@ def quality(
         PlayerError: if it resigns, or chooses what is not legal.
     """
     optimal, preserving, error = [], [], []
+    memory = player.start(min(BATCH, len(positions)))  # positions stand alone: each is asked as at the start
     for begin in range(0, len(positions), BATCH):
         some = positions[begin : begin + BATCH]
         seeds = np.array([derive_short(seed, "position", begin + place) for place in range(len(some))], np.int64)
-        moves = player.act(Positions.of([_after(start, each.moves, "a position") for each in some], seeds))
+        asked = Positions.of([_after(start, each.moves, "a position") for each in some], seeds)
+        moves, _ = player.act(asked, memory)
         for each, action, value in zip(some, moves.action.tolist(), moves.value.tolist(), strict=True):
             if action not in each.scores:
                 raise PlayerError(f"the player chose {action} after {each.moves}; legal are {sorted(each.scores)}")

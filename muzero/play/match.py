@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,9 +59,9 @@ def play(
         PlayerError: if a player cannot play, or every opening of that length ends the game.
         EnvironmentFault: if too many games of an environment break in a row.
     """
-    table = _Table(games, opponent is not None, numbers, seed, openings)
+    table = _Table(games, [player, *([] if opponent is None else [opponent])], numbers, seed, openings)
     while not table.done.all():
-        table.step(player, opponent)
+        table.step()
         watch(table.finished())
     return table.finished()
 
@@ -71,12 +71,30 @@ def distinct(outcomes: Iterable[Outcome]) -> int:
     return len({(outcome.seat, outcome.actions) for outcome in outcomes})
 
 
+class _Side:
+    """A player at a table, and what it remembers of the games there."""
+
+    def __init__(self, player: Player, batch: int) -> None:
+        self.player, self.memory = player, player.start(batch)
+        self.fresh = np.ones(batch, bool)  # the player has not moved in the slot's game
+
+    def act(self, positions: Positions) -> np.ndarray:
+        """The player's actions."""
+        moves, self.memory = self.player.act(positions, self.memory)
+        self.fresh[positions.slots] = False
+        return moves.action
+
+
 class _Table:
     """A batch of games in lock step; each slot plays one of the numbered games."""
 
-    def __init__(self, games: Games, two: bool, numbers: Sequence[int], seed: int, openings: Openings) -> None:
-        batch, count = games.batch, len(numbers)
-        self.games, self.two, self.openings = games, two, openings
+    def __init__(
+        self, games: Games, players: Sequence[Player], numbers: Sequence[int], seed: int, openings: Openings
+    ) -> None:
+        """players: the player under test and, in games for two, its opponent."""
+        batch, count, two = games.batch, len(numbers), len(players) == 2
+        self.games, self.space, self.two, self.openings = games, games.spec.actions, two, openings
+        self.sides = [_Side(player, batch) for player in players]
         self.numbers = np.array([*numbers, *[0] * (batch - count)], np.int64)
         self.seat = self.numbers % 2 if two else np.zeros(batch, np.int64)
         self.done = np.arange(batch) >= count
@@ -86,6 +104,7 @@ class _Table:
         self.attempt = np.zeros(batch, np.int64)
         self.turn, self.score, self.steps = (np.zeros(batch, kind) for kind in (np.int64, np.float64, np.int64))
         self.forced: list[list[float]] = [[]] * batch  # numbers in [0, 1) that choose the moves of the opening
+        self.action = self.space.none(batch)  # the last one
         self.actions: list[list[int]] = [[] for _ in range(batch)]
         self.now: Timestep = games.reset(np.array(self.game_seeds, np.int64))
         for slot in range(batch):
@@ -99,17 +118,21 @@ class _Table:
         """Start the slot's game, or start it again from its first position."""
         self.turn[slot] = self.score[slot] = self.steps[slot] = 0
         self.actions[slot] = []
+        for side in self.sides:
+            side.fresh[slot] = True
         rng = np.random.default_rng(derive(self.game_seeds[slot], "opening", self.attempt[slot]))
         self.forced[slot] = rng.random(rng.integers(self.openings[0], self.openings[1] + 1)).tolist()
 
-    def step(self, player: Player, opponent: Player | None) -> None:
+    def step(self) -> None:
         """Make one move in every game that is not finished."""
         running = ~self.done & ~(self.now.last & ~self.now.first)
-        action = self._choose(player, opponent, running)
-        for slot in np.flatnonzero(running & (action == RESIGN)).tolist():
+        action = self._choose(running)
+        for slot in np.flatnonzero(running & self._resigned(action)).tolist():
             self._resign(slot)
         running &= ~self.done
-        moved = np.where(running, action, self.now.legal.argmax(1))
+        moved = self.space.pick(self.now.legal, np.zeros(len(running)))  # any legal ones, where no game is played
+        moved[running] = action[running]
+        self.action = moved
         self.now = now = self.games.step(moved)
         mine = running & (self.turn == self.seat)
         self.score += np.where(mine, now.reward, np.where(running, -now.reward, 0))
@@ -123,23 +146,37 @@ class _Table:
         for slot in np.flatnonzero(now.first & ~self.done).tolist():  # the opening ended the game, or a fault did
             self._begin(slot)
 
-    def _choose(self, player: Player, opponent: Player | None, running: np.ndarray) -> np.ndarray:
-        action = np.zeros(self.games.batch, np.int64)
+    def _choose(self, running: np.ndarray) -> np.ndarray:
+        action = self.space.none(self.games.batch)
         opening = np.array([steps < len(forced) for steps, forced in zip(self.steps, self.forced, strict=True)])
-        for slot in np.flatnonzero(running & opening).tolist():
-            legal = np.flatnonzero(self.now.legal[slot])
-            action[slot] = legal[int(self.forced[slot][self.steps[slot]] * len(legal))]
-        free = running & ~opening
-        for who, rows in ((player, free & (self.turn == self.seat)), (opponent, free & (self.turn != self.seat))):
-            if who is not None and rows.any():
-                action[rows] = who.act(self._positions(rows)).action
+        if (rows := running & opening).any():
+            share = np.array([self.forced[slot][self.steps[slot]] for slot in np.flatnonzero(rows)])
+            action[rows] = self.space.pick(self.now.legal[rows], share)
+        for number, side in enumerate(self.sides):
+            rows = running & ~opening & ((self.turn == self.seat) == (number == 0))
+            if rows.any():
+                action[rows] = side.act(self._positions(rows, side.fresh[rows]))
         return action
 
-    def _positions(self, rows: np.ndarray) -> Positions:
-        slots = np.flatnonzero(rows).tolist()
-        seeds = [derive_short(self.seeds[slot], "move", self.steps[slot]) for slot in slots]
-        rules = self.games.rules(slots)
-        return Positions(self.now.observation[rows], self.now.legal[rows], np.array(seeds, np.int64), rules)
+    def _positions(self, rows: np.ndarray, first: np.ndarray) -> Positions:
+        slots = np.flatnonzero(rows)
+        seeds = [derive_short(self.seeds[slot], "move", self.steps[slot]) for slot in slots.tolist()]
+        action = self.action[rows]
+        action[first] = self.space.none()
+        return Positions(
+            observation=self.now.observation[rows],
+            legal=self.now.legal[rows],
+            seed=np.array(seeds, np.int64),
+            rules=self.games.rules(slots.tolist()),
+            actions=self.space,
+            first=first,
+            action=action,
+            slots=slots,
+        )
+
+    def _resigned(self, action: np.ndarray) -> np.ndarray:
+        """[B] bool, where a player gave its game up; -1 has this meaning only among numbers of listed actions."""
+        return action == RESIGN if self.space.columns else np.zeros(len(action), bool)
 
     def _finish(self, slot: int) -> None:
         if self.steps[slot] <= len(self.forced[slot]):
@@ -170,20 +207,23 @@ class _Table:
         )
 
 
-class Timed:
+class Timed(Player):
     """A player with a clock: counts its moves and the seconds that it thinks."""
 
     def __init__(self, player: Player) -> None:
         self.player, self.seconds, self.moves = player, 0.0, 0
         self.title = player.title
 
-    def act(self, positions: Positions) -> Moves:
+    def start(self, batch: int) -> Any:
+        return self.player.start(batch)
+
+    def act(self, positions: Positions, memory: Any) -> tuple[Moves, Any]:
         """Choose moves as the player does, and count them and the time."""
         began = time.perf_counter()
-        moves = self.player.act(positions)
+        moves, memory = self.player.act(positions, memory)
         self.seconds += time.perf_counter() - began
         self.moves += len(moves.action)
-        return moves
+        return moves, memory
 
     def close(self) -> None:
         """Close the player, which may end an engine's process."""

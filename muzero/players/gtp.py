@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from muzero.interfaces import RESIGN, Moves, PlayerError, Positions, Rules
+from muzero.interfaces import RESIGN, MemorylessPlayer, Moves, PlayerError, Positions, Rules
 from muzero.players.engine import Engine, parts
 from muzero.util.text import printable
 
@@ -15,7 +15,7 @@ SEED = "set_random_seed"  # of GNU Go
 CLEANUP = "kgs-genmove_cleanup"
 
 
-class GtpPlayer:
+class GtpPlayer(MemorylessPlayer):
     """An engine for Go.  Before every move it gets the whole game, so that its moves depend on the position alone.
 
     OpenSpiel counts every stone on the board as alive when both players have passed (Tromp-Taylor rules).  An engine
@@ -38,7 +38,7 @@ class GtpPlayer:
         self.title = f"{name} {version}".strip()
         self._known = set(known.split())
 
-    def act(self, positions: Positions) -> Moves:
+    def choose(self, positions: Positions) -> Moves:
         """Ask the engine for a move in each position, one after the other.
 
         Raises:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from muzero.interfaces import RESIGN, Moves, Positions, Rules
+from muzero.interfaces import RESIGN, MemorylessPlayer, Moves, PlayerError, Positions, Rules
 from muzero.util.text import escaped, nearest
 
 LEAVE = ("resign", "quit", "q")
 LISTED = 30  # moves that are shown
 
 
-class HumanPlayer:
+class HumanPlayer(MemorylessPlayer):
     """Shows the position and asks for a move, by its number or by the game's own name for it."""
 
     title = "human"
@@ -24,24 +24,33 @@ class HumanPlayer:
         """A new game begins.  start: its first position; None if the rules cannot be consulted."""
         self._start, self._seen = start, 0
 
-    def act(self, positions: Positions) -> Moves:
+    def choose(self, positions: Positions) -> Moves:
+        """Ask for a move in each position, one after the other.
+
+        Raises:
+            PlayerError: if there is no list of actions to choose from.
+        """
+        space = positions.actions
+        if not space.columns:
+            raise PlayerError(f"human chooses from a list, and this game has {space.describe()}, which no list holds")
         known = positions.rules or [None] * len(positions.legal)
         actions = [
-            self._ask(rules, observation, np.flatnonzero(legal).tolist())
+            self._ask(rules, observation, {action: space.name(action) for action in np.flatnonzero(legal).tolist()})
             for rules, observation, legal in zip(known, positions.observation, positions.legal, strict=True)
         ]
         return Moves(np.array(actions, np.int64), np.full(len(actions), np.nan, np.float32))
 
-    def _ask(self, rules: Rules | None, observation: np.ndarray, legal: list[int]) -> int:
+    def _ask(self, rules: Rules | None, observation: np.ndarray, named: dict[int, str]) -> int:
+        """Ask until a move is given.  named: the legal actions, as the space calls them."""
         print()
         if rules is not None:
             self.show(rules)
             self._seen = len(rules.history) + 1  # with the move that is asked for
+            named = {action: rules.name(action) for action in named}
         else:
             print(observation)
-        named = {action: str(action) if rules is None else rules.name(action) for action in legal}
         names = {name: action for action, name in named.items()}
-        names |= {str(action): action for action in legal}
+        names |= {str(action): action for action in named}
         listed = [name if name == str(action) else f"{action} = {name}" for action, name in named.items()]
         print(f"moves: {', '.join(listed[:LISTED])}" + (f" and {len(listed) - LISTED} more" * (len(listed) > LISTED)))
         while True:
@@ -66,6 +75,3 @@ class HumanPlayer:
                 position = position.child(action)
             print(f"last move: {' '.join(names[self._seen :])}")
         print(rules.draw())
-
-    def close(self) -> None:
-        """Do nothing: there are no resources to release."""

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 import numpy as np
 
-from muzero.interfaces import Moves, PlayerError, Positions, Rules
+from muzero.interfaces import MemorylessPlayer, Moves, PlayerError, Positions, Rules
 
 
-class PerfectPlayer(ABC):
+class PerfectPlayer(MemorylessPlayer):
     """Plays uniformly at random among the moves with the best score."""
 
-    title: str
-
-    def act(self, positions: Positions) -> Moves:
+    def choose(self, positions: Positions) -> Moves:
         """Choose a best move in each position; the value is the outcome of perfect play: 1, 0 or -1.
 
         Raises:
@@ -37,9 +35,6 @@ class PerfectPlayer(ABC):
         Raises:
             PlayerError: if the game cannot be solved here.
         """
-
-    def close(self) -> None:  # noqa: B027 (these players hold no resources)
-        """Do nothing: there are no resources to release."""
 
 
 def outcome(score: float) -> float:

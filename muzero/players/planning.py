@@ -1,15 +1,26 @@
 """A trained model as a player."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
-from muzero.interfaces import Moves, Planner, Positions, WorldModel, observe_first
+from muzero.interfaces import Carry, Latent, Moves, Planner, Player, Positions, WorldModel
 
 
-class PlanningPlayer:
-    """Plans with a model, without exploration.
+class Remembered(NamedTuple):
+    """What a player with a model keeps of the games of a table, its slots in front."""
 
-    Every position is treated as the first of a game, so a model that needs memory of earlier steps cannot play here.
+    batch: int  # slots of the table
+    latent: Latent  # of models with memory
+    carry: Carry  # of planners that remember
+
+
+class PlanningPlayer(Player):
+    """Plans with a model, without exploration; the model's memory and the planner's are kept per game, as in self-play.
+
+    Games end at different times, so the number of positions changes from move to move.  A search of another size needs
+    other buffers, and on a GPU another recording, so searches have one of a few sizes, see `searched`.
     """
 
     title = "muzero"
@@ -19,14 +30,45 @@ class PlanningPlayer:
         self.device = next(iter(model.parameters()), torch.empty(0)).device
         self.rng = np.random.default_rng(0)  # part of the planner's interface; without exploration nothing is drawn
 
-    @torch.inference_mode()
-    def act(self, positions: Positions) -> Moves:
-        """Plan all positions in one batch; the value is the search's."""
-        observation = torch.from_numpy(positions.observation).to(self.device)
-        root = observe_first(self.model, observation)
-        carry, first = self.planner.start(len(observation), self.model.space), np.ones(len(observation), bool)
-        decision, _ = self.planner.plan(self.model, root, positions.legal, carry, first, self.rng, explore=False)
-        return Moves(decision.action, decision.value)
+    @property
+    def remembers(self) -> bool:
+        """Whether a move depends on earlier observations of the game."""
+        return bool(self.model.memory(1))
 
-    def close(self) -> None:
-        """Do nothing: there are no resources to release."""
+    def start(self, batch: int) -> Remembered:
+        return Remembered(batch, self.model.memory(batch), self.planner.start(batch, self.model.space))
+
+    @torch.inference_mode()
+    def act(self, positions: Positions, memory: Remembered) -> tuple[Moves, Remembered]:
+        """Plan all positions in one search; the value is the search's."""
+        count = len(positions.slots)
+        # The last position is repeated until the search has its size; what follows from the copies is dropped.
+        rows = np.minimum(np.arange(searched(count, memory.batch)), count - 1)
+        slots, first = positions.slots[rows], positions.first[rows]
+        places, action, observation, again = (
+            torch.from_numpy(array).to(self.device)
+            for array in (slots, positions.action[rows], positions.observation[rows], first)
+        )
+        before = {name: latent[places] for name, latent in memory.latent.items()}
+        root = self.model.observe(before, action, observation, again)
+        carry = {name: array[slots] for name, array in memory.carry.items()}
+        decision, carry = self.planner.plan(
+            self.model, root, positions.legal[rows], carry, first, self.rng, explore=False
+        )
+        latent = {name: kept.index_copy(0, places[:count], root[name][:count]) for name, kept in memory.latent.items()}
+        after = {name: written(kept, slots[:count], carry[name][:count]) for name, kept in memory.carry.items()}
+        return Moves(decision.action[:count], decision.value[:count]), Remembered(memory.batch, latent, after)
+
+
+def searched(count: int, batch: int) -> int:
+    """The size of a search of `count` positions: the least of the batch, its half, its quarter, ... that holds them."""
+    while batch > 1 and (half := (batch + 1) // 2) >= count:
+        batch = half
+    return batch
+
+
+def written(kept: np.ndarray, slots: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The array with other rows in these slots; the one that was given stays as it is."""
+    kept = kept.copy()
+    kept[slots] = rows
+    return kept

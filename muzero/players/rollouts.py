@@ -5,14 +5,14 @@ import math
 import numpy as np
 
 from muzero.games.board_rules import BoardRules
-from muzero.interfaces import Moves, PlayerError, Positions, Rules
+from muzero.interfaces import MemorylessPlayer, Moves, PlayerError, Positions, Rules
 from muzero.util.extras import need
 
 EXPLORATION = math.sqrt(2)  # of UCT (Kocsis and Szepesvári 2006)
 MEMORY = 1000  # MB that a search may use
 
 
-class RolloutsPlayer:
+class RolloutsPlayer(MemorylessPlayer):
     """OpenSpiel's MCTS bot: UCT with N rollouts per move, and proven wins and losses (Winands et al. 2008)."""
 
     def __init__(self, argument: str) -> None:
@@ -29,7 +29,7 @@ class RolloutsPlayer:
         self.rollouts = int(argument)
         self.title = f"mcts:{self.rollouts}, by OpenSpiel"
 
-    def act(self, positions: Positions) -> Moves:
+    def choose(self, positions: Positions) -> Moves:
         """Search each position with its own seed; the value is the mean result of the chosen move's rollouts.
 
         Raises:
@@ -51,6 +51,3 @@ class RolloutsPlayer:
         if best.outcome:  # proven
             return best.action, best.outcome[state.current_player()]
         return best.action, best.total_reward / max(best.explore_count, 1)
-
-    def close(self) -> None:
-        """Do nothing: there are no resources to release."""

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from muzero.games.board_rules import BoardRules
-from muzero.interfaces import Moves, PlayerError, Positions, Rules
+from muzero.interfaces import MemorylessPlayer, Moves, PlayerError, Positions, Rules
 from muzero.players.engine import Engine, parts
 from muzero.util.text import printable
 
@@ -21,7 +21,7 @@ def _seconds(go: str) -> float:
     return int(given[0]) / 1000 if given else 0.0
 
 
-class UciPlayer:
+class UciPlayer(MemorylessPlayer):
     """An engine for chess.  It forgets all games before every move, so that its moves depend on the position alone."""
 
     def __init__(self, argument: str) -> None:
@@ -52,7 +52,7 @@ class UciPlayer:
                 raise self._engine.error(f"answers {printable(line)!r}")
         return next((line[8:].strip() for line in greeting if line.startswith("id name")), None)
 
-    def act(self, positions: Positions) -> Moves:
+    def choose(self, positions: Positions) -> Moves:
         """Ask the engine for a move in each position, one after the other.
 
         Raises:

@@ -2,18 +2,16 @@
 
 import numpy as np
 
-from muzero.interfaces import Moves, Positions
+from muzero.interfaces import MemorylessPlayer, Moves, Positions
 
 
-class RandomPlayer:
-    """Plays uniformly at random among the legal actions."""
+class RandomPlayer(MemorylessPlayer):
+    """Plays uniformly at random among the legal actions, or among all where actions cannot be listed."""
 
     title = "random"
 
-    def act(self, positions: Positions) -> Moves:
+    def choose(self, positions: Positions) -> Moves:
         """Draw a legal action for each position from the position's seed."""
-        keys = np.stack([np.random.default_rng(seed).random(positions.legal.shape[1]) for seed in positions.seed])
-        return Moves(np.where(positions.legal, keys, -1).argmax(1), np.full(len(keys), np.nan, np.float32))
-
-    def close(self) -> None:
-        """Do nothing: there are no resources to release."""
+        rows = zip(positions.legal, positions.seed, strict=True)
+        drawn = [positions.actions.draw(legal[None], np.random.default_rng(seed)) for legal, seed in rows]
+        return Moves(np.concatenate(drawn), np.full(len(drawn), np.nan, np.float32))

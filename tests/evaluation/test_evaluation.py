@@ -175,17 +175,17 @@ def test_an_interrupted_ladder_rates_the_finished_matches(monkeypatch, capsys):
 
 
 def test_interrupted_positions_show_the_examined_players(monkeypatch, capsys):
-    act = RandomPlayer.act
+    choose = RandomPlayer.choose
 
     def pressing(self, positions):
         raise KeyboardInterrupt
 
     words = ["minimax", "random", "--game", "board/tic_tac_toe", "--positions", "fresh:9"]
-    monkeypatch.setattr(RandomPlayer, "act", pressing)
+    monkeypatch.setattr(RandomPlayer, "choose", pressing)
     assert evaluate_command(words) == 130
     shown = capsys.readouterr().out
     assert "these are the players that were examined" in shown and "minimax" in shown and "random" not in shown
-    monkeypatch.setattr(RandomPlayer, "act", act)
+    monkeypatch.setattr(RandomPlayer, "choose", choose)
 
 
 def test_a_single_game_has_no_interval(capsys):

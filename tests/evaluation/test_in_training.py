@@ -8,11 +8,11 @@ from muzero.config import parse_settings
 from muzero.evaluation import in_training
 from muzero.evaluation.in_training import evaluate, played
 from muzero.games import batched
-from muzero.interfaces import EnvironmentFault, Moves, PlayerError
+from muzero.interfaces import EnvironmentFault, MemorylessPlayer, Moves, PlayerError
 from muzero.players.uniform import RandomPlayer
 
 
-class Opponent:
+class Opponent(MemorylessPlayer):
     """Counts how often it is closed; may fail at a move."""
 
     title = "opponent"
@@ -20,7 +20,7 @@ class Opponent:
     def __init__(self, error=None):
         self.error, self.closed = error, 0
 
-    def act(self, positions):
+    def choose(self, positions):
         if self.error is not None:
             raise self.error
         return Moves(positions.legal.argmax(1), np.zeros(len(positions.legal), np.float32))

@@ -9,7 +9,7 @@ import pytest
 
 from muzero.evaluation.positions import PositionsError, Scored, everywhere, fresh, quality, read, write
 from muzero.games.board import BoardRules, load
-from muzero.interfaces import Moves, PlayerError
+from muzero.interfaces import MemorylessPlayer, Moves, PlayerError
 from muzero.players.minimax import MinimaxPlayer
 from muzero.players.uniform import RandomPlayer
 
@@ -17,7 +17,7 @@ pytest.importorskip("pyspiel")
 SOLVED = Path(__file__).parents[1] / "data" / "connect4" / "positions.jsonl"
 
 
-class Always:
+class Always(MemorylessPlayer):
     """Chooses the first of its wishes that is legal, and claims a value."""
 
     title = "always"
@@ -25,12 +25,9 @@ class Always:
     def __init__(self, *wishes, value=0.0):
         self.wishes, self.value = wishes, value
 
-    def act(self, positions):
+    def choose(self, positions):
         chosen = [next(wish for wish in self.wishes if row[wish]) for row in positions.legal]
         return Moves(np.array(chosen, np.int64), np.full(len(chosen), self.value, np.float32))
-
-    def close(self):
-        pass
 
 
 def start(game="connect_four"):
@@ -147,7 +144,7 @@ def test_control_characters_of_a_path_are_spelt_out(tmp_path):
 
 def test_a_player_that_chooses_what_is_not_legal_is_an_error():
     class Cheat(Always):
-        def act(self, positions):
+        def choose(self, positions):
             return Moves(np.array([99]), np.zeros(1, np.float32))
 
     with pytest.raises(PlayerError, match="the player chose 99 after"):

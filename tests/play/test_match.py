@@ -6,7 +6,7 @@ from chain import ChainGames
 
 from muzero.evaluation.intervals import Summary
 from muzero.games.board import BoardGames
-from muzero.interfaces import RESIGN, Moves, PlayerError
+from muzero.interfaces import RESIGN, MemorylessPlayer, Moves, PlayerError
 from muzero.play.match import Outcome, Timed, distinct, play
 from muzero.players.minimax import MinimaxPlayer
 from muzero.players.uniform import RandomPlayer
@@ -26,23 +26,20 @@ def match(player, opponent, count, seed=0, openings=(0, 0), batch=100, name="tic
     return outcomes
 
 
-class Rightwards:
+class Rightwards(MemorylessPlayer):
     """Walks down the corridor."""
 
     title = "rightwards"
 
-    def act(self, positions):
+    def choose(self, positions):
         return Moves(np.ones(len(positions.legal), np.int64), np.zeros(len(positions.legal), np.float32))
-
-    def close(self):
-        pass
 
 
 class GivesUp(RandomPlayer):
     """Resigns in its third move."""
 
-    def act(self, positions):
-        moves = super().act(positions)
+    def choose(self, positions):
+        moves = super().choose(positions)
         late = np.array([len(rules.history) >= 4 for rules in positions.rules])
         return Moves(np.where(late, RESIGN, moves.action), moves.value)
 

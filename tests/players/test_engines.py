@@ -59,32 +59,32 @@ def positions(name, *histories):
 def test_an_engine_plays_the_moves_it_names_in_any_order_of_positions(engine):
     player = engine("plain")
     assert player.title == "Tester 1.0"
-    assert player.act(positions(GO, [], [0], [0, 1, 2], [24])).action.tolist() == [0, 1, 3, 0]
-    assert player.act(positions(GO, [0], [])).action.tolist() == [1, 0]
+    assert player.choose(positions(GO, [], [0], [0, 1, 2], [24])).action.tolist() == [0, 1, 3, 0]
+    assert player.choose(positions(GO, [0], [])).action.tolist() == [1, 0]
 
 
 def test_an_engine_that_can_be_seeded_plays_by_the_positions_seed(engine):
     asked = positions(GO, [], [], [])
-    assert engine("seeded").act(asked).action.tolist() == [0, 1, 2]
+    assert engine("seeded").choose(asked).action.tolist() == [0, 1, 2]
 
 
 def test_an_engine_may_pass_and_resign(engine):
-    assert engine("passes").act(positions(GO, [0])).action.tolist() == [25]
-    assert engine("resigns").act(positions(GO, [0])).action.tolist() == [RESIGN]
+    assert engine("passes").choose(positions(GO, [0])).action.tolist() == [25]
+    assert engine("resigns").choose(positions(GO, [0])).action.tolist() == [RESIGN]
 
 
 def test_an_engine_that_would_pass_first_captures_dead_stones(engine):
-    assert engine("cleans").act(positions(GO, [0], [3, 0])).action.tolist() == [1, 1]
+    assert engine("cleans").choose(positions(GO, [0], [3, 0])).action.tolist() == [1, 1]
 
 
 def test_an_engine_whose_move_is_not_legal_is_named_with_the_moves(engine):
     with pytest.raises(PlayerError, match=r"plays 'a1', which is not legal after black a1"):
-        engine("occupies").act(positions(GO, [0]))
+        engine("occupies").choose(positions(GO, [0]))
 
 
 def test_an_engine_that_dies_is_an_error_with_its_last_words(engine):
     with pytest.raises(PlayerError, match="has ended; it said: out of ideas"):
-        engine("dies").act(positions(GO, [0]))
+        engine("dies").choose(positions(GO, [0]))
 
 
 @pytest.mark.parametrize("habit", ["silent", "errors without end", "slow lines"])
@@ -92,14 +92,14 @@ def test_an_engine_whose_answer_never_ends_is_given_up_in_time(engine, habit):
     player = engine(f"'{habit}'")
     player._engine.patience = 0.2
     with pytest.raises(PlayerError, match=r"has not answered within 0\.2 s"):
-        player.act(positions(GO, [0]))
+        player.choose(positions(GO, [0]))
 
 
 @pytest.mark.parametrize("habit", ["line without end", "lines without end", "empty lines"])
 def test_an_engine_that_writes_for_ever_is_given_up_by_size(engine, monkeypatch, habit):
     monkeypatch.setattr(players_engine, "LONGEST", 1_000_000)
     with pytest.raises(PlayerError, match=r"has written more than 1,000,000 bytes in one answer"):
-        engine(f"'{habit}'").act(positions(GO, [0]))
+        engine(f"'{habit}'").choose(positions(GO, [0]))
 
 
 def test_an_engine_that_does_not_read_is_given_up(engine):
@@ -112,7 +112,7 @@ def test_an_engine_that_does_not_read_is_given_up(engine):
 def test_an_engine_that_logs_much_between_answers_is_not_blocked(engine):
     player = engine("logs")
     for _ in range(3):
-        assert player.act(positions(GO, [0])).action.tolist() == [1]
+        assert player.choose(positions(GO, [0])).action.tolist() == [1]
     with pytest.raises(PlayerError, match=r"it said: thought 999 times$"):
         player._ask(["boardsize 19"])
 
@@ -131,7 +131,7 @@ def test_a_hanging_engine_is_killed_with_its_children(tmp_path):
 
 def test_a_board_that_the_engine_does_not_know_is_an_error(engine):
     with pytest.raises(PlayerError, match=r"refuses 'boardsize 13': \? unacceptable size"):
-        engine("plain").act(positions("go(board_size=13)", []))
+        engine("plain").choose(positions("go(board_size=13)", []))
 
 
 @pytest.mark.parametrize(
@@ -163,9 +163,9 @@ def test_a_command_that_cannot_be_started_is_an_error(words):
 
 def test_engines_play_their_own_games_only(engine):
     with pytest.raises(PlayerError, match="plays board/go"):
-        engine("plain").act(positions("tic_tac_toe", []))
+        engine("plain").choose(positions("tic_tac_toe", []))
     with pytest.raises(PlayerError, match="plays board/chess only"):
-        engine("good", kind=UciPlayer).act(positions("tic_tac_toe", []))
+        engine("good", kind=UciPlayer).choose(positions("tic_tac_toe", []))
 
 
 def test_a_closed_engine_leaves_no_process(engine):
@@ -177,14 +177,14 @@ def test_a_closed_engine_leaves_no_process(engine):
 
 def test_a_chess_engine_gets_the_position_and_its_move_is_played(engine):
     player = engine("good", kind=UciPlayer)
-    action = int(player.act(positions("chess", [])).action[0])
+    action = int(player.choose(positions("chess", [])).action[0])
     assert player.title == "Tester 1.0"
     assert load("chess").new_initial_state().action_to_string(action) == "e4"
 
 
 def test_a_chess_engine_that_cheats_or_would_never_end_is_an_error(engine):
     with pytest.raises(PlayerError, match=r"says 'bestmove e2e5', which is not a legal move"):
-        engine("cheats", kind=UciPlayer).act(positions("chess", []))
+        engine("cheats", kind=UciPlayer).choose(positions("chess", []))
     with pytest.raises(PlayerError, match="has no end"):
         UciPlayer("stockfish; go infinite")
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from muzero.evaluation import in_training
 from muzero.evaluation.in_training import Stopped
 from muzero.games import batched
-from muzero.interfaces import EnvironmentFault, Moves, PlayerError
+from muzero.interfaces import EnvironmentFault, MemorylessPlayer, Moves, PlayerError
 from muzero.runs import checkpoint, evaluations
 from muzero.training import evaluator
 from muzero.training.progress import Progress
@@ -136,19 +136,16 @@ def test_an_evaluation_shows_the_games_that_are_finished(tmp_path, monkeypatch):
     assert lines[-1] == "evaluating random: 2 of 2 games finished, step 3"
 
 
-class Dies:
+class Dies(MemorylessPlayer):
     """An engine that dies in its second move."""
 
     title, moves = "dies", 0
 
-    def act(self, positions):
+    def choose(self, positions):
         Dies.moves += 1
         if Dies.moves == 2:
             raise PlayerError("the engine has ended")
         return Moves(positions.legal.argmax(1), positions.legal.argmax(1).astype("float32"))
-
-    def close(self):
-        pass
 
 
 def test_an_opponent_that_fails_in_an_evaluation_is_a_warning(tmp_path, monkeypatch):
