@@ -19,7 +19,6 @@ from muzero.actions import Discrete
 from muzero.cli.parser import Parser
 from muzero.inference import simulating
 from muzero.inference.onnx_backend import OnnxModel, OnnxSimulator
-from muzero.inference.step import LATENT, Step
 from muzero.interfaces import GameSpec, Prediction, Transition, WorldModel, observe_first
 from muzero.models.heads import Categorical, Certain
 
@@ -112,13 +111,11 @@ def stepping(model, root, path, simulations=32):
 @torch.inference_mode()
 def plain(model, root):
     """Imagine and predict in torch on latents that are there: what a network costs without glue, unfolded."""
-    step = Step(model, list(root))
-    latent = {LATENT + name: rows for name, rows in root.items()}
     action = torch.zeros(len(next(iter(root.values()))), dtype=torch.int64)
 
     def once():
         with torch.inference_mode():
-            step(latent, action)
+            model.expand(root, action)
 
     return once
 
@@ -158,9 +155,9 @@ def bare(model, root, simulations):
     """The calls of onnxruntime alone that a search makes: one for the roots and one for each simulation."""
     batch = len(next(iter(root.values())))
     with torch.inference_mode():
-        compiled = OnnxModel(model, root)
+        compiled = OnnxModel(model, root, noise=0)
         made = OnnxSimulator(compiled, batch, simulations)
-        made.begin(model, root)
+        made.begin(model, root, 0.0, None)
         nothing = np.zeros(batch, np.int32)
         for _ in range(simulations):
             made.expand(nothing, nothing, nothing)

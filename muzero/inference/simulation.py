@@ -29,15 +29,27 @@ IDLE = 4  # simulators of a model that are kept for the next search of their sha
 class Simulator(Protocol):
     """The buffers of one search, and what fills them."""
 
-    def begin(self, model: WorldModel, root: Latent) -> tuple[np.ndarray, np.ndarray]:
-        """Start a search with the model's present weights.  Returns prior logits [B, A] and value [B] of the roots."""
+    def begin(
+        self, model: WorldModel, root: Latent, kappa: float, noise: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Start a search with the model's present weights.
+
+        Args:
+            model: as it is now.
+            root: latents of the roots, B in front.
+            kappa: as of `WorldModel.expand`.
+            noise: [simulations, B, noise of the model]; None: the simulator was made for none.
+
+        Returns:
+            the policy's parameters [B, P] and the value [B] of the roots.
+        """
         ...
 
-    def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Evaluation:
+    def expand(self, parent: np.ndarray, edge: np.ndarray, node: np.ndarray) -> Evaluation:
         """Evaluate one edge of each tree, as `muzero.search.Expand` describes."""
         ...
 
-    def launch(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Callable[[], Evaluation]:
+    def launch(self, parent: np.ndarray, edge: np.ndarray, node: np.ndarray) -> Callable[[], Evaluation]:
         """Begin to evaluate one edge of each tree, as `muzero.search.Launch` describes."""
         ...
 
@@ -49,9 +61,11 @@ class Simulator(Protocol):
 class Simulation(NamedTuple):
     """A search that has begun: the roots, and the function that evaluates its edges."""
 
-    logits: np.ndarray  # [B, A] of the roots
+    parameters: np.ndarray  # [B, P] of the policy at the roots: logits, where actions can be listed
     value: np.ndarray  # [B] of the roots
-    expand: Expand | list[Launch]  # as `muzero.search` takes it: one function, or one for each part of the batch
+    # As `muzero.search` takes it: one function, or one for each part of the batch.  An edge is of the model's `edges`,
+    # so [B, *shape], and what it leads to is described by the policy's parameters in place of logits.
+    expand: Expand | list[Launch]
 
 
 class Simulators:
@@ -92,7 +106,13 @@ class Simulators:
 
 @contextmanager
 def simulating(
-    model: WorldModel, root: Latent, simulations: int, path: Path = "auto", parts: int | None = None
+    model: WorldModel,
+    root: Latent,
+    simulations: int,
+    path: Path = "auto",
+    parts: int | None = None,
+    kappa: float = 0.0,
+    noise: np.ndarray | None = None,
 ) -> Iterator[Simulation]:
     """Begin a search of a model; buffers and compiled networks are used again by the next search of the same shape.
 
@@ -103,30 +123,50 @@ def simulating(
         path: how to compute.
         parts: how many parts of the batch take turns, so that a GPU evaluates one while the trees of another are
             searched; None for two where that pays.
+        kappa: how many deviations are added to rewards and values, see `WorldModel.expand`.
+        noise: [simulations, B, noise of the model], uniform numbers in (0, 1]: a simulation takes one after the other.
+            None: the model takes its most probable draw each time.
 
     Raises:
         ConfigError: if the path does not exist for this model or device.
+        ValueError: if the noise has another shape.
     """
     kept = Simulators.of(model)
-    kind = path, *((name, rows.dtype, rows.device, rows.shape[1:]) for name, rows in root.items())
     batch, device = _size(root)
+    noise = checked(noise, (simulations, batch, model.noise))
+    width = 0 if noise is None else model.noise
+    kind = path, width, *((name, rows.dtype, rows.device, rows.shape[1:]) for name, rows in root.items())
     with torch.inference_mode():
         if kind not in kept.models:
-            kept.models[kind] = prepared(model, root, simulations, path)
+            kept.models[kind] = prepared(model, root, simulations, path, width)
         slices = rows_of_parts(batch, parts or (2 if device == "cuda" and batch >= OVERLAP else 1))
         used = [((kind, rows.stop - rows.start, simulations), rows) for rows in slices]
         simulators = [kept.take(key) or simulator_for(kept.models[kind], *key[1:]) for key, _ in used]
         found = [
-            simulator.begin(model, {name: latent[rows] for name, latent in root.items()})
+            simulator.begin(
+                model,
+                {name: latent[rows] for name, latent in root.items()},
+                kappa,
+                None if noise is None else noise[:, rows],
+            )
             for simulator, (_, rows) in zip(simulators, used, strict=True)
         ]
         if len(simulators) == 1:
             yield Simulation(*found[0], simulators[0].expand)
         else:
-            logits, value = map(np.concatenate, zip(*found, strict=True))
-            yield Simulation(logits, value, [simulator.launch for simulator in simulators])
+            parameters, value = map(np.concatenate, zip(*found, strict=True))
+            yield Simulation(parameters, value, [simulator.launch for simulator in simulators])
         for simulator, (key, _) in zip(simulators, used, strict=True):
             kept.give_back(key, simulator)
+
+
+def checked(noise: np.ndarray | None, shape: tuple[int, int, int]) -> np.ndarray | None:
+    """The noise, if it has this shape; None where that is empty, as of a model in which nothing is random."""
+    if noise is not None and noise.shape != shape:
+        raise ValueError(
+            f"noise: expected shape {shape} (simulations, rows, numbers of the model for each row), got {noise.shape}"
+        )
+    return noise if noise is not None and noise.size else None
 
 
 def _size(root: Latent) -> tuple[int, str]:
@@ -142,8 +182,8 @@ def simulator_for(model: OnnxModel | TorchModel, batch: int, simulations: int) -
     return TorchSimulator(model, batch, simulations)
 
 
-def prepared(model: WorldModel, root: Latent, simulations: int, path: Path) -> OnnxModel | TorchModel:
-    """The model as this path calls it."""
+def prepared(model: WorldModel, root: Latent, simulations: int, path: Path, noise: int) -> OnnxModel | TorchModel:
+    """The model as this path calls it.  noise: numbers that a step is given for each row."""
     _, device = _size(root)
     if path == "measure":
         path = fastest(model, root, simulations)
@@ -151,17 +191,17 @@ def prepared(model: WorldModel, root: Latent, simulations: int, path: Path) -> O
         raise ConfigError([f"[planner] inference = {path!r} needs device {DEVICES[path]}; the model is on {device}"])
     if path == "onnx":
         try:
-            return OnnxModel(model, root)
+            return OnnxModel(model, root, noise)
         except NotExportable as error:
             name = type(model).__name__
             raise ConfigError([f"[planner] inference = 'onnx': {name} cannot be exported; {error}"]) from error
     # A model without weights, such as the exact rules of a game, is not a network: there is nothing to compile.
     if path == "auto" and device == "cpu" and next(model.parameters(), None) is not None:
         try:
-            return OnnxModel(model, root)
+            return OnnxModel(model, root, noise)
         except NotExportable:
             pass
-    return TorchModel(model, root, record=device == "cuda" and path != "torch")
+    return TorchModel(model, root, noise, record=device == "cuda" and path != "torch")
 
 
 def fastest(model: WorldModel, root: Latent, simulations: int, seconds: float = 0.2) -> Path:
@@ -169,12 +209,12 @@ def fastest(model: WorldModel, root: Latent, simulations: int, seconds: float = 
     batch, device = _size(root)
     paths: tuple[Path, ...] = ("torch", "cuda_graph") if device == "cuda" else ("torch", "onnx")
     taken: dict[Path, float] = {}
-    parent = np.zeros(batch, np.int32)
+    parent, edge = np.zeros(batch, np.int32), model.edges.none(batch)
     for path in paths:
         try:
             with simulating(model, root, simulations, path, parts=1) as (_, _, expand):
                 assert callable(expand)
-                expand(parent, parent, parent + 1)
+                expand(parent, edge, parent + 1)
         except ConfigError:
             continue
         rounds, end = [], time.perf_counter() + seconds
@@ -183,7 +223,7 @@ def fastest(model: WorldModel, root: Latent, simulations: int, seconds: float = 
                 assert callable(expand)
                 begin = time.perf_counter()
                 for node in range(simulations):
-                    expand(parent, parent, parent + node + 1)
+                    expand(parent, edge, parent + node + 1)
                 rounds.append(time.perf_counter() - begin)
         taken[path] = float(np.median(rounds))
     return min(taken, key=taken.__getitem__)

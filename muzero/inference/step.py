@@ -1,47 +1,20 @@
-"""What a search asks of a model, as functions of tensors: the step of a simulation, and the evaluation of a root."""
+"""What a search asks of a model besides `WorldModel.expand`: the evaluation of its roots."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
-from muzero.interfaces import Latent, WorldModel
+from muzero.interfaces import Expansion, Latent, WorldModel, confidence_bound
 
-NUMBERS = ("reward", "discount", "value", "logits")
-"""What `Step` computes for an edge besides the new latents, in the order of `muzero.search.Evaluation`."""
-LATENT, NEXT = "latent.", "next."
-"""Prefixes of a latent's name: before a step and after it."""
+NUMBERS = Expansion._fields[1:]
+"""What `WorldModel.expand` computes besides the new latents, in the order of `muzero.search.Evaluation`."""
 
 
-class Step(nn.Module):
-    """A simulation: imagine and predict."""
-
-    def __init__(self, model: WorldModel, names: Sequence[str]) -> None:
-        super().__init__()
-        self.model, self.names = model, tuple(names)
-
-    def forward(self, latent: Latent, action: Tensor) -> dict[str, Tensor]:
-        """Latents and action [B] -> the new latents, and `NUMBERS`, each [B] or [B, A]."""
-        latent, transition = self.model.imagine({name: latent[LATENT + name] for name in self.names}, action)
-        prediction = self.model.predict(latent)
-        found = {"reward": transition.reward.mean, "discount": transition.discount.mean}
-        found |= {"value": prediction.value.mean, "logits": prediction.policy.parameters}
-        return {NEXT + name: latent[name] for name in self.names} | found
-
-
-class Root(nn.Module):
-    """The evaluation of a root: predict."""
-
-    def __init__(self, model: WorldModel, names: Sequence[str]) -> None:
-        super().__init__()
-        self.model, self.names = model, tuple(names)
-
-    def forward(self, latent: Latent) -> dict[str, Tensor]:
-        """Latents -> value [B] and logits [B, A]."""
-        prediction = self.model.predict({name: latent[LATENT + name] for name in self.names})
-        return {"value": prediction.value.mean, "logits": prediction.policy.parameters}
+def evaluate(model: WorldModel, root: Latent, kappa: Tensor) -> tuple[Tensor, Tensor]:
+    """The policy's parameters [B, P] and the value [B] of roots.  kappa: [1], as of `WorldModel.expand`."""
+    policy, value = model.predict(root)
+    return policy.parameters, confidence_bound(value, kappa)
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:

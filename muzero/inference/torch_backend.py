@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from muzero.inference.step import LATENT, NEXT, NUMBERS, Root, Step, to_numpy
+from muzero.inference.step import evaluate, to_numpy
 from muzero.inference.weights import WeightWatcher, folded
 from muzero.interfaces import Latent, WorldModel
 from muzero.search import Evaluation
@@ -21,17 +24,17 @@ class TorchModel:
     On a GPU it is the model itself: a recorded graph reads the weights in place, so it sees them change.
     """
 
-    def __init__(self, model: WorldModel, root: Latent, record: bool) -> None:
+    def __init__(self, model: WorldModel, root: Latent, noise: int, record: bool) -> None:
         """Prepare to call a model.
 
         Args:
             model: whose weights are watched.
-            root: latents, as an example of their names and device.
+            root: latents, as an example of their device.
+            noise: numbers that a step is given for each row; 0: none, see `WorldModel`.
             record: replay simulations as a CUDA graph.
         """
-        self.names = list(root)
         self.device = next(iter(root.values())).device
-        self.record = record
+        self.edges, self.noise, self.record = model.edges, noise, record
         self.watcher = WeightWatcher(model)
         self.version = 0
         self.copy: WorldModel | None = None  # with folded batch norms, if it has any
@@ -45,11 +48,29 @@ class TorchModel:
         return self.copy or model
 
 
+def packed(
+    batch: int, kinds: dict[str, tuple[str, tuple[int, ...]]], **placed: Any
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Tensors [batch, *shape] of zeros that lie one after the other in a buffer of bytes, so that they travel as one.
+
+    Args:
+        batch: rows of each.
+        kinds: type and shape of each; the wider types first.
+        placed: where the buffer lies, as for `torch.zeros`.
+    """
+    types = [getattr(torch, dtype) for dtype, _ in kinds.values()]
+    shapes = [(batch, *shape) for _, shape in kinds.values()]
+    sizes = [math.prod(shape) * dtype.itemsize for dtype, shape in zip(types, shapes, strict=True)]
+    buffer = torch.zeros(sum(sizes), dtype=torch.uint8, **placed)
+    pieces = zip(kinds, buffer.split(sizes), types, shapes, strict=True)
+    return buffer, {name: piece.view(dtype).view(shape) for name, piece, dtype, shape in pieces}
+
+
 class TorchSimulator:
-    """The buffers of one search at a time: latents of all nodes, indices as input, numbers as output.
+    """The buffers of one search at a time: latents of all nodes, what a simulation is given, numbers as output.
 
     The latents lie in one table per name, [N * B, ...], on the model's device: row ``node * B + b``.  A simulation is
-    one transfer of indices, one run of the step and one transfer of all numbers.
+    one transfer of what it is given, one run of the step and one transfer of all numbers.
     """
 
     def __init__(self, model: TorchModel, batch: int, simulations: int) -> None:
@@ -57,49 +78,57 @@ class TorchSimulator:
         device, self.on_gpu = model.device, model.device.type == "cuda"
         # A separate stream, so that the simulations of another part of the batch need not wait for these.
         self.stream = torch.cuda.Stream(device) if self.on_gpu else None
+        index, edge = ("int64", ()), (model.edges.dtype, model.edges.shape)
+        kinds = {"parent": index, "node": index, "edge": edge, "noise": ("float32", (model.noise,))}
         # Transfers between a GPU and memory that cannot be paged out need not wait for each other.
-        self.chosen = torch.zeros(3, batch, dtype=torch.int64, pin_memory=self.on_gpu)  # parent, action, node
-        self.index = torch.zeros(3, batch, dtype=torch.int64, device=device)
+        self.chosen, chosen = packed(batch, kinds, pin_memory=self.on_gpu)
+        self.parent, self.node, self.edge, self.drawn = (tensor.numpy() for tensor in chosen.values())
+        self.index, self.given = packed(batch, kinds, device=device) if self.on_gpu else (self.chosen, chosen)
+        self.kappa = torch.zeros(1, device=device)
         self.columns = torch.arange(batch, device=device)
+        width = model.edges.parameters
+        self.packed = torch.zeros(batch * (3 + width), device=device)
+        self.found = torch.zeros(self.packed.shape, pin_memory=True) if self.on_gpu else self.packed
+        reward, discount, value, parameters = np.split(self.found.numpy(), np.arange(1, 4) * batch)
+        self.evaluation = reward, discount, value, parameters.reshape(batch, width)
         self.table: Latent = {}
         self.network: WorldModel | None = None  # only during a search: a simulator must not keep its model alive
         self.recorded: torch.cuda.CUDAGraph | None = None
         self.version = -1
 
-    def begin(self, model: WorldModel, root: Latent) -> tuple[np.ndarray, np.ndarray]:
-        """Start a search.  Returns prior logits [B, A] and value [B] of the roots."""
+    def begin(
+        self, model: WorldModel, root: Latent, kappa: float, noise: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Start a search, as `muzero.inference.simulation.Simulator` describes."""
         self.network = self.model.follow(model)
+        self.noise, self.simulation = noise, 0
         if self.stream is not None:
             self.stream.wait_stream(torch.cuda.current_stream(self.model.device))
         with torch.cuda.stream(self.stream):
-            judged = Root(self.network, self.model.names)({LATENT + name: rows for name, rows in root.items()})
+            self.kappa.fill_(kappa)
+            parameters, value = evaluate(self.network, root, self.kappa)
             if not self.table:
-                self._allocate(root, judged["logits"].shape[1])
+                nodes = (self.simulations + 1) * self.batch
+                self.table = {name: rows.new_zeros((nodes, *rows.shape[1:])) for name, rows in root.items()}
             for name, rows in root.items():
                 self.table[name][: self.batch] = rows
             if self.version != self.model.version:  # a recorded graph would read weights at their old addresses
                 self.recorded, self.version = None, self.model.version
-            return to_numpy(judged["logits"]), to_numpy(judged["value"])
+            return to_numpy(parameters), to_numpy(value)
 
-    def _allocate(self, root: Latent, actions: int) -> None:
-        nodes = (self.simulations + 1) * self.batch
-        self.table = {name: rows.new_zeros((nodes, *rows.shape[1:])) for name, rows in root.items()}
-        size = self.batch * (3 + actions)
-        self.packed = torch.zeros(size, device=self.model.device)
-        self.found = torch.zeros(size, pin_memory=self.on_gpu) if self.on_gpu else self.packed
-        reward, discount, value, logits = np.split(self.found.numpy(), np.arange(1, 4) * self.batch)
-        self.evaluation = reward, discount, value, logits.reshape(self.batch, actions)
-
-    def launch(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Callable[[], Evaluation]:
-        """Begin to evaluate action [B] from the states under parent [B]; keep the new states under node [B].
+    def launch(self, parent: np.ndarray, edge: np.ndarray, node: np.ndarray) -> Callable[[], Evaluation]:
+        """Begin to evaluate edge [B, ...] from the states under parent [B]; keep the new states under node [B].
 
         Returns:
             A function that waits for the evaluation.  The arrays that it returns are overwritten by the next call.
         """
-        for row, given in zip(self.chosen.numpy(), (parent, action, node), strict=True):
-            row[:] = given
+        self.parent[:], self.node[:], self.edge[:] = parent, node, edge
+        if self.noise is not None:
+            self.drawn[:] = self.noise[self.simulation]
+            self.simulation += 1
         with torch.cuda.stream(self.stream):
-            self.index.copy_(self.chosen, non_blocking=True)
+            if self.on_gpu:
+                self.index.copy_(self.chosen, non_blocking=True)
             if self.model.record:
                 self._recorded().replay()
             else:
@@ -113,20 +142,22 @@ class TorchSimulator:
             self.stream.synchronize()
         return self.evaluation
 
-    def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Evaluation:
-        """Evaluate action [B] from the states under parent [B]; see `launch`."""
-        return self.launch(parent, action, node)()
+    def expand(self, parent: np.ndarray, edge: np.ndarray, node: np.ndarray) -> Evaluation:
+        """Evaluate edge [B, ...] from the states under parent [B]; see `launch`."""
+        return self.launch(parent, edge, node)()
 
     def _step(self) -> None:
-        """Gather, imagine, predict, store: from `index` and `table` to `table` and `packed`."""
+        """Gather, expand, store: from `given` and `table` to `table` and `packed`."""
         assert self.network is not None
-        source = self.index[0] * self.batch + self.columns
-        latent = {LATENT + name: rows[source] for name, rows in self.table.items()}
-        found = Step(self.network, self.model.names)(latent, self.index[1])
-        target = self.index[2] * self.batch + self.columns
+        given = self.given
+        source = given["parent"] * self.batch + self.columns
+        latent = {name: rows[source] for name, rows in self.table.items()}
+        noise = given["noise"] if self.model.noise else None
+        following, *numbers = self.network.expand(latent, given["edge"], noise, self.kappa)
+        target = given["node"] * self.batch + self.columns
         for name, rows in self.table.items():
-            rows.index_copy_(0, target, found[NEXT + name])
-        torch.cat([found[name].float().flatten() for name in NUMBERS], out=self.packed)
+            rows.index_copy_(0, target, following[name])
+        torch.cat([number.float().flatten() for number in numbers], out=self.packed)
 
     def _recorded(self) -> torch.cuda.CUDAGraph:
         if self.recorded is None:

@@ -81,7 +81,7 @@ def computed(model, root, edges, path):
     """The outputs of a simulator for the same roots and edges."""
     batch = len(next(iter(root.values())))
     with simulating(model, root, len(edges), path) as simulation:
-        found = [(simulation.logits.copy(), simulation.value.copy())]
+        found = [(simulation.parameters.copy(), simulation.value.copy())]
         for parent, action, node in edges:
             rows = np.full(batch, parent, np.int32), action, np.full(batch, node, np.int32)
             found.append(tuple(array.copy() for array in simulation.expand(*rows)))
@@ -208,7 +208,7 @@ def test_two_searches_of_one_model_can_run_at_once():
     root, other, edges = roots(model, spec, 2), roots(model, spec, 2), some_edges(spec, 2)
     with simulating(model, other, len(edges)) as outer:
         assert_close(computed(model, root, edges, "auto"), reference(model, root, edges))
-        assert_close([(outer.logits, outer.value)], reference(model, other, []))
+        assert_close([(outer.parameters, outer.value)], reference(model, other, []))
 
 
 def test_a_model_that_is_not_a_network_is_called_as_it_is():
