@@ -29,7 +29,7 @@ def tree_command(arguments: Sequence[str] | None = None) -> int:
     games = build.games(agent.config, 1, training=False)
     position = Position(games, options.seed, options.moves)
     result = agent.search(position.now.observation, position.now.legal)
-    names = TreeNames(result.tree, position.rules)
+    names = TreeNames(result.tree, position.rules, agent.spec.actions)
     facts = describe(agent, position, result, names)
     show(terminal(), facts, result, names, options.depth)
     games.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from muzero.actions import Space
 from muzero.config import ConfigError
 from muzero.interfaces import Games, Rules
 from muzero.search import Tree
@@ -27,13 +28,13 @@ class Position:
         Raises:
             ConfigError: if a move is not legal, or the game is over at the end.
         """
-        self._games = games
+        self._games, self._space = games, games.spec.actions
         self.now = games.reset(np.array([seed]))
         self.played: list[str] = []
         waiting = " ".join(moves.split())
         while waiting:
             action, waiting = self._next(waiting)
-            self.played.append(action_name(self.rules, action))
+            self.played.append(action_name(self.rules, self._space, action))
             self.now = games.step(np.array([action]))
             if self.now.last[0]:
                 raise ConfigError(
@@ -57,7 +58,11 @@ class Position:
 
     def _next(self, text: str) -> tuple[int, str]:
         """The first move of a text, and the rest of it.  Names can hold spaces, so the longest that fits counts."""
-        names = {int(a): action_name(self.rules, int(a)) for a in np.flatnonzero(self.now.legal[0])}
+        if not self._space.columns:
+            raise ConfigError(
+                [f"--moves: {self._games.spec.name} has {self._space.describe()}, which cannot be listed"]
+            )
+        names = {int(a): action_name(self.rules, self._space, int(a)) for a in np.flatnonzero(self.now.legal[0])}
         fitting = [action for action, name in names.items() if f"{text} ".startswith(f"{name} ")]
         if fitting:
             action = max(fitting, key=lambda each: len(names[each]))
@@ -78,23 +83,26 @@ class Position:
         )
 
 
-def action_name(rules: Rules | None, action: int) -> str:
-    """What an action is called in a position; its number where the rules cannot be consulted."""
-    return str(action) if rules is None else rules.name(action)
+def action_name(rules: Rules | None, space: Space, action: int) -> str:
+    """What an action is called in a position; its name in the space where the rules cannot be consulted."""
+    return space.name(action) if rules is None else rules.name(action)
 
 
 class TreeNames:
-    """Names of the actions in a tree.  A model may imagine what the rules forbid: from there on they are numbers."""
+    """Names of the actions in a tree.
 
-    def __init__(self, tree: Tree, rules: Rules | None, row: int = 0) -> None:
+    A model may imagine what the rules forbid: from there on actions are called as their space calls them.
+    """
+
+    def __init__(self, tree: Tree, rules: Rules | None, space: Space, row: int = 0) -> None:
         """rules: the position at the root; None where the rules cannot be consulted."""
-        self._parent, self._action = tree.parent[row], tree.action[row]
+        self._space, self._parent, self._action = space, tree.parent[row], tree.action[row]
         self._rules: dict[int, Rules | None] = {0: rules}
 
     def __call__(self, node: int, action: int) -> str:
         rules = self._at(node)
         if rules is None:
-            return str(action)
+            return self._space.name(action)
         if action in rules.legal():
             return rules.name(action)
         return f"{action} ({'after the end' if rules.over else 'not legal'})"

@@ -10,6 +10,7 @@ import pytest
 from commands import code
 
 from muzero import build
+from muzero.actions import Discrete
 from muzero.agent import Agent
 from muzero.config import ConfigError
 from muzero.games.board import BoardGames
@@ -157,10 +158,10 @@ class Line:
 
 def test_moves_in_a_tree_are_named_as_far_as_the_rules_lead():
     rules = position("tic_tac_toe", "0 3").rules
-    names = TreeNames(Line([1, 4, 2, 5]), rules)
+    names = TreeNames(Line([1, 4, 2, 5]), rules, Discrete(9))
     assert [names(0, 1), names(1, 4), names(2, 2)] == ["x(0,1)", "o(1,1)", "x(0,2)"]
     assert names(0, 3) == "3 (not legal)"
     assert names(3, 5) == "5 (after the end)"
     assert names(4, 5) == "5"
-    forbidden = TreeNames(Line([0, 1]), rules)
+    forbidden = TreeNames(Line([0, 1]), rules, Discrete(9))
     assert forbidden(1, 1) == forbidden(2, 1) == "1"
