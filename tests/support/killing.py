@@ -66,7 +66,9 @@ def made(folder, game, *settings):
 
 
 def unopened(folder, game, *settings):
-    return Training(build.configure(game, [parse_settings([*TINY, *settings])]), folder)
+    other = any(setting.startswith("planner.kind") for setting in settings)  # a planner without simulations
+    tiny = [setting for setting in TINY if not (other and setting.startswith("planner."))]
+    return Training(build.configure(game, [parse_settings([*tiny, *settings])]), folder)
 
 
 def go(folder, game, *settings, console=None):
