@@ -248,9 +248,11 @@ class OnnxSimulator:
         self.table = {name: torch.empty(rows, *shape, dtype=dtype) for name, (dtype, shape) in model.kinds.items()}
         # Rows are int32, as a search numbers its nodes; actions int64, as PyTorch needs them for indexing.
         indices = {"source": torch.zeros(batch, dtype=torch.int32), "edge": torch.from_numpy(model.edges.none(batch))}
-        self.source, self.edge = (index.numpy() for index in indices.values())
-        self.noise, self.kappa = torch.zeros(simulations, batch, model.noise), torch.zeros(1)
-        self.inputs = indices | {"kappa": self.kappa} | {LATENT + name: rows for name, rows in self.table.items()}
+        self.inputs = indices | {LATENT + name: rows for name, rows in self.table.items()}
+        self.inputs["kappa"], self.draws = torch.zeros(1), torch.zeros(simulations, batch, model.noise)
+        self.source, self.edge, self.kappa, self.noise = (
+            tensor.numpy() for tensor in (*indices.values(), self.inputs["kappa"], self.draws)
+        )
         self.columns, self.rows = np.arange(batch, dtype=np.int32), np.array(batch, np.int32)
         self.numbers, self.root_numbers = (
             {name: torch.zeros(batch, *graph.kinds[name][1]) for name in names}
@@ -258,6 +260,7 @@ class OnnxSimulator:
         )
         reward, discount, value, parameters = (number.numpy() for number in self.numbers.values())
         self.evaluation = reward, discount, value, parameters
+        self.at_roots = self.root_numbers["parameters"].numpy(), self.root_numbers["value"].numpy()
         self.options = onnxruntime.RunOptions()  # made once: onnxruntime would make them in each call
 
     def begin(
@@ -268,25 +271,27 @@ class OnnxSimulator:
         for name, rows in root.items():
             self.table[name][: self.batch] = rows
         if noise is not None:
-            self.noise.numpy()[:] = noise
+            self.noise[:] = noise
         self.kappa[0] = kappa
         if self.version != self.model.version:
             self._bind()
         self.simulation = 0
         self.run_root()
-        return self.root_numbers["parameters"].numpy(), self.root_numbers["value"].numpy()
+        return self.at_roots
 
     def _bind(self) -> None:
         """Bind new sessions to the buffers."""
         latents = {LATENT + name: rows[: self.batch] for name, rows in self.table.items()}
-        self.run_root = self.model.root.bound(latents | {"kappa": self.kappa}, self.root_numbers, self.options)
+        self.run_root = self.model.root.bound(
+            latents | {"kappa": self.inputs["kappa"]}, self.root_numbers, self.options
+        )
         self.runs: list[Callable[[], None] | None] = [None] * self.simulations
         self.version = self.model.version
 
     def _bind_step(self, simulation: int) -> Callable[[], None]:
         node = slice((simulation + 1) * self.batch, (simulation + 2) * self.batch)
         latents = {NEXT + name: rows[node] for name, rows in self.table.items()}
-        inputs = self.inputs | {"noise": self.noise[simulation]}
+        inputs = self.inputs | {"noise": self.draws[simulation]}
         made = self.model.step.bound(inputs, latents | self.numbers, self.options)
         self.runs[simulation] = made
         return made
