@@ -31,7 +31,12 @@ def _add_run(parser: Parser) -> None:
         "--game", help="what to learn: board/tic_tac_toe, gym/CartPole-v1, atari/pong, ...; muzero-games lists them"
     )
     parser.add_argument("--steps", type=number, metavar="N", help="length of the whole run, in environment steps")
-    parser.add_argument("--time", type=duration, metavar="TIME", help="stop after this time: 90s, 20m, 1h30m")
+    parser.add_argument(
+        "--time",
+        type=duration,
+        metavar="TIME",
+        help="end training after this time: 90s, 20m, 1h30m; the evaluation after it takes at most a tenth more, or 1m",
+    )
     parser.add_argument("--seed", type=number, metavar="N", help="seed of all random numbers of the run (default 0)")
     parser.add_argument(
         "--run", type=Path, metavar="RUN", help="folder of the run (default runs/<game>/<time>-s<seed>)"

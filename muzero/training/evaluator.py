@@ -17,9 +17,11 @@ from muzero.runs.evaluations import Evaluation
 from muzero.training.clock import Clock
 from muzero.training.progress import Progress
 
+LAST_SHARE, LAST_LEAST = 0.1, 60.0  # of `run.seconds`, and seconds: the longer is what the last evaluation may take
+
 
 class OverBudget(Stopped):
-    """An automatic evaluation that took all the time that it may take."""
+    """An evaluation that took all the time that it may take."""
 
 
 class Evaluator:
@@ -100,7 +102,13 @@ class Evaluator:
             steps: environment steps of the run.
             games: number of games.
             watch: shows progress, or raises to end the evaluation.
+
+        Raises:
+            OverBudget: if it takes longer than a run with a time limit grants.
         """
+        seconds = self.config.table("run")["seconds"]
+        if seconds is not None:
+            watch = limited(watch, max(LAST_LEAST, LAST_SHARE * seconds))
         self.schedule.begin(steps, self.learner.updates, self.clock.seconds())
         results = evaluate(self.config, self.learner.model, games, baseline=True, watch=watch)
         self.schedule.finish(results, self.learner.updates)
@@ -125,6 +133,6 @@ def limited(watch: Watch, seconds: float) -> Watch:
     def watch_time(title: str, games: int, finished: int) -> None:
         watch(title, games, finished)
         if finished < games and time.monotonic() > end:
-            raise OverBudget(title)
+            raise OverBudget(f"{title}: {finished:,} of {games:,} games in the {seconds:,.0f} s that it may take")
 
     return watch_time

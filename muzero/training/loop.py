@@ -218,7 +218,7 @@ class Training:
         """Evaluate the last checkpoint; see `Evaluator.at_end`.
 
         Raises:
-            Stopped: if a signal arrives before the games are finished; `stop.number` names it.
+            Stopped: if a signal arrives before the games are finished, `stop.number` names it; or if the time is up.
             EnvironmentFault: if too many games break in a row.
             PlayerError: if the opponent cannot play.
         """

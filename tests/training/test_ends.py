@@ -113,6 +113,22 @@ def test_a_signal_in_the_last_evaluation_ends_it_with_what_was_finished(tmp_path
     assert evaluations.read(tmp_path) == []
 
 
+@pytest.mark.parametrize(("seconds", "least"), [(8.0, 60.0), (8.0, 0.5), (800.0, 60.0)])
+def test_a_run_with_a_time_limit_limits_its_last_evaluation(tmp_path, monkeypatch, seconds, least):
+    monkeypatch.setattr(evaluator, "LAST_LEAST", least)
+    training = made(tmp_path, "python/sample_games:BreaksLate", f"run.seconds={seconds}")
+    training.save(wait=True)
+    progress, seen = quiet(training), []
+    progress.evaluating = lambda title, games, finished: seen.append(finished)
+    Ticks(monkeypatch)  # one second for each step of the games, and some before the first
+    limit = max(least, seconds / 10)
+    with pytest.raises(Stopped, match=f"^trained: 0 of 1 games in the {limit:,.0f} s that it may take$"):
+        training.evaluate(1, progress)
+    assert max(1, limit - 3) <= len(seen) <= limit + 1
+    assert evaluations.read(tmp_path) == [] and training.stop.number is None
+    training.close()
+
+
 def test_a_real_signal_in_the_last_evaluation_is_a_stop(tmp_path):
     training = made(tmp_path, "gym/CartPole-v1")
     run(training)
@@ -252,7 +268,7 @@ def train_nim(folder, fault, first, often="", *words):
 def test_one_exception_of_any_kind_is_a_fault_and_the_run_continues(tmp_path, fault):
     result = train_nim(tmp_path, fault, 40)
     assert result.returncode == 0, result.stderr
-    assert "environment faults so far: 1, the last: python/nim:Nim, slot " in result.stdout
+    assert "environment faults so far: 1, the last: python/nim:Nim, environment " in result.stdout
     assert steps_saved(tmp_path / "out") >= 600
 
 

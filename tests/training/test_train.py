@@ -358,7 +358,7 @@ def test_occasional_faults_of_an_environment_are_warnings(tmp_path):
     (tmp_path / "faulty.py").write_text(text)
     result = command("train", "--game", "python/faulty:Faulty", "--run", "out", *sets(), folder=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "environment faults so far: 1, the last: python/faulty:Faulty, slot " in result.stdout
+    assert "environment faults so far: 1, the last: python/faulty:Faulty, environment " in result.stdout
     last = json.loads((tmp_path / "out" / "metrics.jsonl").read_text().splitlines()[-1])
     assert last["environment_faults"] > 4 and last["segments/balance"] == 0 and last["rejected_segments"] == 0
 
