@@ -13,6 +13,7 @@ from muzero.games.checks import check_seeds, check_size
 from muzero.games.errors import EnvironmentWarning, WrongForm
 from muzero.games.faults import Faults, attempt, describe
 from muzero.games.one_game import OneGame, close
+from muzero.games.torch_settings import environments_own
 from muzero.interfaces import EnvironmentFault, Games, GameSpec, Rules, Timestep
 from muzero.util.seeds import derive_short
 
@@ -83,11 +84,13 @@ class BatchedGames(Games):
         self._first, self._truncated = [True] * self.batch, [False] * self.batch
         self._legal = np.ones((self.batch, self.spec.actions.columns), bool)
 
+    @environments_own()
     def reset(self, seeds: np.ndarray) -> Timestep:
         self._start(check_seeds(seeds, self.batch))
         self._each(self._begin)
         return self._show()
 
+    @environments_own()
     def step(self, actions: np.ndarray) -> Timestep:
         self.spec.actions.check(actions, self._legal, self.spec.name)
         chosen = actions.tolist()
@@ -108,6 +111,7 @@ class BatchedGames(Games):
         joined = [action for actions in self._actions for action in actions]
         return np.array(joined, space.dtype).reshape(len(joined), *space.shape)
 
+    @environments_own()
     def restore(self, state: dict[str, np.ndarray]) -> Timestep:
         self._check_state(state)
         lengths, begun = state["lengths"].tolist(), state["begun"].tolist()
@@ -149,12 +153,14 @@ class BatchedGames(Games):
         known = [position for position in found if position is not None]
         return known if len(known) == len(found) else None
 
+    @environments_own()
     def convert(self, observation: Any) -> np.ndarray:
         return self._games[0].convert(observation)
 
     def native(self, action: Any) -> Any:
         return self._games[0].native(action)
 
+    @environments_own()
     def close(self) -> None:
         for game in self._games:
             close(game)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from muzero.games.torch_settings import environments_own
 from muzero.interfaces import EnvironmentFault
 from muzero.util.signals import is_interrupt
 
@@ -93,7 +94,8 @@ def attempt(what: str, action: Callable[[], T], *known: type[BaseException]) -> 
         EnvironmentFault: if the action raises.
     """
     try:
-        return action()
+        with environments_own():
+            return action()
     except BaseException as error:
         if isinstance(error, (EnvironmentFault, *known)):
             raise
