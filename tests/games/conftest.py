@@ -1,9 +1,10 @@
-"""What tests of games share: games of a class whose members they replace."""
+"""What tests of games share: environments whose members or answers they replace."""
 
 import sys
 from types import ModuleType
 
 import pytest
+from misbehaving import Misbehaving
 
 from muzero.games.python import PythonGames
 
@@ -19,3 +20,14 @@ def play(monkeypatch):
         return PythonGames("own_games:Own", batch, True, kwargs=kwargs or {})
 
     return build
+
+
+@pytest.fixture
+def misbehave(monkeypatch):
+    """A function that says how `Misbehaving` environments answer from now on."""
+
+    def according_to(plan):
+        monkeypatch.setattr(Misbehaving, "plan", staticmethod(plan))
+        monkeypatch.setattr(Misbehaving, "made", 0)
+
+    return according_to

@@ -71,6 +71,17 @@ def unopened(folder, game, *settings):
     return Training(build.configure(game, [parse_settings([*tiny, *settings])]), folder)
 
 
+def trained(folder, game, *settings):
+    """A short run that has ended."""
+    training = made(folder, game, *settings)
+    training.save(wait=True)
+    progress = Progress(folder, Console(quiet=True))
+    training.run(progress)
+    progress.close(training.status())
+    training.close()
+    return training
+
+
 def go(folder, game, *settings, console=None):
     """What muzero-train does, without the evaluation at the end: begins a run, or resumes it."""
     training = unopened(folder, game, *settings)

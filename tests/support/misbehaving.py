@@ -3,6 +3,36 @@
 import gymnasium
 import numpy as np
 
+from muzero.games.python import PythonGames
+
+BROKEN_STEPS = {
+    "raises": ValueError("the engine is on fire"),
+    "nan observation": {0: np.array([np.nan, 0], np.float32)},
+    "infinite observation": {0: np.array([0, np.inf], np.float32)},
+    "observation of another shape": {0: np.zeros(3, np.float32)},
+    "observation that is text": {0: "left"},
+    "nan reward": {1: np.nan},
+    "infinite reward": {1: -np.inf},
+    "reward beyond float32": {1: 1e39},
+    "reward that is None": {1: None},
+    "reward with a shape": {1: np.zeros(2)},
+    "end that is a number": {2: 1},
+    "end that is None": {2: None},
+    "end that is several": {2: np.zeros(2, bool)},
+    "cut that is text": {3: "no"},
+    "no legal action": {4: {"action_mask": np.zeros(3, np.int8)}},
+    "mask of another shape": {4: {"action_mask": np.ones(4, np.int8)}},
+    "too few": (np.zeros(2, np.float32), 0.0),
+    "nothing": 0,
+}
+BROKEN_RESETS = {
+    "raises": OSError("no engine"),
+    "nan observation": {0: np.full(2, np.nan, np.float32)},
+    "another shape": {0: np.zeros((2, 2), np.float32)},
+    "no legal action": {1: {"action_mask": np.zeros(3, np.int8)}},
+    "too few": (np.zeros(2, np.float32),),
+}
+
 
 class Misbehaving(gymnasium.Env):
     """Ten steps to the end.  `plan(call, number)` says what the nth call of reset or step returns or raises."""
@@ -45,3 +75,7 @@ class Misbehaving(gymnasium.Env):
 
     def close(self):
         self.answer("close", None)
+
+
+def games(batch=3):
+    return PythonGames("misbehaving:Misbehaving", batch, True)

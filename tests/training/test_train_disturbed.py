@@ -1,0 +1,138 @@
+"""muzero-train among other processes, signals, and environments that hang or fail."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from commands import code, command, sets
+
+from muzero.runs import checkpoint
+
+
+def started(folder, *words):
+    """A long run that has shown its first line of progress, after it stored its first steps."""
+    settings = sets("run.steps=10000000", "selfplay.segment_steps=4")  # handed over before the first game ends
+    words = ["--game", "gym/CartPole-v1", "--run", "cart", "--steps", "10000000", *settings, *words]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", code("train"), *words],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if " updates" in line:
+            return process
+    raise AssertionError(process.communicate()[1])
+
+
+def test_a_run_that_another_process_learns_in_is_refused(tmp_path):
+    process = started(tmp_path)
+    result = command("train", "--resume", "cart", folder=tmp_path)
+    assert result.returncode == 2 and f"cart is in use by process {process.pid} on " in result.stderr
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    result = command("train", "--resume", "cart", "--steps", "1", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_is_saved_and_exits_with_its_signal(tmp_path, number):
+    process = started(tmp_path)
+    process.send_signal(number)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, errors
+    assert "muzero-train --resume cart" in out
+    assert len(checkpoint.listed(tmp_path / "cart" / "checkpoints")) >= 2  # one of the beginning, one of the end
+    assert checkpoint.latest(tmp_path / "cart" / "checkpoints")[1] == []
+
+
+def test_a_run_that_ignores_hangups_outlives_its_terminal(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = started(tmp_path)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    process.send_signal(signal.SIGHUP)
+    assert process.stdout is not None
+    assert any(" updates" in line for line in process.stdout)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+ENVIRONMENT = """
+import gymnasium, numpy as np, signal
+
+class Own(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+    steps = 0
+
+    def reset(self, seed=None, options=None):
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        Own.steps += 1
+        if WHEN:
+            MISHAP
+        return np.zeros(2, np.float32), 0.0, Own.steps % 10 == 0, False, {}
+"""
+STUCK = """
+            for number in (signal.SIGINT, signal.SIGTERM):
+                def handler(number, frame, before=signal.getsignal(number)):
+                    before(number, frame)
+                    print("was asked", flush=True)
+                signal.signal(number, handler)
+            print("never returns", flush=True)
+            while True:
+                signal.pause()
+"""
+
+
+def environment(folder, when, mishap):
+    """A module with an environment to which something happens at some of its steps."""
+    (folder / "own.py").write_text(ENVIRONMENT.replace("WHEN", when).replace("MISHAP", mishap))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_a_stuck_run_with_a_whole_checkpoint(tmp_path, number):
+    environment(tmp_path, "Own.steps == 300", STUCK.strip())
+    words = ["--game", "python/own:Own", "--run", "out", *sets()]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", code("train"), *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert any("never returns" in line for line in process.stdout)
+    process.send_signal(number)
+    assert any("was asked" in line for line in process.stdout)  # the first one is taken note of
+    process.send_signal(number)
+    assert process.wait(timeout=60) == 128 + number
+    assert checkpoint.latest(tmp_path / "out" / "checkpoints")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("raise KeyError('the engine is on fire')", "the engine is on fire"),
+        ("return np.full(2, np.nan, np.float32), 0.0, False, False, {}", "nan"),
+    ],
+)
+def test_an_environment_that_always_fails_ends_the_run_saved(tmp_path, fault, message):
+    environment(tmp_path, "Own.steps >= 300", fault)
+    result = command("train", "--game", "python/own:Own", "--run", "out", *sets(), folder=tmp_path)
+    assert result.returncode == 4 and message in result.stderr, result.stderr
+    assert "Traceback" not in result.stderr
+    assert checkpoint.latest(tmp_path / "out" / "checkpoints")[0].step > 100
+
+
+def test_occasional_faults_of_an_environment_are_warnings(tmp_path):
+    environment(tmp_path, "Own.steps % 97 == 0", "raise KeyError('the engine is on fire')")
+    result = command("train", "--game", "python/own:Own", "--run", "out", *sets(), folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "environment faults so far: 1, the last: python/own:Own, environment " in result.stdout
+    last = json.loads((tmp_path / "out" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["environment_faults"] > 4 and last["segments/balance"] == 0 and last["rejected_segments"] == 0
