@@ -11,11 +11,11 @@ import torch
 
 from muzero import build
 from muzero.config import Config, ConfigError, merge, read_layer
-from muzero.games.checks import shown
 from muzero.games.registry import as_rules, resolve
-from muzero.games.spaces import as_bytes
-from muzero.interfaces import Games, Positions, Rules, observe_first
+from muzero.interfaces import Games, Rules, observe_first
 from muzero.planners.tree import TreePlanner
+from muzero.play.reader import Reader
+from muzero.play.session import Session
 from muzero.players.planning import PlanningPlayer
 from muzero.runs import checkpoint, compatibility
 from muzero.runs.checkpoint import Checkpoint
@@ -42,7 +42,7 @@ class Agent:
             folder: of the run.
         """
         self.config, self.spec, self.player, self.step, self.folder = config, games.spec, player, step, folder
-        self._games = games
+        self._reader = Reader(games)
 
     @classmethod
     def load(
@@ -83,7 +83,7 @@ class Agent:
         return cls(config, games, player, found.step, folder)
 
     def act(self, observation: Any, legal: Any = None) -> np.ndarray | np.int64:
-        """Choose actions.
+        """Choose actions, each by its observation alone.
 
         Args:
             observation: one observation, as the environment returns it or as an array [*observation]; or a batch of
@@ -94,12 +94,22 @@ class Agent:
             one action as the environment takes it, or an array [B, ...] of a batch.
 
         Raises:
-            ValueError: if the observation is not one of this game, or the actions are not a mask for it.
+            ValueError: if the observation is not one of this game, the actions are not a mask for it, or the model
+                remembers earlier observations, see `session`.
         """
-        positions, one = self._positions(observation, legal)
+        positions, one = self._reader.positions(observation, legal)
+        self._require_one_is_enough("act")
         moves, _ = self.player.act(positions, self.player.start(len(positions.slots)))
-        chosen = np.stack([self._games.native(action) for action in moves.action])
+        chosen = self._reader.native(moves.action)
         return chosen[0] if one else chosen
+
+    def session(self, batch: int = 1) -> Session:
+        """Begin to play games side by side, with what the model and the planner keep from move to move.
+
+        Args:
+            batch: number of games.
+        """
+        return Session(self.player, self._reader, batch)
 
     def observation(self, given: Any) -> np.ndarray:
         """Convert one observation, as the environment returns it (a dict, a number, an image), to an array.
@@ -110,7 +120,7 @@ class Agent:
         Raises:
             ValueError: if it is not an observation of this game.
         """
-        return self._batch(given, single=True)[0][0]
+        return self._reader.batch(given, single=True)[0][0]
 
     @torch.inference_mode()
     def search(self, observation: Any, legal: Any = None) -> Result:
@@ -124,75 +134,36 @@ class Agent:
             ConfigError: if the run's planner searches no tree.
             ValueError: as `act` does.
         """
-        planner = self.player.planner
-        if not isinstance(planner, TreePlanner):
-            kind = self.config.kind("planner")
-            if kind == "reactive":
-                raise ConfigError([f"[planner] kind = {kind!r} has no tree: it acts without search"])
-            raise ConfigError(["simulations = 0 acts without search, so there is no tree; expected at least 1"])
-        positions, _ = self._positions(observation, legal)
+        planner = self.tree_planner()
+        positions, _ = self._reader.positions(observation, legal)
+        self._require_one_is_enough("search")
         root = observe_first(self.player.model, torch.from_numpy(positions.observation).to(self.player.device))
         return planner.search(self.player.model, root, positions.legal, None)
 
-    def _positions(self, observation: Any, legal: Any) -> tuple[Positions, bool]:
-        """What the player sees, and whether that is one observation without a batch."""
-        batch, one = self._batch(observation)
-        return Positions.alone(self.spec.actions, batch, self._mask(legal, len(batch), one)), one
+    def tree_planner(self) -> TreePlanner:
+        """The planner, where it searches a tree.
 
-    def _mask(self, legal: Any, count: int, one: bool) -> np.ndarray:
-        """[B, A] booleans of the legal actions that were given; of one position also [A]."""
-        shape = (count, self.spec.actions.columns)
-        if legal is None:
-            return np.ones(shape, bool)
-        given = np.asarray(legal)
-        mask = given[None] if one and given.ndim == 1 else given
-        if mask.shape != shape or mask.dtype.kind not in "biuf" or not ((mask == 0) | (mask == 1)).all():
-            expected = f"booleans of shape {shape[1:] if one else shape}, true where an action is legal"
-            raise ValueError(f"legal: got {shown(legal)} of shape {given.shape}; expected {expected}")
-        allows = self.spec.actions.allows(mask)
-        if not allows.all():
-            raise ValueError(f"legal: row {int(allows.argmin())} allows no action; expected at least 1")
-        return mask.astype(bool)
+        Raises:
+            ConfigError: if it searches none; says why.
+        """
+        planner, space = self.player.planner, self.spec.actions
+        if isinstance(planner, TreePlanner):
+            return planner
+        kind = self.config.kind("planner")
+        if kind in build.PLANNERS and issubclass(build.PLANNERS[kind], TreePlanner):
+            raise ConfigError(["simulations = 0 acts without search, so there is no tree; expected at least 1"])
+        why = f"[planner] kind = {kind!r} has no tree: it acts without search"
+        if not space.columns:
+            why += f"; trees have listed actions, and {self.spec.name} has {space.describe()}"
+        raise ConfigError([why])
 
-    def _batch(self, given: Any, single: bool = False) -> tuple[np.ndarray, bool]:
-        """Observations as [B, *observation], and whether one without a batch was given."""
-        expected = tuple(self.spec.observation)
-        array = _array(given)
-        if array is not None and array.ndim == 1 + len(expected) and array.shape[1:] == expected and not single:
-            if not len(array):
-                raise ValueError("observation: a batch of 0; expected at least 1")
-            return self._checked(array), False
-        if array is None or array.shape != expected:
-            array = self._converted(given)
-        return self._checked(array[None]), True
-
-    def _converted(self, given: Any) -> np.ndarray:
-        """One observation that the environment returned, as an array [*observation]."""
-        try:
-            array = _array(self._games.convert(given))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{error}{self._remedy(given)}") from None
-        if array is None or array.shape != tuple(self.spec.observation):
-            found = type(given).__name__ if array is None else f"an array of shape {array.shape}"
-            raise ValueError(f"observation: got {found}{self._remedy(given)}")
-        return array
-
-    def _remedy(self, given: Any) -> str:
-        """What to give instead, for a message."""
-        if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], dict):
-            return "; reset() returns the pair observation, info: pass the observation alone"
-        shape = ", ".join(map(str, self.spec.observation))
-        return f"; expected one observation of {self.spec.name}, or arrays of shape (B, {shape})"
-
-    def _checked(self, batch: np.ndarray) -> np.ndarray:
-        """The batch in the type of the game."""
-        if self.spec.dtype == "uint8":
-            return np.ascontiguousarray(as_bytes(batch))
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
-            array = np.ascontiguousarray(batch, self.spec.dtype)
-        if not np.isfinite(array).all():
-            raise ValueError(f"observation holds {array[~np.isfinite(array)][0]}; expected finite numbers")
-        return array
+    def _require_one_is_enough(self, what: str) -> None:
+        """Refuse to look at one observation with a model that needs those before it."""
+        if self.player.remembers:
+            raise ValueError(
+                f"{what}: the model of this run remembers earlier observations of a game, and {what} sees one alone; "
+                "use session = agent.session() and then session.act(observation) at every step"
+            )
 
     def choose(self, position: Rules | Any) -> int:
         """Choose an action in a position of the game that the agent learned.
@@ -208,15 +179,6 @@ class Agent:
             raise ValueError(f"the game is over after {len(rules.history)} moves: there is nothing to choose")
         observation, legal = rules.view()
         return int(self.act(observation, legal))
-
-
-def _array(given: Any) -> np.ndarray | None:
-    """Numbers as an array; None if it is something else."""
-    try:
-        array = np.asarray(given)
-    except ValueError:  # lists of different lengths
-        return None
-    return array if array.dtype.kind in "biuf" else None
 
 
 def check_consent(config: Config, folder: Path, trust: bool, game: str | None) -> None:

@@ -26,6 +26,7 @@ def tree_command(arguments: Sequence[str] | None = None) -> int:
     from muzero.search import to_dot, to_html
 
     agent = Agent.load(options.run, options.simulations, "cpu", options.checkpoint, options.trust, options.game)
+    agent.tree_planner()
     games = build.games(agent.config, 1, training=False)
     position = Position(games, options.seed, options.moves)
     result = agent.search(position.now.observation, position.now.legal)
