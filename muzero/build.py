@@ -90,12 +90,18 @@ def configure(game: str, layers: list[Layer]) -> Config:
 
 
 def check_planner(config: Config, spec: GameSpec) -> None:
-    """Refuse a planner that cannot serve the game or the model.
+    """Refuse a planner that cannot serve the game or the model, and a model with memory in games for two players.
 
     Raises:
-        ConfigError: with the reason, and the planners that can.
+        ConfigError: with the reason, and what can be used.
     """
     of_run, network = planner(config), model(config, spec)
+    if spec.two_player and network.memory(1):
+        given = f'[model] kind = "{config.kind("model")}" (from {config.source("model", "kind")})'
+        why = "it remembers what it has seen, and in a match a player does not see the positions of its opponent"
+        raise ConfigError(
+            [f"{given} cannot be used: {spec.name} is for two players: {why}; use a model without memory"]
+        )
     if not (reason := of_run.refuses(network, spec)):
         return
     able = [kind for kind, made in PLANNERS.items() if not made().refuses(network, spec)]

@@ -64,7 +64,7 @@ class ChainModel(WorldModel):
         self.cells = cells
 
     def memory(self, batch):
-        return {"cell": torch.zeros(batch, dtype=torch.int64)}
+        return {}
 
     def encode(self, observation):
         return observation.argmax(-1)

@@ -16,7 +16,7 @@ class NimModel(WorldModel):
         self.calls = {"observe": 0, "imagine": 0, "predict": 0}
 
     def memory(self, batch):
-        return {"stones": torch.zeros(batch, dtype=torch.int64)}
+        return {}
 
     def encode(self, observation):
         return observation.long().flatten()
