@@ -9,7 +9,7 @@ from pathlib import Path
 
 from muzero import build
 from muzero.agent import Agent
-from muzero.config import Config, ConfigError
+from muzero.config import Config, ConfigError, Layer
 from muzero.interfaces import Player
 from muzero.players import registry
 from muzero.util.text import printable
@@ -114,7 +114,8 @@ def stage(entrants: Sequence[Entrant], game: str | None) -> Config:
         raise ConfigError(["players of different games: " + ", ".join(f"{who} {what}" for who, what in games.items())])
     if agents and agents[0].agent:
         return agents[0].agent.config
-    return build.configure(next(iter(games.values())), [])
+    # Nothing plans here: a planner that cannot serve the game is no reason to refuse it.
+    return build.configure(next(iter(games.values())), [Layer("no run plays", {"planner": {"kind": "reactive"}})])
 
 
 def named(folder: Path, step: int, simulations: int | None = None) -> str:
