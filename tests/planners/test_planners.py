@@ -18,8 +18,12 @@ TREES = [PuctPlanner(simulations=400), GumbelPlanner(simulations=400, value_scal
 
 def plan(planner, stones, explore=False, seed=0, model=None):
     root = {"stones": torch.tensor(stones)}
-    legal = np.ones((len(stones), 2), bool)
-    decision, _ = planner.plan(model or NimModel(), root, legal, None, np.random.default_rng(seed), explore)
+    return decided(planner, model or NimModel(), root, np.ones((len(stones), 2), bool), seed, explore)
+
+
+def decided(planner, model, root, legal, seed=0, explore=False):
+    carry, first = planner.start(len(legal), model.space), np.ones(len(legal), bool)
+    decision, _ = planner.plan(model, root, legal, carry, first, np.random.default_rng(seed), explore)
     return decision
 
 
@@ -38,9 +42,7 @@ def test_a_lost_position_has_negative_value(planner):
 @pytest.mark.parametrize("planner", TREES, ids=repr)
 def test_values_a_distant_reward_by_its_discount(planner):
     root = {"cell": torch.tensor([0, 1, 2, 3])}
-    decision, _ = planner.plan(
-        ChainModel(5), root, np.ones((4, 2), bool), None, np.random.default_rng(0), explore=False
-    )
+    decision = decided(planner, ChainModel(5), root, np.ones((4, 2), bool))
     assert decision.action.tolist() == [1, 1, 1, 1]
     assert (np.diff(decision.value) > 0).all()
     # The mean over all simulations stays below the best return, and approaches it next to the goal.
@@ -53,8 +55,8 @@ def test_values_a_distant_reward_by_its_discount(planner):
 def test_trees_in_a_batch_do_not_affect_each_other(planner, explore):
     small = dataclasses.replace(planner, simulations=30)
     together = plan(small, STONES)
-    alone = np.concatenate([plan(small, [s]).policy for s in STONES])
-    np.testing.assert_array_equal(together.policy, alone)
+    alone = np.concatenate([plan(small, [s]).weights for s in STONES])
+    np.testing.assert_array_equal(together.weights, alone)
     assert plan(small, STONES, explore, seed=1).action.shape == (6,)
 
 
@@ -68,7 +70,7 @@ def test_a_search_imagines_exactly_once_per_simulation(planner):
 @pytest.mark.parametrize("planner", [*TREES, ReactivePlanner()], ids=repr)
 def test_the_same_random_numbers_give_the_same_decision(planner):
     first, second = (plan(planner, STONES, explore=True, seed=5) for _ in range(2))
-    np.testing.assert_array_equal(first.policy, second.policy)
+    np.testing.assert_array_equal(first.weights, second.weights)
     np.testing.assert_array_equal(first.action, second.action)
 
 
@@ -77,8 +79,8 @@ def test_illegal_actions_are_never_chosen_nor_taught(planner):
     legal = np.array([[True, False]] * 3)
     root = {"stones": torch.tensor([2, 5, 8])}  # the best move would be the illegal one
     for seed in range(5):
-        decision, _ = planner.plan(NimModel(), root, legal, None, np.random.default_rng(seed), explore=True)
-        assert (decision.action == 0).all() and (decision.policy[:, 1] == 0).all()
+        decision = decided(planner, NimModel(), root, legal, seed, explore=True)
+        assert (decision.action == 0).all() and (decision.weights[:, 1] == 0).all()
 
 
 def test_exploring_without_search_samples_the_policy():
