@@ -1,5 +1,7 @@
 """What models and planners remember from move to move: the same in self-play, in matches and in sessions."""
 
+from dataclasses import replace
+
 import gymnasium
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from remembering import Levers, RememberingModel, WarmPlanner
 from muzero import build
 from muzero.agent import Agent
 from muzero.config import ConfigError, parse_settings
-from muzero.interfaces import Games
+from muzero.interfaces import Games, Positions
 from muzero.play.match import play
 from muzero.play.selfplay import SelfPlay
 from muzero.players.planning import PlanningPlayer, searched
@@ -161,6 +163,41 @@ def test_searches_have_a_few_sizes_that_hold_all_positions():
     for batch in range(1, 40):
         assert all(count <= searched(count, batch) <= batch for count in range(1, batch + 1))
         assert searched(batch, batch) == batch
+
+
+def test_the_searches_of_a_match_have_these_sizes(game):
+    sizes = []
+
+    class Counted(WarmPlanner):
+        def plan(self, model, root, legal, carry, first, rng, explore):
+            sizes.append(len(legal))
+            return super().plan(model, root, legal, carry, first, rng, explore)
+
+    games = recorded(game)
+    play(games, PlanningPlayer(RememberingModel(games.spec), Counted()), None, range(len(SEEDS)), 0)
+    ends = [len(course) for course in first_games(games.courses)]
+    assert sizes == [searched(sum(end > step for end in ends), len(SEEDS)) for step in range(max(ends))]
+
+
+def test_rows_do_not_depend_on_what_fills_a_search():
+    config = build.configure("gym/CartPole-v1", [parse_settings(["model.width=16", "model.hidden=16"])])
+    spec = build.spec(config)
+    trained = PlanningPlayer(build.model(config, spec, seed=3), build.planner(config))
+    seen = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+    every = Positions.alone(spec.actions, seen, np.ones((8, 2), bool))
+
+    def moves(*rows):
+        rows = list(rows)
+        some = {
+            name: getattr(every, name)[rows] for name in ("observation", "legal", "seed", "first", "action", "slots")
+        }
+        return trained.act(replace(every, **some), trained.start(8))[0]
+
+    padded = moves(5, 2, 6)  # four rows are searched, as here:
+    for fourth in (0, 1, 7):
+        filled = moves(5, 2, 6, fourth)
+        np.testing.assert_array_equal(padded.action, filled.action[:3])
+        np.testing.assert_array_equal(padded.value, filled.value[:3])
 
 
 def test_a_failed_call_leaves_a_session_as_it_was(game):
