@@ -35,7 +35,7 @@ class TwoLayers(WorldModel):
         self.judge = nn.Linear(width, 3 + actions)
 
     def memory(self, batch):
-        return {"state": torch.zeros(batch, self.width)}
+        return {}
 
     def encode(self, observation):
         return observation

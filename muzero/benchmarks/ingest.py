@@ -113,7 +113,7 @@ def batch(spec, found, seconds):
         calls, spent = timed(lambda: place.experience.replay.sample(256, place.size), seconds)
         _, window = place.experience.replay.sample(256, place.size)
         place.experience.close()
-        size = sum(tensor.nbytes for tensor in vars(window).values())
+        size = sum(tensor.nbytes for tensor in window.tensors().values())
         return [calls / spent, 1e3 * spent / calls, calls / spent * size / 1e6]
 
 
