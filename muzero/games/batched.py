@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from muzero.games.checks import check_seeds, check_size
+from muzero.games.checks import check_seeds, check_size, legal_mask
 from muzero.games.errors import EnvironmentWarning, WrongForm
 from muzero.games.faults import Faults, attempt, describe
 from muzero.games.one_game import OneGame, close
@@ -227,11 +227,11 @@ class BatchedGames(Games):
     def _show(self) -> Timestep:
         observation = np.empty((self.batch, *self.spec.observation), self.spec.dtype)
         allowed = [self._look(slot, observation[slot]) for slot in range(self.batch)]
-        legal = self._mask(allowed)
+        legal = legal_mask(self.spec.actions, allowed)
         if legal is None or not self._finite(observation):
             for slot in range(self.batch):
                 allowed[slot] = self._look_again(slot, observation[slot], allowed[slot])
-            legal = self._mask(allowed)
+            legal = legal_mask(self.spec.actions, allowed)
             assert legal is not None
         self._legal = legal
         self._check_bounds(observation)
@@ -297,19 +297,3 @@ class BatchedGames(Games):
                 return "no action is legal"
             return f"legal actions are {list(legal)}, expected each once and from 0 to {self.spec.actions.columns - 1}"
         return None
-
-    def _mask(self, allowed: list[Sequence[int] | None]) -> np.ndarray | None:
-        """[B, A] bool from the legal actions of each slot; None if a slot has none, an unknown one or one twice.
-
-        One assignment for the whole batch: filling row by row costs more than the rules of small games.
-        """
-        legal = np.zeros((self.batch, self.spec.actions.columns), bool)
-        columns = np.array([action for row in allowed if row is not None for action in row], np.int64)
-        counts = [0 if row is None else len(row) for row in allowed]
-        if len(columns) and not (columns.min() >= 0 and columns.max() < legal.shape[1]):
-            return None
-        legal[np.repeat(np.arange(self.batch), counts), columns] = True
-        if legal.sum() != len(columns):
-            return None
-        legal[[row is None for row in allowed]] = True
-        return legal if self.spec.actions.allows(legal).all() else None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from muzero.actions import Space
 from muzero.games.errors import UnknownGame, WrongForm
 from muzero.interfaces import GameSpec
 
@@ -62,6 +64,30 @@ def _mask_hint(array: np.ndarray) -> str:
     if array.dtype.kind == "f" and np.isneginf(array).any() and not np.isnan(array).any():
         return "; from a mask that is added to logits: mask = np.isfinite(added)"
     return ""
+
+
+def legal_mask(space: Space, allowed: Sequence[Sequence[int] | None]) -> np.ndarray | None:
+    """Masks of the actions that games allow.
+
+    One assignment for the whole batch: filling row by row costs more than the rules of small games.
+
+    Args:
+        space: of the actions.
+        allowed: of each game, the legal actions; None for all.
+
+    Returns:
+        [B, columns] bool; None if a game has no legal action, an unknown one or one twice.
+    """
+    legal = np.zeros((len(allowed), space.columns), bool)
+    columns = np.array([action for row in allowed if row is not None for action in row], np.int64)
+    counts = [0 if row is None else len(row) for row in allowed]
+    if len(columns) and not (columns.min() >= 0 and columns.max() < space.columns):
+        return None
+    legal[np.repeat(np.arange(len(allowed)), counts), columns] = True
+    if legal.sum() != len(columns):
+        return None
+    legal[[row is None for row in allowed]] = True
+    return legal if space.allows(legal).all() else None
 
 
 def player_to_move(value: Any) -> int:

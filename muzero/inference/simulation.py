@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from muzero.config import ConfigError
-from muzero.inference.onnx_backend import NotExportable, OnnxModel, OnnxSimulator
+from muzero.inference.onnx_backend import OnnxModel, OnnxSimulator
+from muzero.inference.onnx_graph import NotExportable
 from muzero.inference.torch_backend import TorchModel, TorchSimulator
 from muzero.interfaces import Latent, WorldModel
 from muzero.search import Evaluation, Expand, Launch, rows_of_parts

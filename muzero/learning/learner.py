@@ -74,21 +74,23 @@ class Learner:
         self.clip = clip
         self.target_every, self.target_rate = target_every, target_rate
         self.parameters = [*self.model.parameters(), *self.objective.parameters()]
-        decay = [p for p in self.parameters if p.ndim > 1]
-        groups = [
-            {"params": decay, "weight_decay": weight_decay},
-            {"params": [p for p in self.parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        if optimizer == "adamw":
-            self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
-        else:
-            self.optimizer = torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, fused=True)
+        self.optimizer = self._optimizer(optimizer, learning_rate, weight_decay, momentum)
         self._begin_momentum()
         # What a forward pass writes, such as means of batch normalisation: undone after a batch with non-finite values.
         self.statistics = [*self.model.buffers(), *self.objective.buffers()]
         self.updates = 0
         self.skipped = 0  # in all
         self.skipped_in_a_row = 0
+
+    def _optimizer(self, name: str, rate: float, weight_decay: float, momentum: float) -> torch.optim.Optimizer:
+        """The optimiser of a name, which decays matrices and kernels but not vectors."""
+        groups = [
+            {"params": [p for p in self.parameters if p.ndim > 1], "weight_decay": weight_decay},
+            {"params": [p for p in self.parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        if name == "adamw":
+            return torch.optim.AdamW(groups, lr=rate, fused=True)
+        return torch.optim.SGD(groups, lr=rate, momentum=momentum, fused=True)
 
     @torch.enable_grad()  # an environment that uses torch itself may have switched gradients off
     def update(self, window: Window, progress: float) -> Update:

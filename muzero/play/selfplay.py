@@ -12,7 +12,7 @@ from muzero.config import Range
 from muzero.data import schema
 from muzero.data.schema import Segment, SegmentId
 from muzero.interfaces import Carry, Decision, Games, Latent, NonFiniteError, Planner, Timestep, WorldModel
-from muzero.runs.value_checks import LARGEST
+from muzero.runs.value_checks import LARGEST, require_like
 from muzero.util.seeds import SCHEME, derive
 
 Arrays = dict[str, np.ndarray]
@@ -291,16 +291,6 @@ class SelfPlay:
             "sign": self.sign,
             "length": self.length,
         }
-
-
-def require_like(name: str, array: np.ndarray, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-    """Refuse an array of another type or shape.
-
-    Raises:
-        ValueError: naming both.
-    """
-    if (array.dtype, array.shape) != (dtype, shape):
-        raise ValueError(f"{name}: expected {dtype} {shape}, got {array.dtype} {array.shape}")
 
 
 def under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

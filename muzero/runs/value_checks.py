@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any
 
+import numpy as np
+
 LARGEST = 2**53  # up to here every whole number is a float too
 
 
@@ -76,3 +78,13 @@ def _refuse(name: str) -> float:
 def _finite(text: str) -> float:
     found = float(text)
     return found if math.isfinite(found) else _refuse(text)
+
+
+def require_like(name: str, array: np.ndarray, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    """Refuse an array of another type or shape.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if (array.dtype, array.shape) != (dtype, shape):
+        raise ValueError(f"{name}: expected {dtype} {shape}, got {array.dtype} {array.shape}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from muzero.learning.learner import Learner
 from muzero.runs import checkpoint, compatibility, saving
 from muzero.runs.checkpoint import UNFIT, Checkpoint, CheckpointError
 from muzero.runs.saving import SaveError
-from muzero.training.snapshot_checks import check_arrays, check_state
+from muzero.training.snapshot_checks import PlainPart, check_arrays, check_state
 from muzero.training.updates import Updates
 from muzero.util.failpoints import failpoint
 from muzero.util.files import FULL
@@ -26,19 +26,6 @@ from muzero.util.files import FULL
 T = TypeVar("T")
 WEIGHTS_ONLY = "the weights are whole: continue with them alone with --resume RUN --weights-only"
 LEARNED = ("model", "target", "objective", "optimizer")
-
-
-class PlainPart(Protocol):
-    """A part whose state is one plain value."""
-
-    def state(self) -> Any:
-        """The value from which `restore` makes the same."""
-
-    def check(self, value: Any) -> None:
-        """Raise ValueError if this is not such a value."""
-
-    def restore(self, value: Any) -> None:
-        """Continue with the state that this value describes."""
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from muzero.runs.value_checks import brief, number, table, whole
+
+
+class PlainPart(Protocol):
+    """A part whose state is one plain value."""
+
+    def state(self) -> Any:
+        """The value from which `restore` makes the same."""
+
+    def check(self, value: Any) -> None:
+        """Raise ValueError if this is not such a value."""
+
+    def restore(self, value: Any) -> None:
+        """Continue with the state that this value describes."""
 
 
 def check_state(state: dict[str, Any]) -> None:

@@ -50,7 +50,7 @@ def test_the_action_before_leads_to_the_first_position():
     assert windows(replay, [3, 4, 5], WindowSize(1, 1, 2)).before.tolist() == [0, 1, 0]
 
 
-def test_the_last_position_of_a_game_is_observed_and_has_no_value_and_no_policy():
+def test_the_last_position_of_a_game_is_observed_and_has_no_plan():
     replay = Replay(NUMBERED, 0, capacity=100)
     replay.add(with_ends(3, 0))
     found = windows(replay, [1], WindowSize(4, 4))

@@ -48,12 +48,12 @@ def test_runs_are_evaluated_beside_random_play(runs, capsys):
         assert run.name in shown and "random" in shown
 
 
-def test_players_without_a_run_play_games_that_the_usual_planner_does_not_serve(capsys):
+def test_players_without_a_run_play_games_of_any_space(capsys):
     assert evaluate_command(["random", "--game", "gym/Pendulum-v1", "--games", "2"]) == 0
     assert "200 steps" in capsys.readouterr().out
 
 
-def test_a_person_chooses_among_named_actions_and_is_refused_where_there_is_no_list(capsys, monkeypatch):
+def test_a_person_chooses_among_named_actions_where_there_is_a_list(capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("(2,0)\n" * 8))
     assert evaluate_command(["human", "--game", LEVERS, "--games", "1"]) == 0
     shown = capsys.readouterr().out

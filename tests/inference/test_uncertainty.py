@@ -6,7 +6,7 @@ import torch
 from uncertain import UncertainModel
 
 from muzero.actions import Box, Discrete
-from muzero.inference import onnx_backend, simulating
+from muzero.inference import onnx_graph, simulating
 from muzero.interfaces import GameSpec, observe_first
 from muzero.models.latent import VectorModel
 from muzero.search import rows_of_parts
@@ -129,13 +129,13 @@ def test_kappa_does_nothing_to_a_model_of_one_member(path):
 @pytest.fixture
 def exports(monkeypatch):
     """The names of inputs of each graph that is exported."""
-    graphs, exported = [], onnx_backend.exported
+    graphs, exported = [], onnx_graph.exported
 
     def noted(*arguments):
         graphs.append(graph := exported(*arguments))
         return graph
 
-    monkeypatch.setattr(onnx_backend, "exported", noted)
+    monkeypatch.setattr(onnx_graph, "exported", noted)
     return lambda: [{given.name for given in graph.graph.input} for graph in graphs]
 
 

@@ -200,7 +200,7 @@ def test_nothing_waits_for_what_an_update_computes(monkeypatch, optimizer):
             bool(window.reward.sum() == 0)
 
 
-def test_a_slow_copy_with_a_rate_is_a_moving_average_of_weights_beside_present_statistics():
+def test_a_slow_copy_with_a_rate_is_a_moving_average_of_the_weights():
     learner = small_learner(target_every=2, target_rate=0.25, learning_rate=0.1)
     slow = [weight.detach().clone() for weight in learner.model.parameters()]
     for number, window in enumerate(windows(6), 1):

@@ -130,8 +130,8 @@ def test_the_log_keeps_only_what_the_kept_checkpoints_need(tmp_path):
 
         original = segment_log.SegmentLog.__init__
 
-        def small_files(self, folder, spec):
-            original(self, folder, spec, file_bytes=2000)
+        def small_files(self, folder, spec, candidates):
+            original(self, folder, spec, candidates, file_bytes=2000)
 
         segment_log.SegmentLog.__init__ = small_files
         go(tmp_path, GAME, "run.steps=3000", "run.save_every=300", "replay.capacity=300")

@@ -138,7 +138,7 @@ def test_a_run_with_priorities_that_is_killed_equals_one_that_was_not(tmp_path, 
 
 
 @pytest.mark.parametrize("after", [20, 21, 22])
-def test_a_run_with_priorities_that_is_stopped_between_updates_equals_one_that_was_not(tmp_path, whole, after):
+def test_a_run_with_priorities_that_is_stopped_equals_one_that_was_not(tmp_path, whole, after):
     def stopped():
         update = Learner.update
 
