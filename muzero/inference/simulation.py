@@ -24,7 +24,7 @@ that can be exported, torch for all others.  "measure" times what there is, so i
 
 DEVICES = {"onnx": "cpu", "cuda_graph": "cuda"}
 OVERLAP = 32  # roots from which on two halves take turns on a GPU; below, a half would leave it idle
-IDLE = 4  # simulators of a model that are kept for the next search of their shape; the one unused longest goes first
+IDLE = 8  # simulators of a model that are kept for the next search of their shape; the one unused longest goes first
 
 
 class Simulator(Protocol):

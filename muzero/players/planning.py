@@ -7,6 +7,8 @@ import torch
 
 from muzero.interfaces import Carry, Latent, Moves, Planner, Player, Positions, WorldModel
 
+SIZES = 6  # of searches at one table, so that `muzero.inference` keeps all of them
+
 
 class Remembered(NamedTuple):
     """What a player with a model keeps of the games of a table, its slots in front."""
@@ -62,7 +64,9 @@ class PlanningPlayer(Player):
 
 def searched(count: int, batch: int) -> int:
     """The size of a search of `count` positions: the least of the batch, its half, its quarter, ... that holds them."""
-    while batch > 1 and (half := (batch + 1) // 2) >= count:
+    for _ in range(SIZES - 1):
+        if (half := (batch + 1) // 2) < count:
+            break
         batch = half
     return batch
 

@@ -10,10 +10,11 @@ from remembering import Levers, RememberingModel, WarmPlanner
 from muzero import build
 from muzero.agent import Agent
 from muzero.config import ConfigError, parse_settings
+from muzero.inference import simulation
 from muzero.interfaces import Games, Positions
 from muzero.play.match import play
 from muzero.play.selfplay import SelfPlay
-from muzero.players.planning import PlanningPlayer, searched
+from muzero.players.planning import SIZES, PlanningPlayer, searched
 from muzero.util.seeds import derive_short
 
 SEEDS = np.array([11, 5, 8, 2, 7])
@@ -159,8 +160,8 @@ def test_a_saved_and_restored_self_play_continues_bit_for_bit(game):
 
 def test_searches_have_a_few_sizes_that_hold_all_positions():
     sizes = {searched(count, 100) for count in range(1, 101)}
-    assert sizes == {100, 50, 25, 13, 7, 4, 2, 1}
-    for batch in range(1, 40):
+    assert sizes == {100, 50, 25, 13, 7, 4}
+    for batch in range(1, 70):
         assert all(count <= searched(count, batch) <= batch for count in range(1, batch + 1))
         assert searched(batch, batch) == batch
 
@@ -234,3 +235,19 @@ def test_a_model_with_memory_is_refused_in_games_for_two(monkeypatch):
     assert build.configure("python/remembering:Levers", settings).kind("model") == "remembering"
     with pytest.raises(ConfigError, match=r'kind = "remembering" .* is for two players: .* without memory'):
         build.configure("python/sample_games:Stones", settings)
+
+
+def test_the_buffers_of_a_match_serve_the_next_one(monkeypatch):
+    made = []
+    new = simulation.simulator_for
+    monkeypatch.setattr(simulation, "simulator_for", lambda *given: made.append(given) or new(*given))
+    config = build.configure("gym/CartPole-v1", [parse_settings(["model.width=8", "model.hidden=8"])])
+    spec = build.spec(config)
+    trained = PlanningPlayer(build.model(config, spec), build.planner(config, 2))
+    for expected in (SIZES, 0):
+        made.clear()
+        for count in range(100, 0, -1):  # as games end, one after the other
+            legal = np.ones((count, spec.actions.columns), bool)
+            positions = Positions.alone(spec.actions, np.zeros((count, *spec.observation), np.float32), legal)
+            trained.act(positions, trained.start(100))
+        assert len(made) == expected
