@@ -90,7 +90,7 @@ def configure(game: str, layers: list[Layer]) -> Config:
 
 
 def check_planner(config: Config, spec: GameSpec) -> None:
-    """Refuse a planner that cannot serve the game or the model, and a model with memory in games for two players.
+    """Refuse a planner that cannot serve the game or the model, and a model with memory where it cannot be used.
 
     Raises:
         ConfigError: with the reason, and what can be used.
@@ -102,6 +102,10 @@ def check_planner(config: Config, spec: GameSpec) -> None:
         raise ConfigError(
             [f"{given} cannot be used: {spec.name} is for two players: {why}; use a model without memory"]
         )
+    if config.table("actors")["reanalyse"] and network.memory(1):
+        given = f"[actors] reanalyse (from {config.source('actors', 'reanalyse')})"
+        why = "a stored position is planned again without the positions before it"
+        raise ConfigError([f"{given} cannot be used with a model with memory: {why}; set actors.reanalyse = 0"])
     if not (reason := of_run.refuses(network, spec)):
         return
     able = [kind for kind, made in PLANNERS.items() if not made().refuses(network, spec)]

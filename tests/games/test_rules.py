@@ -91,7 +91,7 @@ def test_minimax_plays_a_game_of_ones_own():
         rules = waiting.pop()
         waiting += [rules.child(action) for action in rules.legal()]
         if not rules.over:
-            best = MinimaxPlayer().act(Positions.of([rules], np.zeros(1, np.int64))).value[0]
+            best = MinimaxPlayer().choose(Positions.of([rules], np.zeros(1, np.int64))).value[0]
             assert best == winner_of(int(rules.view()[0].argmax()))
             seen += 1
     assert seen > 5

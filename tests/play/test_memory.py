@@ -237,6 +237,13 @@ def test_a_model_with_memory_is_refused_in_games_for_two(monkeypatch):
         build.configure("python/sample_games:Stones", settings)
 
 
+def test_positions_of_a_model_with_memory_are_not_planned_again(monkeypatch):
+    monkeypatch.setitem(build.SCHEMA["model"], "remembering", RememberingModel)
+    settings = ["model.kind=remembering", "planner.kind=reactive", "actors.count=2", "actors.reanalyse=1"]
+    with pytest.raises(ConfigError, match=r"\[actors\] reanalyse .* without the positions before it; set actors"):
+        build.configure("python/remembering:Levers", [parse_settings(settings)])
+
+
 def test_the_buffers_of_a_match_serve_the_next_one(monkeypatch):
     made = []
     new = simulation.simulator_for
