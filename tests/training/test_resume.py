@@ -29,8 +29,15 @@ def whole(tmp_path_factory):
 PLACES = [place for place in failpoints.PLACES if not place.startswith(("learner.poison", "resume"))]
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("game", GAMES)
+# Every place, with one game after the other in turn; the other half of the pairs takes another minute.
+PAIRS = [
+    pytest.param(game, place, id=f"{game}-{place}", marks=[pytest.mark.slow] * ((number + which) % 2))
+    for number, place in enumerate(PLACES)
+    for which, game in enumerate(GAMES)
+]
+
+
+@pytest.mark.parametrize(("game", "place"), PAIRS)
 def test_a_run_killed_at_any_failpoint_equals_one_that_was_not(tmp_path, whole, game, place):
     assert in_child(lambda: go(tmp_path, game), f"{place}:kill:3") == KILLED
     assert in_child(lambda: go(tmp_path, game)) == 0

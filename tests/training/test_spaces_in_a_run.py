@@ -16,7 +16,9 @@ RUNS = [pytest.param(game, settings, id=game) for game, settings in GAMES.items(
 
 
 @pytest.mark.parametrize(("game", "settings"), RUNS)
-@pytest.mark.parametrize("place", ["train.after_play", "checkpoint.before_rename"])
+@pytest.mark.parametrize(
+    "place", ["train.after_play", pytest.param("checkpoint.before_rename", marks=pytest.mark.slow)]
+)
 def test_a_run_that_is_killed_equals_one_that_was_not(tmp_path, game, settings, place):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for folder in (whole, killed):
