@@ -7,6 +7,7 @@ import torch
 
 from muzero.inference import to_numpy
 from muzero.interfaces import Carry, Decision, Latent, Planner, WorldModel
+from muzero.search.checks import check_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,9 @@ class ReactivePlanner(Planner):
     ) -> tuple[Decision, Carry]:
         prediction = model.predict(root)
         policy, value = prediction.policy, prediction.value.mean
+        # As a search does: what is not a number would become an action, silently.
+        check_rows(np.isfinite(to_numpy(policy.parameters)), "policy", "holds a number that is not finite")
+        check_rows(np.isfinite(to_numpy(value)), "value", "is not finite")
         policy = policy.masked(torch.from_numpy(legal).to(value.device))
         if explore:
             noise = 1 - rng.random((len(legal), policy.noise), np.float32)  # in (0, 1]

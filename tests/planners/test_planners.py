@@ -8,6 +8,9 @@ import torch
 from chain import DISCOUNT, ChainModel
 from nim import NimModel
 
+from muzero.actions import Box, Discrete
+from muzero.interfaces import GameSpec, observe_first
+from muzero.models.latent import VectorModel
 from muzero.planners.reactive import ReactivePlanner
 from muzero.planners.tree import GumbelPlanner, PuctPlanner
 
@@ -86,3 +89,16 @@ def test_illegal_actions_are_never_chosen_nor_taught(planner):
 def test_exploring_without_search_samples_the_policy():
     actions = np.concatenate([plan(ReactivePlanner(), STONES, True, seed).action for seed in range(200)])
     assert actions.mean() == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("spoiled", ["policy_head.bias", "value_head.bias"])
+@pytest.mark.parametrize("space", [Discrete(3), Box(2)], ids=repr)
+@pytest.mark.parametrize("explore", [False, True])
+def test_acting_without_search_refuses_what_is_not_finite(space, spoiled, explore):
+    model = VectorModel(GameSpec("game", (2,), "float32", space, (0.0, 1.0)), width=8, hidden=8)
+    root, legal = observe_first(model, torch.zeros(2, 2)), np.ones((2, space.columns), bool)
+    assert decided(ReactivePlanner(), model, root, legal, explore=explore).action.shape == (2, *space.shape)
+    with torch.no_grad():
+        model.get_parameter(spoiled)[0] = torch.nan
+    with pytest.raises(ValueError, match=rf"{spoiled[:5]}.*\[0\] .*not finite"):
+        decided(ReactivePlanner(), model, root, legal, explore=explore)
