@@ -99,6 +99,7 @@ def test_every_combination_of_parts_is_one_named_action(space):
         spaces.Box(-2, 2, (1,)),
         spaces.Box(np.array([[0, -5]]), np.array([[1, 10]]), dtype=np.float64),
         spaces.Box(0, 255, (2,), np.uint8),
+        spaces.Box(0, 2**53, (2,), np.int64),
     ],
     ids=str,
 )
@@ -117,6 +118,9 @@ def test_real_valued_actions_reach_both_bounds_and_stay_between_them(space):
     [
         (spaces.Box(-np.inf, np.inf, (2,)), "have no bounds; give action_space finite bounds"),
         (spaces.Box(0, np.inf, (2,)), "have no bounds"),
+        (spaces.Box(-np.inf, np.inf, (2,), np.int64), "have no bounds"),
+        (spaces.Box(-(2**63), 2**63 - 1, (2,), np.int64), r"have bounds up to 9\.22337e\+18; the most is 9\.0072e\+15"),
+        (spaces.Box(-1.7e308, 1.7e308, (2,), np.float64), r"have bounds up to 1\.7e\+308"),
         (spaces.MultiDiscrete([8, 8, 9]), "have 576 combinations; the most is 512"),
         (spaces.MultiBinary(10), "have 1,024 combinations; the most is 512"),
         (spaces.Box(-1, 1, (600,)), "have 600 numbers; expected 1 to 512"),

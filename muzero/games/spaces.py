@@ -14,6 +14,7 @@ from muzero.games.errors import UnknownGame
 
 Channels = Literal["auto", "first", "last"]
 MOST_COMBINATIONS = 512  # of actions of several parts; each of them needs an output of the network
+MOST_BOUND = 2.0**53  # of an action; up to here a float64 holds every whole number
 COLOURS = (1, 3, 4)  # grey, RGB, RGBA
 
 
@@ -275,10 +276,13 @@ def _product(space: Any, counts: np.ndarray, start: np.ndarray, game: str) -> Ac
 def _scaled(space: Any, game: str) -> ActionView:
     """Numbers from -1 to 1 as numbers between the bounds of a box."""
     low, high = space.low.astype(np.float64), space.high.astype(np.float64)
-    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+    remedy = "give action_space finite bounds: gymnasium.spaces.Box(low, high)"
+    if not space.is_bounded():  # asked of the space, since whole numbers cannot be infinite
+        raise UnknownGame(f"{game} cannot be played: its actions {shown(space)} have no bounds; {remedy}")
+    most = max(np.abs(low).max(initial=0), np.abs(high).max(initial=0))
+    if most > MOST_BOUND:
         raise UnknownGame(
-            f"{game} cannot be played: its actions {shown(space)} have no bounds; give action_space finite bounds, as "
-            "gymnasium.wrappers.RescaleAction does"
+            f"{game} cannot be played: its actions have bounds up to {most:g}; the most is {MOST_BOUND:g}; {remedy}"
         )
     if not 1 <= low.size <= MOST_COMBINATIONS:
         raise UnknownGame(
