@@ -47,13 +47,16 @@ def legal_actions(mask: Any, actions: int, name: str) -> list[int]:
     Raises:
         ValueError: if it is anything else, such as a list of action numbers or a mask to be added to logits.
     """
-    array = np.asarray(mask)
+    try:
+        array = np.asarray(mask)
+    except ValueError:  # parts of different lengths
+        array = np.empty(len(mask), object)
     zeros_and_ones = array.dtype.kind == "b" or (
         array.dtype.kind in "iuf" and bool(((array == 0) | (array == 1)).all())
     )
     if zeros_and_ones and array.shape == (actions,):
         return np.flatnonzero(array).tolist()
-    expected = f"{actions} booleans, or zeros and ones: true where an action is legal"
+    expected = f"{actions} booleans, or zeros and ones, one for each action: true where it is legal"
     raise ValueError(f"{name} is {shown(mask)}, of shape {array.shape}; expected {expected}{_mask_hint(array)}")
 
 

@@ -67,7 +67,10 @@ class GymnasiumGame(OneGame):
     def legal(self) -> Sequence[int] | None:
         if not self._masked or MASK not in self._info:
             return None
-        return legal_actions(self._info[MASK], self._actions.space.columns, MASK)
+        space = self._actions.space
+        if not space.columns:
+            raise WrongForm(f"info holds {MASK}, but {space.describe()} cannot be listed; leave it out")
+        return legal_actions(self._info[MASK], space.columns, MASK)
 
     def close(self) -> None:
         # A user's own environment need not inherit gymnasium's, so need not have a close.

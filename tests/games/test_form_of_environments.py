@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from gymnasium.spaces import Box
 from hypothesis import given
 from hypothesis import strategies as st
 from plain_games import Plain, Turns
@@ -45,6 +46,7 @@ WRONG_MASKS = [
     ([True, None, False], "expected 3 booleans"),
     (["1", "0", "1"], "expected 3 booleans"),
     ([[1, 1, 1]], r"of shape \(1, 3\)"),
+    (([1, 0], [1, 1, 0]), r"of shape \(2,\); expected 3 booleans, or zeros and ones, one for each action"),
     (1, r"of shape \(\)"),
     ("111", "'111'"),
     (None, "None"),
@@ -67,6 +69,12 @@ def test_a_wrong_mask_of_an_environment_never_passes(play, mask):
 @pytest.mark.parametrize("mask", [[2, 1], [0], [0.0, -np.inf], [np.nan, 1], None])
 def test_a_wrong_mask_of_a_two_player_game_never_passes(play, mask):
     assert "legal() is " in fault(play(Turns, legal=lambda self: mask))
+
+
+def test_a_mask_of_actions_that_cannot_be_listed_is_refused_at_once(play):
+    masked = {"action_space": Box(-1, 1, (2,)), "reset": lambda self, seed=None: (self.seen(), {"action_mask": None})}
+    with pytest.raises(WrongForm, match="info holds action_mask, but actions of 2 numbers cannot be listed; leave it"):
+        play(Plain, **masked).reset(np.zeros(1, int))
 
 
 # --- turns -----------------------------------------------------------------------------------------------------------
