@@ -108,6 +108,9 @@ class Agent:
 
         Args:
             batch: number of games.
+
+        Raises:
+            ValueError: if that is not a whole number of at least 1.
         """
         return Session(self.player, self._reader, batch)
 

@@ -31,6 +31,10 @@ class Environment:
         return self.observation_space.sample(), float(action), self.left == 0, False, {}
 
 
+class Pushed(Environment):
+    action_space = spaces.Box(np.array([0, -5]), np.array([1, 10]), dtype=np.float32)
+
+
 class Composed(Environment):
     observation_space = spaces.Dict({"at": spaces.Discrete(3), "seen": spaces.Box(0, 1, (2, 2), np.float32)})
 
@@ -131,12 +135,36 @@ def test_images_out_of_range_are_refused(number):
     assert agent.act(np.full((8, 10, 3), 255.0)) == agent.act(np.full((8, 10, 3), 255, np.uint8))
 
 
-@pytest.mark.parametrize("legal", [[0, 2], [0, 1, 2], [0.5, 1, 1], [[True, True, True]] * 2, "abc", [0, -np.inf, 0]])
+@pytest.mark.parametrize(
+    "legal", [[0, 2], [0, 1, 2], [0.5, 1, 1], [[True, True, True]] * 2, "abc", [0, -np.inf, 0], [[1], [1, 0]]]
+)
 def test_what_is_not_a_mask_is_refused(agent, legal):
     with pytest.raises(ValueError, match=r"legal: got .* true where an action is legal"):
         agent.act([0.0, 0.0], legal)
     with pytest.raises(ValueError, match="legal: row 0 allows no action"):
         agent.act([0.0, 0.0], [0, 0, 0])
+
+
+def test_a_mask_of_actions_that_cannot_be_listed_is_refused():
+    agent = agent_of("Pushed", "model.width=8", "planner.kind=reactive")
+    with pytest.raises(ValueError, match=r"legal: got .*; expected none: actions of 2 numbers cannot be listed"):
+        agent.act([0.0, 0.0], [True, True])
+    assert Pushed.action_space.contains(agent.act([0.0, 0.0], np.ones((1, 0), bool)))
+
+
+@pytest.mark.parametrize("batch", [0, -1, 2.5, "2", None])
+def test_a_session_of_other_than_whole_games_is_refused(agent, batch):
+    with pytest.raises(ValueError, match=r"session: a batch of .*; expected a whole number of at least 1"):
+        agent.session(batch)
+
+
+@pytest.mark.parametrize("first", [[True, False], 1, "yes", [[True], [True, False]]])
+def test_a_wrong_first_is_refused_at_every_call(agent, first):
+    session = agent.session(3)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"first: got .*; expected a boolean, or 3 of them, one for each game"):
+            session.act(np.zeros((3, 2)), first=first)
+        session.act(np.zeros((3, 2)))
 
 
 def test_an_observation_of_another_part_is_named(agent):

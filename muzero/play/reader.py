@@ -44,10 +44,13 @@ class Reader:
         shape = (count, self.spec.actions.columns)
         if legal is None:
             return np.ones(shape, bool)
-        given = np.asarray(legal)
+        array = _array(legal)
+        given = np.empty(0, object) if array is None else array
         mask = given[None] if one and given.ndim == 1 else given
-        if mask.shape != shape or mask.dtype.kind not in "biuf" or not ((mask == 0) | (mask == 1)).all():
+        if mask.shape != shape or not ((mask == 0) | (mask == 1)).all():
             expected = f"booleans of shape {shape[1:] if one else shape}, true where an action is legal"
+            if not self.spec.actions.columns:
+                expected = f"none: {self.spec.actions.describe()} cannot be listed"
             raise ValueError(f"legal: got {shown(legal)} of shape {given.shape}; expected {expected}")
         allows = self.spec.actions.allows(mask)
         if not allows.all():

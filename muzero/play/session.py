@@ -24,10 +24,10 @@ class Session:
             batch: B.
 
         Raises:
-            ValueError: if the batch is not at least 1.
+            ValueError: if the batch is not a whole number of at least 1.
         """
-        if batch < 1:
-            raise ValueError(f"session: a batch of {batch}; expected at least 1")
+        if not isinstance(batch, int | np.integer) or batch < 1:
+            raise ValueError(f"session: a batch of {shown(batch)}; expected a whole number of at least 1")
         self.batch = batch
         self._player, self._reader, self._space = player, reader, reader.spec.actions
         self._begun = False
@@ -63,11 +63,12 @@ class Session:
 
     def _first(self, given: Any) -> np.ndarray:
         """[B] bool, where a new game begins."""
-        if not self._begun:
-            return np.ones(self.batch, bool)
-        first = np.asarray(False if given is None else given)
+        try:
+            first = np.asarray(False if given is None else given)
+        except ValueError:  # lists of different lengths
+            first = np.empty(0, object)
         if first.dtype != bool or first.shape not in ((), (self.batch,)):
             raise ValueError(
                 f"first: got {shown(given)}; expected a boolean, or {self.batch} of them, one for each game"
             )
-        return np.broadcast_to(first, self.batch)
+        return np.broadcast_to(first, self.batch) if self._begun else np.ones(self.batch, bool)
