@@ -61,8 +61,9 @@ class Learner:
             warmup: updates over which the learning rate rises from near 0.
             final_rate: share of `learning_rate` left at the end of the run, to which it falls along a cosine.
             target_every: updates after which the slow copy follows the model.
-            target_rate: how far its weights move to the model's then: 1 copies them; below 1 the slow copy is a moving
-                average, which usually moves at every update (`target_every` = 1).
+            target_rate: how far the weights of the slow copy move to the model's every `target_every` updates: 1 copies
+                them; below 1 the slow copy is a moving average, which usually moves at every update
+                (`target_every` = 1).
         """
         self.model = model.to(device)
         self.objective = objective.to(device)

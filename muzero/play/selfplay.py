@@ -277,7 +277,10 @@ class SelfPlay:
             require_like(f"carry.{name}", carry[name], array.dtype, array.shape)
         for name, row in self.rows.items():
             require_like(f"rows.{name}", rows[name], row.dtype, (len(row), arrays["filled"].max(), *row.shape[2:]))
-        for name, array in memory.items():
+        for name, tensor in self.model.memory(batch).items():
+            begun = tensor.cpu().numpy()
+            require_like(f"memory.{name}", memory.get(name, np.empty(0)), begun.dtype, begun.shape)
+        for name, array in memory.items():  # a latent may hold more
             require_like(f"memory.{name}", array, array.dtype, (batch, *array.shape[1:]))
 
     def _counters(self) -> dict[str, np.ndarray]:

@@ -158,6 +158,23 @@ def test_a_saved_and_restored_self_play_continues_bit_for_bit(game):
             np.testing.assert_array_equal(one.columns[name], other.columns[name])
 
 
+@pytest.mark.parametrize("part", ["memory.mixture", "carry.level"])
+@pytest.mark.parametrize(
+    "change", [None, lambda a: a[:1], lambda a: a[:, None], lambda a: a.astype(np.int8)], ids=range(4)
+)
+def test_what_cannot_have_been_remembered_is_refused(game, part, change):
+    twin = selfplay(recorded(game))
+    twin.play(3)
+    arrays, values = twin.state()
+    forged = {name: array for name, array in arrays.items() if name != part}
+    if change is not None:
+        forged[part] = change(arrays[part])
+    kind, name = part.split(".")
+    with pytest.raises(ValueError, match=rf"{kind}.*{name}"):
+        twin.restore(forged, values)
+    assert twin.restore(arrays, values)
+
+
 def test_searches_have_a_few_sizes_that_hold_all_positions():
     sizes = {searched(count, 100) for count in range(1, 101)}
     assert sizes == {100, 50, 25, 13, 7, 4}
