@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ class Column(NamedTuple):
         return np.zeros((*count, *self.shape), self.dtype)
 
 
+@functools.cache  # asked for with every segment
 def columns(spec: GameSpec, candidates: int = 0) -> tuple[Column, ...]:
     """The columns of a step of a game, in the order in which the log stores them.
 
