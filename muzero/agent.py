@@ -96,6 +96,7 @@ class Agent:
         Raises:
             ValueError: if the observation is not one of this game, the actions are not a mask for it, or the model
                 remembers earlier observations, see `session`.
+            NonFiniteError: if the model makes NaN or infinity of the observation.
         """
         positions, one = self._reader.positions(observation, legal)
         self._require_one_is_enough("act")

@@ -8,6 +8,7 @@ from gymnasium import spaces
 from muzero import build
 from muzero.agent import Agent
 from muzero.config import ConfigError, parse_settings
+from muzero.interfaces import NonFiniteError
 from muzero.players.planning import PlanningPlayer
 
 SMALL = ["model.width=8", "model.hidden=8", "planner.simulations=4", "planner.inference=torch"]
@@ -150,6 +151,16 @@ def test_a_mask_of_actions_that_cannot_be_listed_is_refused():
     with pytest.raises(ValueError, match=r"legal: got .*; expected none: actions of 2 numbers cannot be listed"):
         agent.act([0.0, 0.0], [True, True])
     assert Pushed.action_space.contains(agent.act([0.0, 0.0], np.ones((1, 0), bool)))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("Environment", "reactive"), ("Environment", "gumbel"), ("Pushed", "reactive")]
+)
+def test_an_observation_that_the_model_cannot_take_is_named(name, kind):
+    agent = agent_of(name, "model.width=8", f"planner.kind={kind}")
+    for act in (agent.act, agent.session().act):
+        with pytest.raises(NonFiniteError, match=r"\[0\] holds .*; the largest number in the observations is 3e\+38"):
+            act([3e38, 3e38])
 
 
 @pytest.mark.parametrize("batch", [0, -1, 2.5, "2", None])

@@ -157,7 +157,7 @@ class SelfPlay:
         try:
             plan = self.planner.plan
             decision, carry = plan(self.model, memory, now.legal, self.carry, now.first, self.rng, explore=True)
-        except ValueError as error:  # the search rejects non-finite inputs
+        except ValueError as error:  # planners reject non-finite inputs
             raise NonFiniteError(f"weights of version {self.version}: {error}{self._suspect()}") from error
         self.memory, self.carry = memory, carry  # last: what is not finite must not be saved
         return decision

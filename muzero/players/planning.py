@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from muzero.interfaces import Carry, Latent, Moves, Planner, Player, Positions, WorldModel
+from muzero.interfaces import Carry, Latent, Moves, NonFiniteError, Planner, Player, Positions, WorldModel
 
 SIZES = 6  # of searches at one table, so that `muzero.inference` keeps all of them
 
@@ -42,7 +42,11 @@ class PlanningPlayer(Player):
 
     @torch.inference_mode()
     def act(self, positions: Positions, memory: Remembered) -> tuple[Moves, Remembered]:
-        """Plan all positions in one search; the value is the search's."""
+        """Plan all positions in one search; the value is the search's.
+
+        Raises:
+            NonFiniteError: if the model makes NaN or infinity of an observation.
+        """
         count = len(positions.slots)
         # The last position is repeated until the search has its size; what follows from the copies is dropped.
         rows = np.minimum(np.arange(searched(count, memory.batch)), count - 1)
@@ -54,9 +58,12 @@ class PlanningPlayer(Player):
         before = {name: latent[places] for name, latent in memory.latent.items()}
         root = self.model.observe(before, action, observation, again)
         carry = {name: array[slots] for name, array in memory.carry.items()}
-        decision, carry = self.planner.plan(
-            self.model, root, positions.legal[rows], carry, first, self.rng, explore=False
-        )
+        try:
+            plan = self.planner.plan
+            decision, carry = plan(self.model, root, positions.legal[rows], carry, first, self.rng, explore=False)
+        except ValueError as error:  # planners reject non-finite inputs
+            largest = np.abs(positions.observation.astype(np.float64)).max()
+            raise NonFiniteError(f"{error}; the largest number in the observations is {largest:g}") from error
         latent = {name: kept.index_copy(0, places[:count], root[name][:count]) for name, kept in memory.latent.items()}
         after = {name: written(kept, slots[:count], carry[name][:count]) for name, kept in memory.carry.items()}
         return Moves(decision.action[:count], decision.value[:count]), Remembered(memory.batch, latent, after)
