@@ -249,13 +249,18 @@ class _Table:
 
     def _elsewhere(self) -> dict[str, str]:
         """The keys of other tables and of other kinds of this one, each with its place."""
-        others = [name for name in self.schema if name != self.name]
-        return {
-            key: f"kind = {written(kind)}" if table == self.name else f"[{table}]"
-            for table in [*others, self.name]
-            for kind, constructor in _kinds(self.schema, table).items()
+        own: dict[str, list[str]] = {}
+        for kind, constructor in _kinds(self.schema, self.name).items():
+            for key in parameters(constructor):
+                own.setdefault(key, []).append(written(kind))
+        others = {
+            key: f"[{table}]"
+            for table in self.schema
+            if table != self.name
+            for constructor in _kinds(self.schema, table).values()
             for key in parameters(constructor)
         }
+        return others | {key: f"kind = {' or '.join(kinds)}" for key, kinds in own.items()}
 
 
 def _kinds(schema: Schema, table: str) -> Mapping[str | None, Constructor]:

@@ -268,3 +268,9 @@ def test_a_dataclass_inherits_its_keys_and_gives_its_positionals_by_code():
     config = merge([], {"planner": Half})
     assert isinstance(config, Config)
     assert config.construct("planner", 3).given == 3
+
+
+def test_a_key_of_several_kinds_names_them_all():
+    schema = {"planner": {"gumbel": GumbelPlanner, "puct": PuctPlanner, "plain": lambda: None}}
+    with pytest.raises(ConfigError, match='; \'simulations\' belongs to kind = "gumbel" or "puct"'):
+        merge([Layer("my.toml", {"planner": {"kind": "plain", "simulations": 2}})], schema)
