@@ -91,6 +91,15 @@ def test_games_of_earlier_versions_end_without_a_last_position():
     assert found.observation[0, :, 0].tolist() == [0, 1, 2, 2] and found.over[0].tolist() == [False] * 3 + [True] * 2
 
 
+def test_what_follows_a_game_of_one_step_does_not_begin_a_game():
+    replay = Replay(NUMBERED, 0, capacity=100)
+    replay.add(numbered(0, 1, over=True))  # of an earlier version: its only row stands for the end too
+    replay.add(with_ends(1, game=1))
+    found = windows(replay, [0, 1], WindowSize(2, 3, 1))
+    assert found.over.tolist() == [[False, False, True, True]] * 2
+    assert found.first.tolist() == [[True, True, False, False]] * 2
+
+
 def test_rows_before_an_overwritten_one_count_as_gone():
     replay = Replay(NUMBERED, 0, capacity=10)
     replay.add(numbered(0, 8, game=0))
