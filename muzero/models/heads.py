@@ -109,7 +109,8 @@ class Categorical:
 
     def masked(self, legal: Tensor) -> Categorical:
         """The policy over the legal actions [B, A] alone."""
-        return Categorical(self.parameters.masked_fill(~legal, -math.inf))
+        # Not minus infinity: a weight of 0 times its logarithm would be NaN.
+        return Categorical(self.parameters.masked_fill(~legal, torch.finfo(self.parameters.dtype).min))
 
     def sample(self, noise: Tensor) -> Tensor:
         """[B] actions: where the uniform noise [B, 1] falls among the cumulated probabilities."""

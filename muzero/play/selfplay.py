@@ -109,7 +109,8 @@ class SelfPlay:
         self.action = self.games.spec.actions.draw(now.legal, self.rng)
         self.action[planned] = decision.action[planned]
         found = {"observation": now.observation, "legal": now.legal, "action": self.action, "planned": planned}
-        found |= {"policy": decision.weights, "value": decision.value}
+        nothing = np.zeros(len(last), np.float32)  # until a step is taken; a row without a step keeps it
+        found |= {"policy": decision.weights, "value": decision.value, "reward": nothing, "discount": nothing}
         self._write(keeps, found if decision.candidates is None else found | {"candidates": decision.candidates})
         self.timestep = after = self.games.step(self.action)
         broken = ~last & after.first  # by a fault: what was under way is dropped

@@ -36,7 +36,9 @@ def _describe(note: Any) -> str:
         return "an unknown game"
     observation = note.get("observation")
     shape = "x".join(map(str, observation)) if isinstance(observation, list) else "?"
-    text = f"{note.get('game')} ({note.get('actions')} actions, {shape} {note.get('dtype')})"
+    actions = note.get("actions")
+    space = f"{actions} actions" if isinstance(actions, int) else f"actions {actions}"
+    text = f"{note.get('game')} ({space}, {shape} {note.get('dtype')})"
     return printable(text, LONGEST)
 
 

@@ -118,6 +118,13 @@ def test_what_has_no_probability_is_never_drawn_even_at_the_ends():
     assert policy.sample(torch.tensor([[1e-30], [0.5], [1.0]])).tolist() == [1, 1, 2]
 
 
+def test_a_masked_policy_loses_nothing_at_actions_without_weight():
+    policy = made(Discrete(4), 2).masked(torch.tensor([[True, False, True, False]] * 2))
+    loss = policy.loss(torch.tensor([[0.5, 0.0, 0.5, 0.0]] * 2))
+    assert torch.isfinite(loss).all() and torch.isfinite(policy.entropy(uniform(2, 1))).all()
+    assert (policy.weights()[:, [1, 3]] == 0).all()
+
+
 def test_the_entropy_of_a_squashed_gaussian_is_right_on_average():
     policy = SquashedGaussian(torch.tensor([[0.2, -1.5]], dtype=torch.float64))
     action = torch.linspace(-0.999, 0.999, 200_001, dtype=torch.float64)
