@@ -134,8 +134,6 @@ class SelfPlay:
 
     def _write_ends(self, harvest: Harvest, over: np.ndarray, after: Timestep) -> None:
         """Hand over the games that are over, with the position in which they are: a row without a step or a plan."""
-        if not over.any():
-            return
         for array in self.rows.values():
             array[np.flatnonzero(over), self.filled[over]] = 0
         self._write(over, {"observation": after.observation, "legal": after.legal})
