@@ -70,12 +70,14 @@ def begun(options: argparse.Namespace) -> tuple[Config, Path, None]:
     from muzero import build
     from muzero.cli.tables import say, terminal
     from muzero.runs.folder import RunFolder, run_folder
+    from muzero.runs.saving import free
 
     config = build.configure(options.game, command_line(options))
     game, seed = (config.table("run")[key] for key in ("game", "seed"))
     if game != options.game:
         say(terminal(), f"{options.game} is {game}, its newest version")
-    folder = options.run or run_folder(game, seed, time.localtime())
+    named = run_folder(game, seed, time.localtime())
+    folder = options.run or free(named.parent, named.name)  # another run may have begun in the same second
     if RunFolder(folder).exists:
         raise ConfigError([exists(folder)])
     return config, folder, None

@@ -9,12 +9,13 @@ from edits import one_edit
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from muzero.cli import exits, parser
+from muzero.cli import exits, parser, train
 from muzero.cli.bench import bench_command
 from muzero.cli.evaluate.command import evaluate_command
 from muzero.cli.games import games_command
 from muzero.cli.report import report_command
 from muzero.cli.train import train_command
+from muzero.cli.train_options import train_parser
 from muzero.cli.tree import tree_command
 from muzero.config import ConfigError
 from muzero.interfaces import EnvironmentFault
@@ -208,3 +209,13 @@ def test_the_folder_of_a_run_is_called_after_the_game():
     assert folders.run_folder("gym/ALE/Pong-v5", 0, BEGAN).parts[1:3] == ("gym", "ALE_Pong-v5")
     long = [folders.plain_name("x" * 100 + end) for end in "ab"]
     assert long[0] != long[1] and all(name.startswith("xxx") for name in long)
+
+
+def test_two_runs_that_begin_in_the_same_second_have_a_folder_each(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train.time, "localtime", lambda: BEGAN)
+    options = train_parser().parse_args(["--game", "gym/CartPole-v1"])
+    _, first, _ = train.begun(options)
+    first.mkdir(parents=True)
+    _, second, _ = train.begun(options)
+    assert (first.name, second.name) == ("20260102-030405-s0", "20260102-030405-s0.1")
