@@ -38,10 +38,10 @@ TINY = [
 LIMIT = 300  # seconds after which a child counts as hanging
 
 
-def in_child(function, armed="", kill_after=LIMIT):
+def in_child(function, armed="", kill_after=None):
     """Call a function in a forked process.  Returns its exit code, negative for the signal that ended it.
 
-    armed: failpoints.  kill_after: seconds until the system kills it, wherever it is.
+    armed: failpoints.  kill_after: seconds until the system kills it, wherever it is; None: `LIMIT`.
     """
     sys.stdout.flush()
     child = os.fork()
@@ -49,7 +49,7 @@ def in_child(function, armed="", kill_after=LIMIT):
         try:
             failpoints.ARMED, failpoints.reached = failpoints.armed(armed), {}
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.setitimer(signal.ITIMER_REAL, kill_after)
+            signal.setitimer(signal.ITIMER_REAL, kill_after or LIMIT)
             function()
             os._exit(0)
         except BaseException:
