@@ -155,7 +155,7 @@ class Agent:
             return planner
         kind = self.config.kind("planner")
         if kind in build.PLANNERS and issubclass(build.PLANNERS[kind], TreePlanner):
-            raise ConfigError(["simulations = 0 acts without search, so there is no tree; expected at least 1"])
+            raise ConfigError(["simulations = 0 acts without search, which makes no tree; expected at least 1"])
         why = f"[planner] kind = {kind!r} has no tree: it acts without search"
         if not space.columns:
             why += f"; trees have listed actions, and {self.spec.name} has {space.describe()}"

@@ -216,7 +216,7 @@ class Replay:
             expected = " and ".join(f"{name} {shape}" for name, shape in wanted.items())
             raise ValueError(f"new plans: expected finite {expected}; got {'' if finite else 'not finite '}{found}")
         here = (numbers >= self.written - self.capacity) & (numbers < self.written)
-        here &= ~self.rows["over"][numbers % self.capacity]  # where a game is over there is no policy to follow
+        here &= ~self.rows["over"][numbers % self.capacity]  # a position after the end of a game has no policy
         for name, array in plans.items():
             self.rows[name][numbers[here] % self.capacity] = array[here]
         return int(here.sum())

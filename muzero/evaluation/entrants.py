@@ -114,7 +114,7 @@ def stage(entrants: Sequence[Entrant], game: str | None) -> Config:
         raise ConfigError(["players of different games: " + ", ".join(f"{who} {what}" for who, what in games.items())])
     if agents and agents[0].agent:
         return agents[0].agent.config
-    # Nothing plans here: a planner that cannot serve the game is no reason to refuse it.
+    # No planner is used here, so the game need not suit the configured one.
     return build.configure(next(iter(games.values())), [Layer("no run plays", {"planner": {"kind": "reactive"}})])
 
 

@@ -86,7 +86,7 @@ class PolicyHead(Protocol):
         ...
 
     def entropy(self, noise: Tensor) -> Tensor:
-        """[B] entropy; estimated at the sample that the noise gives where there is no formula for it."""
+        """[B] entropy; by a formula where one is known, else estimated at the sample that the noise gives."""
         ...
 
 

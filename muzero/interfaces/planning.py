@@ -24,7 +24,7 @@ class Decision:
     """
 
     action: np.ndarray  # [B, *shape of an action]
-    weights: np.ndarray  # [B, K] float32; their sum is 1, or 0 where there is no target
+    weights: np.ndarray  # [B, K] float32; their sum is 1, or 0 in rows without a target
     value: np.ndarray  # [B] float32, the search's value of the position, for the player to move
     candidates: np.ndarray | None = None  # [B, K, *shape of an action]; None: candidate k is action k
     epistemic: np.ndarray | None = None  # [B] float32, standard deviation of the value that more experience removes

@@ -13,7 +13,7 @@ from torch import Tensor
 from muzero.actions import Box, Discrete, Space
 
 MOST_MEAN = 5.0  # of a real-valued action before tanh
-NEAR_BOUND = 0.999  # actions are taken to be no closer to -1 and 1, where atanh is infinite
+NEAR_BOUND = 0.999  # actions are clamped to this, since atanh is infinite at -1 and 1
 TRANSFORM_SLOPE = 0.001  # epsilon of the value transform
 
 
@@ -155,7 +155,7 @@ class SquashedGaussian:
 
         Args:
             weights: [B, K].
-            candidates: [B, K, D]; None: there are no candidates, so K is 0.
+            candidates: [B, K, D]; None: K is 0.
         """
         if candidates is None:
             return weights.sum(-1) + 0 * self.parameters.sum(-1)

@@ -28,7 +28,7 @@ class HumanPlayer(MemorylessPlayer):
         """Ask for a move in each position, one after the other.
 
         Raises:
-            PlayerError: if there is no list of actions to choose from.
+            PlayerError: if actions cannot be listed.
         """
         space = positions.actions
         if not space.columns:

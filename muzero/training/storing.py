@@ -48,7 +48,7 @@ class Storing:
         return {**faults, "refreshed_rows": self.refreshed}
 
     def report(self) -> str | None:
-        """Describe faults of environments, the first, the second, the fourth, and so on; None if there is no news."""
+        """Describe faults of environments, the first, the second, the fourth, and so on; None if nothing is new."""
         count = self.faults + self.rejected
         if not count or count < 2 * self.reported:
             return None
