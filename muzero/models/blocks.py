@@ -5,7 +5,9 @@ from torch import Tensor, nn
 
 
 def scale_to_unit(x: Tensor, dims: int | tuple[int, ...]) -> Tensor:
-    """Shift and scale each latent to [0, 1] over dims (Schrittwieser et al. 2020, Appendix G)."""
+    """Shift and scale each latent to [0, 1] over dims (Schrittwieser et al. 2020, Appendix G); not over no dims."""
+    if dims == ():
+        return x
     low, high = x.amin(dims, keepdim=True), x.amax(dims, keepdim=True)
     return (x - low) / (high - low).clamp(min=1e-5)
 

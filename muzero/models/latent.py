@@ -3,7 +3,7 @@
 `LatentModel` is the model; `VectorModel` and `SpatialModel` fill it with networks for vectors and for planes.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ Size = Annotated[int, Range(1, 4096)]
 Blocks = Annotated[int, Range(0, 64)]
 Atoms = Annotated[int, Range(2, 2001)]
 Limit = Annotated[float, Range(0.0, 1e6)]
+Scale = Literal["channel", "whole", "none"]
 
 
 class LatentModel(WorldModel):
@@ -107,8 +108,9 @@ class LatentModel(WorldModel):
     def imagine(self, latent: Latent, action: Tensor, noise: Tensor | None = None) -> tuple[Latent, Transition]:
         state = self.advance(latent["state"], action)
         hidden = self.transition_body(self.transition_features(state))
-        reward = TwoHot(self.reward_head(hidden), self.atoms_of_reward)
-        discount = TwoHot(self.discount_head(hidden), self.atoms_of_discount)
+        # Distributions are of float32 numbers also where the layers compute in bfloat16.
+        reward = TwoHot(self.reward_head(hidden).float(), self.atoms_of_reward)
+        discount = TwoHot(self.discount_head(hidden).float(), self.atoms_of_discount)
         return {"state": state}, Transition(reward, discount)
 
     def read(self, latent: Latent) -> Tensor:
@@ -116,8 +118,8 @@ class LatentModel(WorldModel):
 
     def predict(self, latent: Latent) -> Prediction:
         features = self.read(latent)
-        policy = policy_of(self.space, self.policy_head(self.policy_body(features)))
-        return Prediction(policy, TwoHot(self.value_head(self.value_body(features)), self.atoms_of_value))
+        policy = policy_of(self.space, self.policy_head(self.policy_body(features)).float())
+        return Prediction(policy, TwoHot(self.value_head(self.value_body(features)).float(), self.atoms_of_value))
 
 
 class VectorModel(LatentModel):
@@ -183,6 +185,9 @@ class SpatialModel(LatentModel):
         head_channels: Size = 8,
         action_planes: Size = 2,
         smallest_side: Annotated[int, Range(1, 512)] = 12,
+        step_blocks: Blocks | None = None,
+        head_blocks: Blocks | None = None,
+        scale: Scale = "channel",
         atoms: Atoms = 51,
         value_limit: Limit = 300.0,
         reward_limit: Limit = 300.0,
@@ -198,6 +203,13 @@ class SpatialModel(LatentModel):
             action_planes: learned planes that stand for an action beside the latent.
             smallest_side: images are halved until their shorter side is at most this many squares.  Larger latents see
                 finer detail and cost more; boards of at most this size are not halved.
+            step_blocks: residual blocks of the dynamics; "none": as many as `blocks`.  Every simulation of a search
+                computes them.
+            head_blocks: residual blocks of the prediction; "none": as many as `blocks`.  0 has the heads read the
+                latent, which learns as much from an update of a board game and takes less time.
+            scale: what is shifted and scaled to [0, 1]: each "channel" of a latent (Schrittwieser et al. 2020, Appendix
+                G), the "whole" latent, or "none".  Scaled on its own, a channel cannot say that a feature is absent
+                everywhere, which boards need.
             atoms: numbers over which value and reward are distributions; more are finer and slower.
             value_limit: the largest value in reward units that can be predicted; beyond it targets are clamped.  Set it
                 to the largest discounted return that the game can give.  Without effect where the game's range of
@@ -212,18 +224,19 @@ class SpatialModel(LatentModel):
         self.encoder = nn.Sequential(*encoder_layers(planes, channels, halvings, blocks))
         self.action = action_table(spec.actions, action_planes, height, width)
         self.enter = convolution(channels + action_planes, channels)
-        self.dynamics = nn.Sequential(*(ResidualConvolution(channels) for _ in range(blocks)))
-        self.prediction = nn.Sequential(*(ResidualConvolution(channels) for _ in range(blocks)))
+        self.dynamics = residuals(channels, blocks if step_blocks is None else step_blocks)
+        self.prediction = residuals(channels, blocks if head_blocks is None else head_blocks)
+        self.scaled = {"channel": (-2, -1), "whole": (-3, -2, -1), "none": ()}[scale]
         self.squeeze_transition = nn.Sequential(convolution(channels, head_channels, kernel=1), nn.ReLU())
         self.squeeze_prediction = nn.Sequential(convolution(channels, head_channels, kernel=1), nn.ReLU())
 
     def represent(self, observation: Tensor) -> Tensor:
-        return scale_to_unit(self.encoder(observation), (-2, -1))
+        return scale_to_unit(self.encoder(observation), self.scaled)
 
     def advance(self, state: Tensor, action: Tensor) -> Tensor:
         planes = self.space.mix(self.action, action)
         step = self.enter(torch.cat([state, planes], 1))
-        return scale_to_unit(self.dynamics(F.relu(state + step)), (-2, -1))
+        return scale_to_unit(self.dynamics(F.relu(state + step)), self.scaled)
 
     def transition_features(self, state: Tensor) -> Tensor:
         return self.squeeze_transition(state).flatten(1)
@@ -242,7 +255,12 @@ def encoder_layers(planes: int, channels: int, halvings: int, blocks: int) -> li
         planes = width
     if halvings == 0:
         layers += [convolution(planes, channels), nn.ReLU()]
-    return layers + [ResidualConvolution(channels) for _ in range(blocks)]
+    return [*layers, *residuals(channels, blocks)]
+
+
+def residuals(channels: int, blocks: int) -> nn.Sequential:
+    """Residual blocks, one after the other."""
+    return nn.Sequential(*(ResidualConvolution(channels) for _ in range(blocks)))
 
 
 def action_table(space: Space, planes: int, height: int, width: int) -> nn.Parameter:
