@@ -28,14 +28,16 @@ def close_cuts(
     return reward, torch.where(stays, discount, 0.0)
 
 
-def n_step_value(reward: Tensor, discount: Tensor, value: Tensor, n: int) -> Tensor:
-    """Value targets that bootstrap after n steps (Schrittwieser et al. 2020, Appendix G).
+def n_step_value(reward: Tensor, discount: Tensor, value: Tensor, n: int, trace: float = 1.0) -> Tensor:
+    """Value targets that bootstrap after n steps (Schrittwieser et al. 2020, Appendix G), or at each step in part.
 
     Args:
         reward: [B, W] to the player who moved.
         discount: [B, W] per step; negative where the turn passes, 0 where the game ended.
         value: [B, W + 1] the search's values, each seen by the player to move.
         n: steps before bootstrapping, at least 1.
+        trace: lambda, the share that each step before the n-th keeps of what follows; the rest is the value there
+            (Sutton and Barto 2018, eq. 12.18, cut after n steps).
 
     Returns:
         [B, W + 1 - n] in reward units, each seen by the player to move there.
@@ -50,5 +52,7 @@ def n_step_value(reward: Tensor, discount: Tensor, value: Tensor, n: int) -> Ten
     # From the far end to the near: total(k) = r(k) + d(k) * total(k + 1), n times over all k at once.
     for back in range(n - 1, -1, -1):
         last = steps - n + back + 1
+        if trace < 1 and back < n - 1:
+            total = trace * total + (1 - trace) * value[:, back + 1 : last + 1]
         total = reward[:, back:last] + discount[:, back:last] * total
     return total

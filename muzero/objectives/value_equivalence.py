@@ -3,11 +3,11 @@
 from typing import Annotated, Literal
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from muzero.config import Range
 from muzero.interfaces import GameSpec, Latent, Loss, Objective, Window, WindowSize, WorldModel, observe_first
+from muzero.objectives.latents import bottleneck, consistency, flat, observed, unexplained
 from muzero.objectives.targets import close_cuts, n_step_value
 
 Weight = Annotated[float, Range(0.0, 1000.0)]
@@ -34,7 +34,9 @@ class ValueEquivalence(Objective):
         discount_weight: Weight = 1.0,
         consistency_weight: Weight = 2.0,
         projection: Annotated[int, Range(8, 4096)] = 128,
+        latent_weight: Weight = 0.0,
         gradient_scale: Annotated[float, Range(0.0, 1.0)] = 0.5,
+        trace: Annotated[float, Range(0.0, 1.0)] = 1.0,
     ) -> None:
         """Make the losses, and the networks of the consistency loss.
 
@@ -52,8 +54,13 @@ class ValueEquivalence(Objective):
             discount_weight: factor of the loss of the discount, by which the model learns where games end.
             consistency_weight: factor of the loss that draws imagined latents to observed ones; 0 turns it off.  It
                 helps most with few games and large observations.
-            projection: width of the networks in which latents are compared.
+            projection: width of the networks in which the consistency loss compares latents.
+            latent_weight: factor of the share of the variance of observed latents that imagined ones leave unexplained.
+                It keeps imagination exact over many steps, by which search gains on board games.
             gradient_scale: factor of the gradient at each unrolled step, so that late steps do not dominate early ones.
+            trace: lambda of value targets (Sutton and Barto 2018, section 12.2): at every step before the last, a
+                target keeps this share of what follows and takes the rest from the search's value there.  1 is the
+                return of n steps; less has less variance and more bias.
         """
         super().__init__()
         self.unroll = unroll
@@ -67,8 +74,9 @@ class ValueEquivalence(Objective):
             "reward": reward_weight,
             "discount": discount_weight,
             "consistency": consistency_weight,
+            "latent": latent_weight,
         }
-        self.gradient_scale = gradient_scale
+        self.gradient_scale, self.trace = gradient_scale, trace
         if consistency_weight:
             features = flat(observe_first(model, torch.zeros(1, *spec.observation))).shape[1]
             self.projector = bottleneck(features, projection, projection)
@@ -90,8 +98,7 @@ class ValueEquivalence(Objective):
             "reward": (reward_loss * known[:, 1:]).mean(1),
             "discount": (discount_loss * known[:, 1:]).mean(1),
         }
-        if self.weights["consistency"]:
-            terms["consistency"] = self.consistency(model, latents, window, (known & ~over)[:, 1:])
+        terms |= self.latent_terms(model, latents, window, (known & ~over)[:, 1:])
         error = (prediction.value.mean.view(positions, batch)[0] - value_target[:, 0]).abs().detach()
         weighted = {name: self.weights[name] * term for name, term in terms.items()}
         return Loss(weighted, error, {"value_error": error})
@@ -106,7 +113,7 @@ class ValueEquivalence(Objective):
             usable = (window.known & ~window.over)[:, self.n_step :]
             value = torch.cat([value[:, : self.n_step], torch.where(usable, fresh, value[:, self.n_step :])], 1)
         reward, discount = close_cuts(window.reward, window.discount, value, window.known, window.planned)
-        return n_step_value(reward, discount, value * (window.known & ~window.over), self.n_step)
+        return n_step_value(reward, discount, value * (window.known & ~window.over), self.n_step, self.trace)
 
     def imagine(self, model: WorldModel, window: Window) -> tuple[list[Latent], Tensor, Tensor]:
         """The K + 1 latents along the real actions, and the losses [B, K] of rewards and discounts between them."""
@@ -120,19 +127,21 @@ class ValueEquivalence(Objective):
             discount_loss.append(transition.discount.loss(window.discount[:, k]))
         return latents, torch.stack(reward_loss, 1), torch.stack(discount_loss, 1)
 
-    def consistency(self, model: WorldModel, latents: list[Latent], window: Window, known: Tensor) -> Tensor:
-        """[B] 1 - cosine similarity of imagined and observed latents, projected (Ye et al. 2021, eq. 2: SimSiam)."""
-        with torch.no_grad():
-            observations = window.observation[:, 1 : self.unroll + 1].transpose(0, 1).flatten(0, 1)
-            observed = self.projector(flat(observe_first(model, observations)))
-        imagined = self.predictor(self.projector(flat(stack(latents[1:]))))
-        distance = 1 - F.cosine_similarity(imagined, observed, dim=-1)
-        return (distance.view(self.unroll, -1).t() * known).mean(1)
-
-
-def bottleneck(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """A network with one hidden layer, for the consistency loss."""
-    return nn.Sequential(nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+    def latent_terms(
+        self, model: WorldModel, latents: list[Latent], window: Window, known: Tensor
+    ) -> dict[str, Tensor]:
+        """The losses [B] that compare imagined latents with observed ones, as far as their weights ask for them."""
+        wanted = [name for name in ("consistency", "latent") if self.weights[name]]
+        if not wanted:
+            return {}
+        seen = observed(model, window, self.unroll)
+        imagined = torch.stack([flat(latent).float() for latent in latents[1:]])
+        found = {}
+        if "consistency" in wanted:
+            found["consistency"] = consistency(self.projector, self.predictor, imagined, seen)
+        if "latent" in wanted:
+            found["latent"] = unexplained(imagined, seen, known)
+        return {name: (loss * known).mean(1) for name, loss in found.items()}
 
 
 def stack(latents: list[Latent]) -> Latent:
@@ -143,11 +152,6 @@ def stack(latents: list[Latent]) -> Latent:
 def by_position(field: Tensor | None, positions: int) -> Tensor | None:
     """The first positions of a window's field [B, P, ...], one after the other, as `stack` puts latents."""
     return None if field is None else field[:, :positions].transpose(0, 1).flatten(0, 1)
-
-
-def flat(latent: Latent) -> Tensor:
-    """[B, features], all numbers of a latent."""
-    return torch.cat([tensor.flatten(1) for tensor in latent.values()], 1)
 
 
 def over_positions(loss: Tensor, mask: Tensor) -> Tensor:

@@ -74,3 +74,18 @@ def test_targets_equal_the_sum_written_out(n, extra, seed):
 def test_a_window_shorter_than_n_is_refused():
     with pytest.raises(ValueError, match="n = 4; expected 1 to the 3 steps"):
         n_step_value(row(1, 1, 1), row(1, 1, 1), row(0, 0, 0, 0), n=4)
+
+
+@given(st.data())
+def test_a_trace_mixes_the_returns_of_all_lengths(data):
+    n = data.draw(st.integers(1, 4))
+    steps = n + data.draw(st.integers(0, 3))
+    trace = data.draw(st.floats(0, 1))
+    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    reward, discount = (torch.from_numpy(rng.normal(size=(2, steps)).astype(np.float32)) for _ in range(2))
+    value = torch.from_numpy(rng.normal(size=(2, steps + 1)).astype(np.float32))
+    # Sutton and Barto 2018, eq. 12.18: (1 - lambda) lambda^(k-1) of the return of k steps, the rest of that of n.
+    shares = [(1 - trace) * trace ** (k - 1) for k in range(1, n)] + [trace ** (n - 1)]
+    returns = [n_step_value(reward, discount, value, k)[:, : steps + 1 - n] for k in range(1, n + 1)]
+    expected = sum(share * found for share, found in zip(shares, returns, strict=True))
+    assert torch.allclose(n_step_value(reward, discount, value, n, trace), expected, atol=1e-4)
