@@ -10,6 +10,7 @@ from torch import Tensor
 
 from muzero.config import Range
 from muzero.interfaces import Loss, Objective, Window, WorldModel, observe_first
+from muzero.learning.precision import Precision, has_convolutions, learns_in_bfloat16
 from muzero.util.failpoints import failpoint
 from muzero.util.seeds import derive
 
@@ -44,6 +45,8 @@ class Learner:
         final_rate: Annotated[float, Range(0.0, 1.0)] = 0.1,
         target_every: Annotated[int, Range(1, 1_000_000)] = 200,
         target_rate: Annotated[float, Range(1e-6, 1.0)] = 1.0,
+        average: Annotated[float, Range(0.0, 0.999999)] = 0.0,
+        precision: Precision = "auto",
     ) -> None:
         """Move the model and the objective to the device, and make the optimiser.
 
@@ -64,10 +67,20 @@ class Learner:
             target_rate: how far the weights of the slow copy move to the model's every `target_every` updates: 1 copies
                 them; below 1 the slow copy is a moving average, which usually moves at every update
                 (`target_every` = 1).
+            average: decay of a moving average of the weights, which plays, is evaluated and is the model of a
+                checkpoint; 0: the weights themselves.  About 1 / (1 - average) updates are averaged, fewer at first.
+                Averaged weights play better than those of any one update, the more so the larger the learning rate.
+            precision: of an update's convolutions and matrix products: "float32", "bfloat16", or "auto", which is
+                bfloat16 for models with convolutions where the device has instructions for it.
         """
         self.model = model.to(device)
         self.objective = objective.to(device)
+        self.bfloat16 = learns_in_bfloat16(precision, model, device)
+        if has_convolutions(model):
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.target = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.average = average
+        self.acting = copy.deepcopy(self.model).eval().requires_grad_(False) if average else self.model
         self.device, self.seed = device, seed
         self.generator = torch.Generator(device)  # of the objective; seeded for every update
         self.batch = batch
@@ -113,7 +126,8 @@ class Learner:
             window.reward.fill_(math.nan)
         before = [statistic.clone() for statistic in self.statistics]
         self.generator.manual_seed(derive(self.seed, "objective", self.updates))
-        loss = self.objective(self.model, self.target, window, self.generator)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            loss = self.objective(self.model, self.target, window, self.generator)
         terms = {name: (term * window.weight).mean() for name, term in loss.terms.items()}
         self.optimizer.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()
@@ -129,24 +143,16 @@ class Learner:
             torch.where(finite, statistic, kept, out=statistic)
         self.updates += 1
         if self.updates % self.target_every == 0:
-            self._follow()
+            follow(self.target, self.model, self.target_rate, finite)
+        if self.average:
+            decay = min(self.average, (1 + self.updates) / (10 + self.updates))
+            follow(self.acting, self.model, 1 - decay, finite)
         return Update(figures(terms, loss, norm), loss.priority.detach().float(), finite)
 
     def count(self, finite: bool) -> None:
         """Count an update by its flag; to be called once for each, in their order."""
         self.skipped += not finite
         self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the slow copy: its weights by a share of the way, its statistics to those of the model."""
-        if self.target_rate == 1:
-            self.target.load_state_dict(self.model.state_dict())
-            return
-        for slow, weight in zip(self.target.parameters(), self.model.parameters(), strict=True):
-            slow.lerp_(weight, self.target_rate)
-        for slow, statistic in zip(self.target.buffers(), self.model.buffers(), strict=True):
-            slow.copy_(statistic)
 
     def _begin_momentum(self) -> None:
         """Give "sgd" velocities of 0: fused, it would make them of unset memory in a first step that is skipped."""
@@ -169,12 +175,11 @@ class Learner:
         tensors = [tensor for tensor in self.model.state_dict().values() if tensor.is_floating_point()]
         if not all(torch.isfinite(tensor).all() for tensor in tensors):
             return False
-        self.model.eval()
-        latent = observe_first(self.model, observation.to(self.device))
-        latent, transition = self.model.imagine(
-            latent, torch.from_numpy(self.model.space.none(len(observation))).to(self.device)
-        )
-        prediction = self.model.predict(latent)
+        model = self.acting.eval()
+        latent = observe_first(model, observation.to(self.device))
+        action = torch.from_numpy(model.space.none(len(observation))).to(self.device)
+        latent, transition = model.imagine(latent, action)
+        prediction = model.predict(latent)
         numbers = [
             transition.reward.mean,
             transition.discount.mean,
@@ -184,14 +189,14 @@ class Learner:
         return all(bool(torch.isfinite(number).all()) for number in numbers)
 
     def weights(self) -> dict[str, np.ndarray]:
-        """A copy of the model's weights for actors."""
-        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.model.state_dict().items()}
+        """A copy of the weights that act."""
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.acting.state_dict().items()}
 
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         """Tensors by file name, and plain values, from which `restore` makes the same learner."""
         slots = self.optimizer.state_dict()["state"]
         tensors = {
-            "model": dict(self.model.state_dict()),
+            "model": dict(self.acting.state_dict()),
             "target": dict(self.target.state_dict()),
             "objective": dict(self.objective.state_dict()),
             "optimizer": {
@@ -201,6 +206,8 @@ class Learner:
                 if tensor is not None
             },
         }
+        if self.average:
+            tensors["learning"] = dict(self.model.state_dict())
         return tensors, {"updates": self.updates, "skipped": self.skipped}
 
     def check(self, slots: dict[str, Tensor]) -> None:
@@ -220,16 +227,40 @@ class Learner:
 
     def restore(self, tensors: dict[str, dict[str, Tensor]], values: dict[str, Any]) -> None:
         """Take over the `state` of another learner."""
-        self.model.load_state_dict(tensors["model"])
+        self.acting.load_state_dict(tensors["model"])
+        self.model.load_state_dict(tensors.get("learning", tensors["model"]))
         self.target.load_state_dict(tensors["target"])
         self.objective.load_state_dict(tensors["objective"])
         slots: dict[int, dict[str, Tensor]] = {}
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         for key, tensor in tensors["optimizer"].items():
             number, name = key.split(".", 1)
-            slots.setdefault(int(number), {})[name] = tensor
+            slots.setdefault(int(number), {})[name] = (
+                tensor if name == "step" else like(parameters[int(number)], tensor)
+            )
         self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
         self._begin_momentum()  # a checkpoint from before the first update has none
         self.updates, self.skipped, self.skipped_in_a_row = int(values["updates"]), int(values["skipped"]), 0
+
+
+@torch.no_grad()
+def like(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """The same numbers, laid out in memory as a parameter's: fused optimisers read both side by side."""
+    return torch.empty_like(parameter).copy_(tensor)
+
+
+@torch.no_grad()
+def follow(slow: WorldModel, model: WorldModel, rate: float, finite: Tensor) -> None:
+    """Move weights and statistics of a slow copy by a share of the way to those of the model; at 1, copy them.
+
+    finite: bool, scalar; where false, the model has not changed, and a share of the way is not moved.
+    """
+    share = rate * finite.float()
+    for mine, other in zip(slow.state_dict().values(), model.state_dict().values(), strict=True):
+        if rate < 1 and mine.is_floating_point():
+            mine.lerp_(other, share)
+        else:
+            mine.copy_(other)
 
 
 @torch.no_grad()

@@ -65,6 +65,10 @@ class Checkpoint:
             raise CheckpointError(f"{self.path / STATE} is not a table")
         return found
 
+    def holds(self, name: str) -> bool:
+        """Whether there is a file of this name among those of arrays."""
+        return f"{name}.safetensors" in self.manifest["files"]
+
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """The arrays of one file; all numbers are finite.
 
@@ -72,7 +76,7 @@ class Checkpoint:
             CheckpointError: naming the file and what is wrong with it.
         """
         file = self.path / f"{name}.safetensors"
-        if file.name not in self.manifest["files"]:  # then `verify` did not look at it
+        if not self.holds(name):  # then `verify` did not look at it
             raise CheckpointError(f"{self.path / MANIFEST} does not list {file.name}")
         try:
             with os.fdopen(open_regular(file), "rb") as opened:

@@ -81,7 +81,7 @@ class Evaluator:
             return None
         keep()
         with self.clock.timed("evaluate"):
-            results = evaluate(self.config, self.learner.model, self.games, watch=watch)
+            results = evaluate(self.config, self.learner.acting, self.games, watch=watch)
         return self.finish(results, self.learner.updates)
 
     def finish(self, results: Evaluated, updates: int) -> Evaluation | None:
@@ -110,7 +110,7 @@ class Evaluator:
         if seconds is not None:
             watch = limited(watch, max(LAST_LEAST, LAST_SHARE * seconds))
         self.schedule.begin(steps, self.learner.updates, self.clock.seconds())
-        results = evaluate(self.config, self.learner.model, games, baseline=True, watch=watch)
+        results = evaluate(self.config, self.learner.acting, games, baseline=True, watch=watch)
         self.schedule.finish(results, self.learner.updates)
         return {name: Summary(outcomes) for name, outcomes in results.games.items()}
 

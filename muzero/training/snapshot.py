@@ -25,7 +25,7 @@ from muzero.util.files import FULL
 
 T = TypeVar("T")
 WEIGHTS_ONLY = "the weights are whole: continue with them alone with --resume RUN --weights-only"
-LEARNED = ("model", "target", "objective", "optimizer")
+LEARNED = ("model", "target", "objective")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,9 @@ def read(parts: Parts, found: Checkpoint, weights_only: bool = False) -> Snapsho
     expected, _ = parts.learner.state()
     try:
         state = found.state()
-        tensors = {name: compatibility.tensors(found, name, expected[name]) for name in LEARNED if name != "optimizer"}
+        tensors = {name: compatibility.tensors(found, name, expected[name]) for name in LEARNED}
+        if found.holds("learning"):
+            tensors["learning"] = compatibility.tensors(found, "learning", expected["model"])
         tensors["optimizer"] = {key: torch.from_numpy(array) for key, array in found.arrays("optimizer").items()}
         parts.learner.check(tensors["optimizer"])
         check_state(state)

@@ -183,6 +183,36 @@ def test_the_learning_rate_rises_and_then_falls_along_a_cosine():
     assert [learner.rate(p) for p in (0.0, 0.5, 1.0, 7.0)] == pytest.approx([1.0, 0.55, 0.1, 0.1])
 
 
+@pytest.mark.parametrize("spec", [BOARD, IMAGE, VECTOR], ids=lambda spec: spec.name)
+def test_an_update_in_bfloat16_is_nearly_one_in_float32(spec):
+    """Every weight gets a gradient, in nearly the same direction; losses and statistics are float32."""
+    norms, gradients = [], []
+    for precision in ("float32", "bfloat16"):
+        model, objective = parts(spec, bootstrap="target", latent_weight=1.0, consistency_weight=1.0)
+        for head in (model.policy_head, model.value_head, model.reward_head, model.discount_head):
+            torch.nn.init.normal_(head.weight, std=0.1)
+        learner = Learner(model, objective, CPU, 0, precision=precision, clip=0.0)
+        assert learner.bfloat16 == (precision == "bfloat16")
+        made = window(spec, 16, observations=objective.window.observations)
+        update = learner.update(made, 0.0)
+        assert update.finite and all(metric.dtype == torch.float32 for metric in update.metrics.values())
+        assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in learner.parameters)
+        assert {t.dtype for t in learner.model.state_dict().values()} <= {torch.float32, torch.int64}
+        gradients.append(torch.cat([p.grad.flatten() for p in learner.parameters]))
+        norms.append(update.metrics)
+    for name, metric in norms[0].items():
+        assert norms[1][name].item() == pytest.approx(metric.item(), rel=0.05, abs=0.01), name
+    # Batch norms over 16 rows of noise, eleven in a row, multiply what rounding changes.
+    assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.9
+
+
+def test_auto_learns_in_bfloat16_where_there_are_convolutions_and_instructions(monkeypatch):
+    for has in (False, True):
+        monkeypatch.setattr("muzero.learning.precision.device_has_bfloat16", lambda device, has=has: has)
+        assert Learner(*parts(BOARD), CPU, 0).bfloat16 == has
+        assert not Learner(*parts(VECTOR), CPU, 0).bfloat16
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_restored_learner_goes_on_exactly(optimizer):
     def make():

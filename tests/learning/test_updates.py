@@ -202,16 +202,19 @@ def test_nothing_waits_for_what_an_update_computes(monkeypatch, optimizer):
 
 def test_a_slow_copy_with_a_rate_is_a_moving_average_of_the_weights():
     learner = small_learner(target_every=2, target_rate=0.25, learning_rate=0.1)
-    slow = [weight.detach().clone() for weight in learner.model.parameters()]
+    slow = [tensor.clone() for tensor in learner.model.state_dict().values()]
     for number, window in enumerate(windows(6), 1):
         learner.update(window, 0.0)
         if number % 2 == 0:
-            slow = [old + 0.25 * (new - old) for old, new in zip(slow, learner.model.parameters(), strict=True)]
-            for left, right in zip(learner.target.buffers(), learner.model.buffers(), strict=True):
-                assert torch.equal(left, right)
-        for left, right in zip(learner.target.parameters(), slow, strict=True):
+            new = learner.model.state_dict().values()  # statistics belong to the weights that they were seen with
+            slow = [
+                old + 0.25 * (now - old) if now.is_floating_point() else now.clone()
+                for old, now in zip(slow, new, strict=True)
+            ]
+        for left, right in zip(learner.target.state_dict().values(), slow, strict=True):
             torch.testing.assert_close(left, right, rtol=0, atol=1e-7)
-    far = [(left - right).abs().max() for left, right in zip(slow, learner.model.parameters(), strict=True)]
+    now = learner.model.state_dict().values()
+    far = [(left - right).abs().max() for left, right in zip(slow, now, strict=True)]
     assert max(far) > 0.01 and not any(weight.requires_grad for weight in learner.target.parameters())
 
 
@@ -219,3 +222,57 @@ def test_a_slow_copy_with_a_rate_is_a_moving_average_of_the_weights():
 def test_a_rate_of_the_slow_copy_is_above_0_and_at_most_1(rate):
     with pytest.raises(ConfigError, match="target_rate"):
         merge([Layer("test", {"learner": {"target_rate": rate}})], {"learner": Learner})
+
+
+def test_averaged_weights_act_and_the_weights_that_learn_are_kept_beside_them():
+    learner, made = small_learner(average=0.5, learning_rate=0.1), windows(5)
+    mean = [tensor.clone() for tensor in learner.model.state_dict().values()]
+    for number, window in enumerate(made, 1):
+        learner.update(window, 0.0)
+        decay = min(0.5, (1 + number) / (10 + number))  # few updates are averaged at first
+        new = learner.model.state_dict().values()
+        mean = [
+            decay * old + (1 - decay) * now if now.is_floating_point() else now.clone()
+            for old, now in zip(mean, new, strict=True)
+        ]
+    tensors, _ = learner.state()
+    published = learner.weights()
+    for (name, expected), learns in zip(tensors["model"].items(), tensors["learning"].values(), strict=True):
+        assert torch.equal(torch.from_numpy(published[name]), expected)
+        assert not expected.is_floating_point() or not torch.equal(learns, expected)
+    for found, expected in zip(tensors["model"].values(), mean, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_without_an_average_the_weights_that_learn_act():
+    learner, (window,) = small_learner(), windows(1)
+    learner.update(window, 0.0)
+    tensors, _ = learner.state()
+    assert "learning" not in tensors
+    assert all(torch.equal(tensors["model"][name], now) for name, now in learner.model.state_dict().items())
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.9, 0.9), (0.9, 0.0), (0.0, 0.9)])
+def test_a_restored_learner_continues_with_the_weights_that_learn(before, after):
+    made = windows(4)
+    learner, twin = small_learner(average=before), small_learner(average=after)
+    for window in made[:3]:
+        learner.update(window, 0.0)
+    tensors, values = learner.state()
+    twin.restore({name: {key: t.clone() for key, t in group.items()} for name, group in tensors.items()}, values)
+    for which in (learner, twin):
+        which.update(made[3], 0.0)
+    for left, right in zip(learner.model.state_dict().values(), twin.model.state_dict().values(), strict=True):
+        assert torch.equal(left, right)
+    if before == after:
+        for name, tensor in learner.acting.state_dict().items():
+            assert torch.equal(tensor, twin.acting.state_dict()[name])
+
+
+def test_a_skipped_update_moves_no_average():
+    learner, made = small_learner(average=0.9, target_every=1, target_rate=0.3), windows(2)
+    learner.update(made[0], 0.0)
+    before = [t.clone() for copy in (learner.acting, learner.target) for t in copy.state_dict().values()]
+    learner.update(without_numbers(made[1]), 0.0)
+    after = [t for copy in (learner.acting, learner.target) for t in copy.state_dict().values()]
+    assert all(torch.equal(left, right) for left, right in zip(before, after, strict=True))
