@@ -70,8 +70,8 @@ class Learner:
             average: decay of a moving average of the weights, which plays, is evaluated and is the model of a
                 checkpoint; 0: the weights themselves.  About 1 / (1 - average) updates are averaged, fewer at first.
                 Averaged weights play better than those of any one update, the more so the larger the learning rate.
-            precision: of an update's convolutions and matrix products: "float32", "bfloat16", or "auto", which is
-                bfloat16 for models with convolutions where the device has instructions for it.
+            precision: numbers of an update's convolutions and matrix products: "float32", "bfloat16", or "auto", which
+                is bfloat16 for models with convolutions where the device has instructions for it.
         """
         self.model = model.to(device)
         self.objective = objective.to(device)
