@@ -86,6 +86,7 @@ def configure(game: str, layers: list[Layer]) -> Config:
     if spec is not None:
         check_memory(config, spec)
         check_planner(config, spec)
+        check_cheap_searches(config)
     return config
 
 
@@ -111,6 +112,24 @@ def check_planner(config: Config, spec: GameSpec) -> None:
     able = [kind for kind, made in PLANNERS.items() if not made().refuses(network, spec)]
     given = f'[planner] kind = "{config.kind("planner")}" (from {config.source("planner", "kind")})'
     raise ConfigError([f"{given} cannot be used: {reason}; use --set planner.kind={' or '.join(able)}"])
+
+
+def check_cheap_searches(config: Config) -> None:
+    """Refuse cheap searches by a planner that does not simulate.
+
+    Raises:
+        ConfigError: with the reason, and the remedy.
+    """
+    table = config.table("selfplay")
+    if table["full_searches"] == 1:
+        return
+    try:
+        planner(config).limited(table["cheap_simulations"])
+    except ValueError as error:
+        given = (
+            f"[selfplay] full_searches = {table['full_searches']} (from {config.source('selfplay', 'full_searches')})"
+        )
+        raise ConfigError([f"{given} cannot be used: {error}; use --set selfplay.full_searches=1.0"]) from error
 
 
 def check_memory(config: Config, spec: GameSpec) -> None:

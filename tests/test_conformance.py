@@ -253,6 +253,7 @@ def segment(spec, game, length, cut):
             "policy": np.full((length, spec.actions.columns), 1 / max(spec.actions.columns, 1), np.float32),
             "value": np.zeros(length, np.float32),
             "planned": np.ones(length, bool),
+            "taught": np.full(length, spec.actions.columns > 0),
         },
         tail=cut,
     )

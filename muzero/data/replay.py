@@ -196,13 +196,16 @@ class Replay:
     def refresh(
         self, numbers: np.ndarray, policy: np.ndarray, value: np.ndarray, candidates: np.ndarray | None = None
     ) -> int:
-        """Replace the policies and values of rows.  Returns how many of the rows were still here.
+        """Replace the policies and values of rows, which teach the policy from then on.
 
         Args:
             numbers: [N] of the rows, as `positions` gave them; rows overwritten since are left alone.
             policy: [N, A], or [N, K] weights of the candidates.
             value: [N].
             candidates: [N, K, *shape of an action]; None where the planner weighs all actions, in order.
+
+        Returns:
+            how many of the rows were still here.
 
         Raises:
             ValueError: if shapes do not fit or a number is not finite; nothing is replaced.
@@ -217,7 +220,7 @@ class Replay:
             raise ValueError(f"new plans: expected finite {expected}; got {'' if finite else 'not finite '}{found}")
         here = (numbers >= self.written - self.capacity) & (numbers < self.written)
         here &= ~self.rows["over"][numbers % self.capacity]  # a position after the end of a game has no policy
-        for name, array in plans.items():
+        for name, array in (plans | {"taught": np.any(policy, axis=-1)}).items():
             self.rows[name][numbers[here] % self.capacity] = array[here]
         return int(here.sum())
 

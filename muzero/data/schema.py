@@ -43,6 +43,7 @@ def columns(spec: GameSpec, candidates: int = 0) -> tuple[Column, ...]:
         *weighed,
         Column("value", (), "float32"),
         Column("planned", (), "bool", of_step=True, absorbing=True),  # false: the action was drawn at random
+        Column("taught", (), "bool"),  # the policy is a training target; false where the search was cheap
     )
 
 
@@ -114,6 +115,8 @@ class Segment:
             raise ValueError(f"{where}: a discount is not one of {spec.discounts}")
         if (discount[:-1] == 0).any():
             raise ValueError(f"{where}: the game ends before the segment's last step")
+        if (self.columns["taught"] & ~self.columns["policy"].any(1)).any():
+            raise ValueError(f"{where}: a position without a policy is marked as one that teaches it")
         ended = self.tail and self.steps and discount[-1] == 0
         if ended and (self.columns["policy"][-1].any() or self.columns["value"][-1] != 0):
             raise ValueError(f"{where}: the position after the end of the game has a policy, or a value other than 0")

@@ -19,12 +19,13 @@ from muzero.data import schema
 from muzero.data.schema import Column, Segment, SegmentId
 from muzero.interfaces import GameSpec
 
-FORMAT = 2  # records of format 1 are read as they are: there, games that are over have no row without a step
+FORMAT = 3  # earlier ones are read: 1 and 2 lack `LATER`, and in 1 games that are over have no row without a step
 MARK = b"\xabMZ\x01"
 FRAME = struct.Struct("<4sII")  # mark, length and CRC32C
 HEAD = struct.Struct("<qqqqqBI")  # id, version, tail, rows
 MOST_ROWS = 10_000  # of a segment, as of its configuration
 INVERTED = {"planned"}  # columns of which a record stores the negation: it was the mask of random actions
+LATER = "taught"  # the column that formats 1 and 2 lack; every policy of theirs is a training target
 PATIENCE = 4  # times the length of a file that may be read again to find whole records between damaged ones
 
 
@@ -93,10 +94,15 @@ class Layout:
         self.spec, self.candidates = spec, candidates
         known: dict[str, Any] = {"game": spec.name, "actions": spec.actions.mark}
         known |= {"observation": list(spec.observation), "dtype": spec.dtype}
-        self.header = json.dumps({"format": FORMAT} | known | {"candidates": candidates}).encode()
-        self.headers = {self.header} if candidates else {self.header, json.dumps({"format": 1} | known).encode()}
+        weighed = known | {"candidates": candidates}
+        self.header, format_2 = (json.dumps({"format": number} | weighed).encode() for number in (FORMAT, 2))
+        self.headers = {self.header, format_2}
+        if not candidates:
+            self.headers.add(json.dumps({"format": 1} | known).encode())
         self.columns = schema.columns(spec, candidates)
         self.row_bytes = schema.row_bytes(spec, candidates)
+        before = tuple(column for column in self.columns if column.name != LATER)
+        self.by_size = {sum(column.rows(1).nbytes for column in each): each for each in (before, self.columns)}
         # What zlib makes of data that cannot be compressed is a little larger.
         self.most_bytes = HEAD.size + MOST_ROWS * (self.row_bytes + self.row_bytes // 1000 + 1) + 1024
 
@@ -118,20 +124,23 @@ class Layout:
         *number, version, tail, rows = HEAD.unpack_from(payload)
         if not 0 < rows <= MOST_ROWS or tail > 1:
             raise Damaged
-        size = rows * self.row_bytes
+        most = rows * self.row_bytes
         machine = zlib.decompressobj()
         try:
-            content = machine.decompress(payload[HEAD.size :], size + 1)
+            content = machine.decompress(payload[HEAD.size :], most + 1)
         except zlib.error as error:
             raise Damaged from error
-        if len(content) != size or not machine.eof or machine.unused_data:
+        # A log may hold records of several formats, as a run that is resumed appends to it: the length is the mark.
+        columns = self.by_size.get(len(content) / rows)
+        if columns is None or not machine.eof or machine.unused_data:
             raise Damaged
         arrays, offset = {}, 0
-        for column in self.columns:
+        for column in columns:
             count = rows * math.prod(column.shape)
             array = np.frombuffer(content, little_endian(column), count, offset).reshape(rows, *column.shape)
             arrays[column.name] = ~array if column.name in INVERTED else array.astype(column.dtype)
             offset += array.nbytes
+        arrays.setdefault(LATER, arrays["policy"].any(1))
         segment = Segment(SegmentId(*number), version, arrays, bool(tail))
         try:
             segment.check(self.spec, self.candidates)

@@ -50,7 +50,7 @@ def window(
     }
     # After the end of a game any action leads to the same absorbing state: random ones show that to the model.
     arrays["action"] = np.where(over_items(ended, space.shape), space.draw_any(ended.shape, rng), arrays["action"])
-    arrays |= {name: rows[name][now] for name in ("observation", "policy", "candidates") if name in rows}
+    arrays |= {name: rows[name][now] for name in ("observation", "policy", "candidates", "taught") if name in rows}
     begins = (rows["previous"][now] == UNKNOWN) & ~over[:, :observations]
     begins[:, : size.context + 1] = first
     led = rows["action"][rows["previous"][places[:, 0]] % length]

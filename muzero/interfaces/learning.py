@@ -33,6 +33,7 @@ class Window:
     discount: Tensor  # [B, C + W]
     value: Tensor  # [B, C + W + 1] the search's values
     policy: Tensor  # [B, C + O, K] the search's policies: weights of K candidates; all zeros: there is none
+    taught: Tensor  # [B, C + O] bool, the policy is a training target; false where it was searched cheaply
     planned: Tensor  # [B, C + W] bool, the planner chose the action; false where it was drawn at random
     known: Tensor  # [B, C + W + 1] bool; a transition k is known if position k + 1 is
     over: Tensor  # [B, C + W + 1] bool

@@ -64,6 +64,14 @@ class Planner(ABC):
         """K of its decisions, where they name their candidates; 0 where candidate k is action k."""
         return 0
 
+    def limited(self, simulations: int) -> Planner:
+        """The same planner with at most this number of simulations.
+
+        Raises:
+            ValueError: if it does not simulate.
+        """
+        raise ValueError(f"{type(self).__name__} does not simulate")
+
     def refuses(self, model: WorldModel, spec: GameSpec) -> str | None:
         """Why the planner cannot serve this model or game, in words; None if it can."""
         return None

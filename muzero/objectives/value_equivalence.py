@@ -48,7 +48,8 @@ class ValueEquivalence(Objective):
                 board games.  More steps have less bias and more variance, and suit older data less.
             bootstrap: "search" bootstraps from the values that the search stored; "target" from the slow copy of the
                 model at the same observation, which is fresher and costs a forward pass.
-            policy_weight: factor of the policy loss.
+            policy_weight: factor of the policy loss.  Positions that teach no policy count as 0 in its mean, so it
+                falls with `selfplay.full_searches`.
             value_weight: factor of the value loss; below 1, because value targets are noisy.
             reward_weight: factor of the reward loss.
             discount_weight: factor of the loss of the discount, by which the model learns where games end.
@@ -93,7 +94,7 @@ class ValueEquivalence(Objective):
         value_loss = prediction.value.loss(value_target.t().flatten()).view(positions, batch).t()
         known, over = window.known[:, :positions], window.over[:, :positions]
         terms = {
-            "policy": over_positions(policy_loss, known & ~over),
+            "policy": over_positions(policy_loss, known & ~over & window.taught[:, :positions]),
             "value": over_positions(value_loss, known),
             "reward": (reward_loss * known[:, 1:]).mean(1),
             "discount": (discount_loss * known[:, 1:]).mean(1),

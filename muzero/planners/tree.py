@@ -1,7 +1,7 @@
 """Planners that search a tree: pUCT as in MuZero, Gumbel as in Gumbel MuZero."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -15,8 +15,11 @@ from muzero.search import Result
 Simulations = Annotated[int, Range(1, 10_000)]
 
 
+@dataclass(frozen=True, kw_only=True)
 class TreePlanner(Planner):
     """A planner that searches a tree, which can be read afterwards."""
+
+    simulations: Simulations
 
     @abstractmethod
     def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
@@ -28,6 +31,9 @@ class TreePlanner(Planner):
             legal: [B, A] bool.
             rng: source of the noise for exploring; None for no exploration.
         """
+
+    def limited(self, simulations: int) -> Planner:
+        return replace(self, simulations=min(simulations, self.simulations))
 
     def refuses(self, model: WorldModel, spec: GameSpec) -> str | None:
         if spec.actions.columns:

@@ -47,6 +47,8 @@ class SelfPlay:
         *,
         segment_steps: Annotated[int, Range(1, 10_000)] = 200,
         random_actions: Annotated[float, Range(0.0, 1.0)] = 0.0,
+        full_searches: Annotated[float, Range(0.01, 1.0)] = 1.0,
+        cheap_simulations: Annotated[int, Range(1, 10_000)] = 8,
     ) -> None:
         """Begin B games.
 
@@ -60,11 +62,20 @@ class SelfPlay:
             segment_steps: rows after which a segment of an unfinished game is handed over.
             random_actions: share of actions drawn uniformly instead of planned.  They show the model what actions do
                 that the search would never choose; value targets do not look past them.
+            full_searches: share of steps in which the planner searches with all its simulations.  Only these teach the
+                policy; the other steps are cheap, so that more games end and teach the value in the same time (Wu
+                2019, section 3.1).  It is drawn for all games of a step at once.
+            cheap_simulations: simulations of the other steps; at most those of the planner.
+
+        Raises:
+            ValueError: if not every search is full, and the planner does not simulate.
         """
         self.games, self.model, self.planner = games, model.eval(), planner
         self.seed, self.actor, self.incarnation = seed, actor, incarnation
         self.segment_steps = segment_steps
         self.random_actions = random_actions
+        self.full_searches = full_searches
+        self.cheap_planner = planner.limited(cheap_simulations) if full_searches < 1 else planner
         self.candidates = planner.candidates(games.spec.actions)
         self.device = next(iter(model.parameters()), torch.empty(0)).device
         self.version = -1
@@ -101,7 +112,8 @@ class SelfPlay:
 
     def _step(self, harvest: Harvest) -> None:
         now = self.timestep
-        decision = self._plan()
+        full = self.full_searches == 1 or self.rng.random() < self.full_searches
+        decision = self._plan(self.planner if full else self.cheap_planner)
         last = now.last & ~now.first
         # The rows of a game that is over were handed over; one cut short still needs the value of its last position.
         keeps = ~last | now.truncated
@@ -111,6 +123,7 @@ class SelfPlay:
         found = {"observation": now.observation, "legal": now.legal, "action": self.action, "planned": planned}
         nothing = np.zeros(len(last), np.float32)  # until a step is taken; a row without a step keeps it
         found |= {"policy": decision.weights, "value": decision.value, "reward": nothing, "discount": nothing}
+        found |= {"taught": decision.weights.any(1) & full}
         self._write(keeps, found if decision.candidates is None else found | {"candidates": decision.candidates})
         self.timestep = after = self.games.step(self.action)
         broken = ~last & after.first  # by a fault: what was under way is dropped
@@ -142,7 +155,7 @@ class SelfPlay:
             self._hand_over(harvest, self._cut_out(int(slot), tail=True))
 
     @torch.inference_mode()
-    def _plan(self) -> Decision:
+    def _plan(self, planner: Planner) -> Decision:
         """Observe the present positions and search.
 
         Raises:
@@ -154,8 +167,7 @@ class SelfPlay:
         )
         memory = self.model.observe(self.memory, action, observation, first)
         try:
-            plan = self.planner.plan
-            decision, carry = plan(self.model, memory, now.legal, self.carry, now.first, self.rng, explore=True)
+            decision, carry = planner.plan(self.model, memory, now.legal, self.carry, now.first, self.rng, explore=True)
         except ValueError as error:  # planners reject non-finite inputs
             raise NonFiniteError(f"weights of version {self.version}: {error}{self._suspect()}") from error
         self.memory, self.carry = memory, carry  # last: what is not finite must not be saved
@@ -235,6 +247,8 @@ class SelfPlay:
         if games and same:
             if "random" in rows:  # in checkpoints written before the mask was turned around
                 rows["planned"] = ~rows.pop("random")
+            if "taught" not in rows:  # in checkpoints written before searches could be cheap
+                rows["taught"] = np.any(rows["policy"], axis=-1)
             self._check(rows, memory, carry, arrays)
         timestep = self.games.restore(games) if games and same else None
         if timestep is None:

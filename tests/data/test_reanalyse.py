@@ -94,6 +94,16 @@ def test_new_plans_reach_the_windows_of_their_rows_and_no_others():
     assert first == {row: 0.25 if row in (3, 5) else 0.5 for row in range(10)}
 
 
+def test_new_plans_teach_the_policy_where_a_cheap_search_did_not():
+    replay = filled(1, rows=10)
+    replay.rows["taught"][:10] = False
+    policy = np.float32([[0.25, 0.75], [0, 0]])  # the second planner found none
+    assert replay.refresh(np.array([3, 5]), policy, np.float32([7, 8])) == 2
+    numbers, window = replay.sample(64, WindowSize(1, 1))
+    assert set(numbers[window.taught[:, 0].numpy()].tolist()) == {3}
+    assert 5 in numbers
+
+
 def test_plans_of_rows_that_were_overwritten_are_dropped():
     replay = filled(4)  # rows 20 to 119 are there
     before = replay.rows["value"].copy()

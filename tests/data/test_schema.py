@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 from segments import LINE, SPECS, changed, some
 
+from muzero.actions import Box
 from muzero.data.replay import Replay
 from muzero.data.schema import columns, row_bytes
 from muzero.data.segment_format import HEAD, Layout
 from muzero.data.segment_log import SegmentLog
-from muzero.interfaces import Window, WindowSize
+from muzero.interfaces import GameSpec, Window, WindowSize
 
+ARM = GameSpec("gym/Pendulum-v1", (3,), "float32", Box(1), (0.0, 0.997))
 LINKS = ("next", "previous", "over")  # what a replay keeps beside the columns
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
-def test_the_bytes_of_a_logged_segment_follow_format_1(spec):
+def test_the_bytes_of_a_logged_segment_follow_format_3(spec):
     """An independent encoding: a head, then the columns in a fixed order, little-endian, compressed."""
     for segment in some(spec, 6):
         found = segment.columns
@@ -28,7 +30,8 @@ def test_the_bytes_of_a_logged_segment_follow_format_1(spec):
             found["legal"].astype("u1"),
             found["action"].astype("<i8"),
             *(found[name].astype("<f4") for name in ("reward", "discount", "policy", "value")),
-            (~found["planned"]).astype("u1"),  # format 1 stores which actions were drawn at random
+            (~found["planned"]).astype("u1"),  # the log stores which actions were drawn at random
+            found["taught"].astype("u1"),
         ]
         packed = Layout(spec).pack(segment)
         assert packed[: HEAD.size] == HEAD.pack(*segment.id, segment.version, segment.tail, len(segment))
@@ -80,6 +83,45 @@ def test_a_log_written_before_the_mask_was_turned_around_is_read(tmp_path):
     for number, segment in enumerate(segments):
         assert (segment.id.game, segment.version, segment.tail) == (number, number, number % 2 == 1)
         for name, array in segment.columns.items():
-            wanted = ~written[f"{number}.random"] if name == "planned" else written[f"{number}.{name}"]
+            if name == "taught":
+                wanted = before_format_3(written, number)
+            else:
+                wanted = ~written[f"{number}.random"] if name == "planned" else written[f"{number}.{name}"]
             np.testing.assert_array_equal(array, wanted)
     log.close()
+
+
+def before_format_3(written, number):
+    """The mask of a segment of a log that has none: every policy is a training target."""
+    return written[f"{number}.policy"].sum(1) > 0
+
+
+@pytest.mark.parametrize(("folder", "spec", "candidates"), [("all", LINE, 0), ("weighed", ARM, 4)])
+def test_a_log_of_format_2_is_read_and_continued(tmp_path, folder, spec, candidates):
+    """A log as the commit be8b70b wrote it, where all searches were full, and the columns that it wrote."""
+    folder = Path(__file__).parent / "segment_log_2" / folder
+    shutil.copy(folder / "00000001.log", tmp_path)
+    written = np.load(folder / "columns.npz")
+    log = SegmentLog(tmp_path, spec, candidates)
+    before = [segment for _, segment in log.scan()]
+    names = {name.partition(".")[2] for name in written}
+    assert len(before) == len(written.files) / len(names) > 1 and log.damaged == 0
+    assert {column.name for column in columns(spec, candidates)} == names | {"taught"}
+    for number, segment in enumerate(before):
+        for name in names:
+            np.testing.assert_array_equal(segment.columns[name], written[f"{number}.{name}"])
+        np.testing.assert_array_equal(segment.columns["taught"], before_format_3(written, number))
+    mask = np.arange(len(before[0])) % 2 == 0
+    log.append(changed(before[0], taught=mask))  # a resumed run: a record of format 3 in the same file
+    *again, last = [segment for _, segment in log.scan()]
+    assert len(again) == len(before) and log.damaged == 0
+    np.testing.assert_array_equal(last.columns["taught"], mask)
+    log.close()
+
+
+def test_a_position_without_a_policy_cannot_teach_it():
+    segment = some(LINE, 1)[0]
+    none = np.zeros_like(segment.columns["policy"])
+    with pytest.raises(ValueError, match="a position without a policy is marked as one that teaches it"):
+        changed(segment, policy=none, taught=np.ones(len(segment), bool)).check(LINE)
+    changed(segment, policy=none, taught=np.zeros(len(segment), bool)).check(LINE)

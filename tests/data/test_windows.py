@@ -16,7 +16,7 @@ def with_ends(length, game, sequence=0):
     """A game that is over, with its last position as a row without a step, in one segment."""
     found = numbered(0, length + 1, game, sequence, tail=True)
     found.columns["discount"][length - 1] = 0
-    found.columns["policy"][-1] = found.columns["value"][-1] = 0
+    found.columns["policy"][-1] = found.columns["value"][-1] = found.columns["taught"][-1] = 0
     found.columns["action"][:] = np.arange(length + 1) % 2
     return found
 
@@ -77,7 +77,7 @@ def test_a_last_position_in_a_segment_of_its_own_is_linked_to_its_game():
     replay = Replay(NUMBERED, 0, capacity=100)
     replay.add(numbered(0, 3, over=True))
     last = numbered(3, 1, sequence=1, tail=True)
-    last.columns["policy"][:] = last.columns["value"][:] = 0
+    last.columns["policy"][:] = last.columns["value"][:] = last.columns["taught"][:] = 0
     replay.add(last)
     found = windows(replay, [2], WindowSize(2, 2))
     assert found.observation[0, :, 0].tolist() == [2, 3] and found.over[0].tolist() == [False, True, True]
@@ -116,7 +116,7 @@ def test_context_changes_nothing_from_the_sampled_row_on(context):
         replay.add(with_ends(game + 2, game))
     numbers = [row for row in range(len(replay)) if not replay.rows["over"][row]]
     plain, longer = (windows(replay, numbers, WindowSize(3, 2, c)) for c in (0, context))
-    for name in ("observation", "reward", "discount", "value", "policy", "known", "over", "planned", "first"):
+    for name in ("observation", "reward", "discount", "value", "policy", "known", "over", "planned", "taught", "first"):
         assert torch.equal(getattr(plain, name), getattr(longer, name)[:, context:]), name
     assert torch.equal(plain.weight, longer.weight) and torch.equal(plain.number, longer.number)
     assert torch.equal(plain.action[~plain.over[:, :-1]], longer.action[:, context:][~plain.over[:, :-1]])

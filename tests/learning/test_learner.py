@@ -39,6 +39,7 @@ def window(spec, batch=4, unroll=3, n=2, observations=None, seed=0):
         policy=torch.full((batch, observations, spec.actions.columns), 1 / spec.actions.columns),
         known=torch.ones(batch, steps + 1, dtype=torch.bool),
         over=torch.zeros(batch, steps + 1, dtype=torch.bool),
+        taught=torch.ones(batch, observations, dtype=torch.bool),
         planned=torch.ones(batch, steps, dtype=torch.bool),
         weight=torch.ones(batch),
     )
@@ -81,6 +82,24 @@ def test_what_is_not_known_teaches_nothing():
     )
     for name, term in objective(model, model, short, DRAWS).terms.items():
         assert torch.equal(term, objective(model, model, odd, DRAWS).terms[name]), name
+
+
+def test_the_policy_is_learned_from_full_searches_only_and_the_value_from_all():
+    model, objective = parts()
+    model.eval()
+    torch.nn.init.normal_(model.policy_head.weight)
+    whole = window(VECTOR)
+    taught = torch.rand(whole.taught.shape, generator=torch.Generator().manual_seed(1)) < 0.5
+    some = replaced(whole, taught=taught)
+    odd = replaced(some, policy=torch.where(taught[:, :, None], some.policy, 0.9))
+    terms, same = (objective(model, model, each, DRAWS).terms for each in (some, odd))
+    assert torch.equal(terms["policy"], same["policy"])
+    full, cheap = (objective(model, model, replaced(whole, taught=each), DRAWS).terms for each in (taught, ~taught))
+    all_of_them = objective(model, model, whole, DRAWS).terms
+    assert torch.equal(all_of_them["value"], terms["value"])
+    # A position that does not teach counts as 0, so the parts add up to the whole.
+    torch.testing.assert_close(full["policy"] + cheap["policy"], all_of_them["policy"])
+    assert (full["policy"] > 0).any() and (cheap["policy"] > 0).any()
 
 
 def test_after_the_end_value_and_reward_are_zero_and_no_policy_is_taught():

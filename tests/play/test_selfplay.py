@@ -1,5 +1,7 @@
 """Self-play against a corridor whose every step is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from chain import DISCOUNT, ChainGames, ChainModel
@@ -78,6 +80,69 @@ def test_the_share_of_random_actions_is_as_asked_and_marked():
     left = np.concatenate([segment.columns["action"][: segment.steps] for segment in segments]) == 0
     assert left[random].mean() == pytest.approx(0.5, abs=0.08)
     assert left[~random].mean() < 0.2  # planned moves go right
+
+
+class Counting(GumbelPlanner):
+    """Writes the number of its simulations into the value of every position."""
+
+    def plan(self, *positional, **named):
+        decision, carry = super().plan(*positional, **named)
+        return replace(decision, value=np.full_like(decision.value, self.simulations)), carry
+
+
+def playing_cheaply(**settings):
+    return actor(batch=4, planner=Counting(simulations=16), **{"full_searches": 0.3, "cheap_simulations": 4} | settings)
+
+
+def test_the_share_of_full_searches_is_as_asked_and_only_they_teach_the_policy():
+    segments = segments_of(playing_cheaply(), 600)
+    rows = {name: np.concatenate([s.columns[name][: s.steps] for s in segments]) for name in segments[0].columns}
+    assert set(rows["value"].tolist()) == {4.0, 16.0}
+    np.testing.assert_array_equal(rows["taught"], rows["value"] == 16)
+    assert rows["taught"].mean() == pytest.approx(0.3, abs=0.06)
+    assert (rows["policy"].sum(1) > 0.99).all() and rows["planned"].all()  # cheap searches choose their actions, too
+    assert not any(s.columns["taught"][-1] for s in segments if s.columns["discount"][s.steps - 1] == 0)
+
+
+def test_all_searches_are_full_unless_asked_otherwise():
+    for segment in segments_of(actor(planner=GumbelPlanner(simulations=8)), 60):
+        np.testing.assert_array_equal(segment.columns["taught"], segment.columns["policy"].any(1))
+        assert segment.columns["taught"][: segment.steps].all()
+
+
+def test_an_actor_restored_between_cheap_and_full_searches_plays_on_as_the_saved_one():
+    player = playing_cheaply(segment_steps=50)
+    player.play(23)
+    arrays, values = player.state()
+    arrays = {name: array.copy() for name, array in arrays.items()}
+    twin = playing_cheaply(segment_steps=50, seed=99)
+    twin.restore(arrays, values)
+    for left, right in zip(segments_of(player, 60), segments_of(twin, 60), strict=True):
+        assert left.id == right.id
+        for name in left.columns:
+            np.testing.assert_array_equal(left.columns[name], right.columns[name])
+
+
+def test_a_cheap_search_has_at_most_the_simulations_of_the_planner():
+    segments = segments_of(playing_cheaply(cheap_simulations=100), 60)
+    assert {value for s in segments for value in s.columns["value"][: s.steps].tolist()} == {16.0}
+    assert {bool(taught) for s in segments for taught in s.columns["taught"][: s.steps]} == {False, True}
+
+
+def test_cheap_searches_of_a_planner_that_does_not_simulate_are_refused():
+    with pytest.raises(ValueError, match="ReactivePlanner does not simulate"):
+        actor(planner=ReactivePlanner(), full_searches=0.5)
+
+
+def test_a_state_from_before_searches_could_be_cheap_is_restored():
+    player = actor(planner=GumbelPlanner(simulations=8), segment_steps=50)
+    player.play(20)
+    arrays, values = player.state()
+    now = {name: array.copy() for name, array in arrays.items()}
+    twin = actor(planner=GumbelPlanner(simulations=8), segment_steps=50, seed=99)
+    assert twin.restore({name: array for name, array in now.items() if name != "rows.taught"}, values)
+    assert now["rows.taught"].any()
+    np.testing.assert_array_equal(twin.state()[0]["rows.taught"], now["rows.taught"])
 
 
 def test_scores_and_lengths_of_games_are_reported():

@@ -29,6 +29,7 @@ def segment(spec, number, rng, tail=False):
             "policy": rng.dirichlet(np.ones(spec.actions.columns), rows).astype(np.float32),
             "value": rng.normal(size=rows).astype(np.float32),
             "planned": rng.random(rows) >= 0.1,
+            "taught": np.arange(rows) % 3 > 0,
         },
         tail=tail,
     )
@@ -65,6 +66,7 @@ def numbered(start, count, game=0, sequence=0, over=False, tail=False):
             "policy": np.full((count, 2), 0.5, np.float32),
             "value": numbers + 100,
             "planned": np.ones(count, bool),
+            "taught": np.ones(count, bool),
         },
         tail=tail,
     )

@@ -46,6 +46,15 @@ def test_a_run_killed_at_any_failpoint_equals_one_that_was_not(tmp_path, whole, 
     assert not [name for name in left if name.startswith(".") or "invalid" in name]
 
 
+def test_a_run_with_cheap_searches_equals_one_that_was_not_killed(tmp_path):
+    settings = ["planner.simulations=8", "selfplay.full_searches=0.3", "selfplay.cheap_simulations=2"]
+    once, again = tmp_path / "once", tmp_path / "again"
+    assert in_child(lambda: go(once, GAMES[0], *settings)) == 0
+    assert in_child(lambda: go(again, GAMES[0], *settings), "train.after_play:kill:20") == KILLED
+    assert in_child(lambda: go(again, GAMES[0], *settings)) == 0
+    assert (once / "digest").read_text() == (again / "digest").read_text()
+
+
 def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path, whole):
     assert in_child(lambda: go(tmp_path, GAMES[1]), "checkpoint.before_rename:kill") == KILLED
     assert in_child(lambda: go(tmp_path, GAMES[1])) == 0
