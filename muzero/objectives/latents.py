@@ -29,41 +29,47 @@ def flat(latent: Latent) -> Tensor:
     return torch.cat([tensor.flatten(1) for tensor in latent.values()], 1)
 
 
+def rows(latent: Latent) -> Tensor:
+    """[B, features], all numbers of a latent, in the order in which planes lie in memory while a model learns."""
+    flattened = (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor for tensor in latent.values())
+    return torch.cat([tensor.flatten(1) for tensor in flattened], 1)
+
+
 @torch.no_grad()
-def observed(model: WorldModel, window: Window, unroll: int) -> Tensor:
-    """[K, B, features] float32: the latents of the K observations after the first."""
-    observations = window.observation[:, 1 : unroll + 1].transpose(0, 1).flatten(0, 1)
-    return flat(observe_first(model, observations)).float().unflatten(0, (unroll, -1))
+def observed(model: WorldModel, window: Window, unroll: int) -> Latent:
+    """The latents of the K observations after the first: all rows of the one, then all rows of the other, and so on."""
+    return observe_first(model, window.observation[:, 1 : unroll + 1].transpose(0, 1).flatten(0, 1))
 
 
 def consistency(projector: nn.Module, predictor: nn.Module, imagined: Tensor, seen: Tensor) -> Tensor:
-    """[B, K] 1 - cosine similarity of projected latents (Ye et al. 2021, eq. 2; SimSiam: Chen and He 2021).
+    """[N] 1 - cosine similarity of projected latents (Ye et al. 2021, eq. 2; SimSiam: Chen and He 2021).
 
     Args:
         projector: projects both.
         predictor: predicts the projection of the observed latent from that of the imagined one.
-        imagined: [K, B, features].
-        seen: [K, B, features], of the model's observations; without gradient.
+        imagined: [N, features].
+        seen: [N, features], of what was observed; without gradient.
     """
     with torch.no_grad():
-        goal = projector(seen.flatten(0, 1))
-    guess = predictor(projector(imagined.flatten(0, 1)))
-    return (1 - F.cosine_similarity(guess.float(), goal.float(), dim=-1)).view(imagined.shape[:2]).t()
+        goal = projector(seen)
+    guess = predictor(projector(imagined))
+    return 1 - F.cosine_similarity(guess.float(), goal.float(), dim=-1)
 
 
 def unexplained(imagined: Tensor, seen: Tensor, known: Tensor) -> Tensor:
-    """[B, K] squared distances of latents, as shares of the variance of the observed ones over all known positions.
+    """[N] squared distances of latents, as shares of the variance of the observed ones over all known positions.
 
     0 where imagination is exact; 1 on average where it knows no more than the mean of all observed latents.  A model
     whose latents become alike does not lower it, since their variance falls too.
 
     Args:
-        imagined: [K, B, features].
-        seen: [K, B, features], without gradient.
-        known: [B, K] bool.
+        imagined: [N, features].
+        seen: [N, features], without gradient.
+        known: [N] bool.
     """
-    weight = known.t().float().unsqueeze(-1)
+    imagined, seen = imagined.float(), seen.float()
+    weight = known.float()
     count = weight.sum().clamp(min=2)
-    mean = (weight * seen).sum((0, 1)) / count
-    variance = (weight * (seen - mean).square()).sum((0, 1)) / (count - 1)
-    return ((imagined - seen).square().mean(-1) / variance.mean().clamp(min=LEAST_VARIANCE)).t()
+    mean = weight @ seen / count
+    variance = weight @ (seen - mean).square() / (count - 1)
+    return (imagined - seen).square().mean(-1) / variance.mean().clamp(min=LEAST_VARIANCE)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from muzero.config import Range
 from muzero.interfaces import GameSpec, Latent, Loss, Objective, Window, WindowSize, WorldModel, observe_first
-from muzero.objectives.latents import bottleneck, consistency, flat, observed, unexplained
+from muzero.objectives.latents import bottleneck, consistency, flat, observed, rows, unexplained
 from muzero.objectives.targets import close_cuts, n_step_value
 
 Weight = Annotated[float, Range(0.0, 1000.0)]
@@ -135,14 +135,12 @@ class ValueEquivalence(Objective):
         wanted = [name for name in ("consistency", "latent") if self.weights[name]]
         if not wanted:
             return {}
-        seen = observed(model, window, self.unroll)
-        imagined = torch.stack([flat(latent).float() for latent in latents[1:]])
-        found = {}
+        seen, imagined, found = observed(model, window, self.unroll), stack(latents[1:]), {}
         if "consistency" in wanted:
-            found["consistency"] = consistency(self.projector, self.predictor, imagined, seen)
+            found["consistency"] = consistency(self.projector, self.predictor, flat(imagined), flat(seen))
         if "latent" in wanted:
-            found["latent"] = unexplained(imagined, seen, known)
-        return {name: (loss * known).mean(1) for name, loss in found.items()}
+            found["latent"] = unexplained(rows(imagined), rows(seen), known.t().flatten())
+        return {name: (loss.view(self.unroll, -1).t() * known).mean(1) for name, loss in found.items()}
 
 
 def stack(latents: list[Latent]) -> Latent:
@@ -163,4 +161,8 @@ def over_positions(loss: Tensor, mask: Tensor) -> Tensor:
 
 def scale_gradient(x: Tensor, factor: float) -> Tensor:
     """The same numbers, whose gradient is multiplied by factor."""
-    return x * factor + x.detach() * (1 - factor)
+    if not x.requires_grad:
+        return x
+    same = x.view_as(x)
+    same.register_hook(lambda gradient: gradient * factor)
+    return same
