@@ -1,15 +1,48 @@
 """Blocks that networks are built from."""
 
+from typing import Any
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+SMALLEST = 1e-5  # of a range that is scaled to [0, 1]
 
 
 def scale_to_unit(x: Tensor, dims: int | tuple[int, ...]) -> Tensor:
     """Shift and scale each latent to [0, 1] over dims (Schrittwieser et al. 2020, Appendix G); not over no dims."""
     if dims == ():
         return x
+    if dims == (-3, -2, -1) and x.requires_grad:
+        rows = ScaledRows.apply(x.permute(0, 2, 3, 1).flatten(1))  # as planes lie in memory while a model learns
+        return rows.unflatten(1, (*x.shape[2:], x.shape[1])).permute(0, 3, 1, 2)  # type: ignore[union-attr]
     low, high = x.amin(dims, keepdim=True), x.amax(dims, keepdim=True)
-    return (x - low) / (high - low).clamp(min=1e-5)
+    return (x - low) / (high - low).clamp(min=SMALLEST)
+
+
+class ScaledRows(torch.autograd.Function):
+    """Rows [B, N] scaled to [0, 1], whose gradient takes half the time of that of the single operations.
+
+    Where several numbers of a row are the least or the largest, the first has their gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        low, at_low = x.min(1, keepdim=True)
+        high, at_high = x.max(1, keepdim=True)
+        span = (high - low).clamp(min=SMALLEST)
+        scaled = (x - low) / span
+        ctx.save_for_backward(scaled, span, at_low, at_high, (high - low) >= SMALLEST)
+        return scaled
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        scaled, span, at_low, at_high, varies = ctx.saved_tensors
+        found = gradients[0] / span
+        # scaled = (x - low) / (high - low): both ends have a share in the gradient of every number.
+        of_span = (found * scaled).sum(1, keepdim=True) * varies
+        found.scatter_add_(1, at_low, of_span - found.sum(1, keepdim=True))
+        return found.scatter_add_(1, at_high, -of_span)
 
 
 def zero(layer: nn.Linear) -> nn.Linear:

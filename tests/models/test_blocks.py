@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muzero.models.blocks import scale_to_unit
+from muzero.models.blocks import SMALLEST, scale_to_unit
 from muzero.models.heads import Categorical, TwoHot, inverse_value_transform, support, value_transform
 from muzero.objectives.value_equivalence import scale_gradient
 
@@ -62,3 +62,20 @@ def test_scaling_a_gradient_leaves_the_numbers():
 def test_latents_are_scaled_to_zero_and_one():
     scaled = scale_to_unit(torch.randn(4, 10), -1)
     assert (scaled.amin(-1) == 0).all() and torch.allclose(scaled.amax(-1), torch.ones(4))
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_the_gradient_of_a_scaled_latent_is_that_of_the_single_operations(flat):
+    x = torch.randn(5, 3, 2, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 3
+    if flat:  # rows that do not vary are scaled by the smallest range
+        x[1:3] = 2 + 1e-7 * x[1:3]
+    gradient = torch.randn(x.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    whole, single = x.clone().requires_grad_(), x.clone().requires_grad_()
+    low, high = single.amin((-3, -2, -1), keepdim=True), single.amax((-3, -2, -1), keepdim=True)
+    expected = (single - low) / (high - low).clamp(min=SMALLEST)
+    found = scale_to_unit(whole, (-3, -2, -1))
+    assert torch.equal(found, expected)
+    assert torch.equal(scale_to_unit(x, (-3, -2, -1)), expected)
+    found.backward(gradient)
+    expected.backward(gradient)
+    assert torch.allclose(whole.grad, single.grad, rtol=1e-9, atol=1e-9)
