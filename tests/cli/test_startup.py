@@ -57,3 +57,8 @@ def test_an_interrupt_before_a_command_begins_prints_no_traceback(tmp_path):
     assert quiet.returncode != 0 and quiet.stderr == ""
     for name, error in (("/usr/bin/muzero-train", "ValueError"), ("mine.py", "KeyboardInterrupt")):
         assert "Traceback" in python(program.format(name, error), cwd=tmp_path).stderr
+
+
+def test_a_command_looks_for_garbage_seldom_while_it_imports(tmp_path):
+    program = "import gc, sys; from muzero.cli.exits import guarded; guarded(lambda _: print(*gc.get_threshold()))()"
+    assert python(program, cwd=tmp_path).stdout.split()[0] == "5000"
