@@ -1,4 +1,4 @@
-"""The time that a run takes."""
+"""The time that a run takes: on the wall, and of the CPU."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from muzero.runs.value_checks import number
+from muzero.util.cpu import cpu_seconds
 
 PHASES = ("play", "learn", "evaluate", "save", "wait")
+READ_EVERY = 1.0  # seconds between two looks at all processes of a run
 
 
 class Clock:
@@ -51,3 +53,38 @@ class Clock:
     def restore(self, value: float) -> None:
         """Count from now on, after this many seconds of earlier sessions."""
         self.elapsed, self.began = float(value), time.monotonic()
+
+
+class CpuClock:
+    """CPU seconds of training over all sessions of a run, those of its child processes on this machine included.
+
+    They are None, for good, where an earlier session did not count them.
+    """
+
+    def __init__(self) -> None:
+        self.restore(0.0)
+
+    def seconds(self) -> float | None:
+        """Seconds, at most `READ_EVERY` old."""
+        if self.earlier is None:
+            return None
+        now = time.monotonic()
+        if now - self.read_at >= READ_EVERY:
+            # A process that its parent did not wait for takes its seconds along.
+            self.read_at, self.used = now, max(self.used, cpu_seconds() - self.began)
+        return round(self.earlier + self.used, 2)
+
+    state = seconds
+
+    def check(self, value: Any) -> None:
+        """Refuse what is not a state of this clock.
+
+        Raises:
+            ValueError: saying what was expected.
+        """
+        if value is not None:
+            number("cpu_seconds", value, 0.0)
+
+    def restore(self, value: float | None) -> None:
+        """Count from now on, after this many seconds of earlier sessions."""
+        self.earlier, self.began, self.used, self.read_at = value, cpu_seconds(), 0.0, float("-inf")

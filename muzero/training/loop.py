@@ -21,7 +21,7 @@ from muzero.interfaces import EnvironmentFault, NonFiniteError, PlayerError
 from muzero.runs.evaluations import Evaluation
 from muzero.runs.folder import RunFolder
 from muzero.runs.saving import free
-from muzero.training.clock import Clock
+from muzero.training.clock import Clock, CpuClock
 from muzero.training.evaluator import Evaluator, watching
 from muzero.training.learning import Learning
 from muzero.training.placement import gather
@@ -68,7 +68,7 @@ class Training:
         self.learning = Learning(
             self.folder, settings, self.spec, self.learner, self.replay, lambda: self.snapshots.newest()
         )
-        self.clock, self.scores = Clock(), Scores()
+        self.clock, self.cpu_clock, self.scores = Clock(), CpuClock(), Scores()
         self.storing = Storing(self.pool, self.scores, config.table("actors")["max_age"])
         self.schedule = EvaluationSchedule(self.folder, settings.evaluate_every)
         self.evaluator = Evaluator(config, self.schedule, self.learner, self.pool, self.clock)
@@ -89,7 +89,8 @@ class Training:
         log = SegmentLog(folder, self.spec, self.replay.candidates)
         self.experience = Experience(self.replay, log, Limits(self.learner.model.ranges))
         self.closing.callback(self.experience.close)
-        plain = {"seconds": self.clock, "evaluated_at": self.schedule, "episodes": self.scores}
+        plain = {"seconds": self.clock, "cpu_seconds": self.cpu_clock}
+        plain |= {"evaluated_at": self.schedule, "episodes": self.scores}
         parts = Parts(self.spec, self.learner, self.experience, self.learning.updates, self.pool, plain)
         self.snapshots = Snapshots(RunFolder(self.folder).checkpoints, parts, self.settings, self.schedule.wanted)
 
@@ -289,6 +290,7 @@ class Training:
             start=self.settings.start,
             updates=self.learner.updates,
             seconds=self.clock.seconds(),
+            cpu_seconds=self.cpu_clock.seconds(),
             done=self.done(),
             losses=self.learning.updates.metrics,
             score=self.scores.score,

@@ -18,6 +18,7 @@ TAGS = {
     "self_play_length": "1_score/episode_length",
     "steps_per_second": "3_speed/steps_per_second",
     "updates_per_second": "3_speed/updates_per_second",
+    "cpu_seconds": "3_speed/cpu_seconds",
     "environment_faults": "faults/environment_faults",
     "rejected_segments": "faults/rejected_segments",
     "skipped_updates": "faults/skipped_updates",

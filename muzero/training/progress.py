@@ -90,6 +90,8 @@ class Progress:
         row |= status.rates(self.before or status)
         row |= {f"time/{name}": round(seconds, 2) for name, seconds in status.phases.items()}
         row |= status.counters
+        if status.cpu_seconds is not None:
+            row["cpu_seconds"] = status.cpu_seconds
         if status.score is not None:
             row["self_play_score"] = status.score
         if status.length is not None:

@@ -88,6 +88,7 @@ def read(parts: Parts, found: Checkpoint, weights_only: bool = False) -> Snapsho
         tensors["optimizer"] = {key: torch.from_numpy(array) for key, array in found.arrays("optimizer").items()}
         parts.learner.check(tensors["optimizer"])
         check_state(state)
+        state.setdefault("cpu_seconds", None)  # older checkpoints have not counted them
         check_arrays(replay := found.arrays("replay"))
         parts.updates.check(replay, state["replay"]["written"])
         if not weights_only:

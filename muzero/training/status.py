@@ -23,6 +23,7 @@ class Status:
     start: int  # environment steps before learning begins
     updates: int
     seconds: float  # of training
+    cpu_seconds: float | None = None  # of training; None: not known
     done: float  # share of the run, 0 to 1
     losses: Mapping[str, Tensor]  # the figures of the last update, scalars on its device; empty before the first
     score: float | None  # mean of the latest games of self-play, which explores

@@ -5,25 +5,40 @@ from __future__ import annotations
 import os
 import platform
 import shlex
+import subprocess
 import sys
 import time
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]  # of the repository, where the package is used from one
 PACKAGES = ("muzero", "torch", "numpy", "onnxruntime", "ray", "open_spiel", "ale-py", "gymnasium", "bitbully")
 
 
 def provenance() -> dict[str, Any]:
-    """Command, folder, date, versions and machine, as plain values."""
+    """Command, folder, date, commit, versions and machine, as plain values."""
     words = [Path(sys.argv[0]).name, *sys.argv[1:]]
     return {
         "command": shlex.join(words),
         "folder": os.getcwd(),
         "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        "commit": commit(),
         "versions": {"Python": platform.python_version(), **versions()},
         "machine": machine(),
     }
+
+
+def commit() -> str | None:
+    """The commit of the source, with "-dirty" where tracked files differ from it; None outside its repository."""
+    if not (ROOT / ".git").exists():
+        return None
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
 
 
 def versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from muzero import build
 from muzero.cli import train
 from muzero.config import parse_settings
+from muzero.runs import checkpoint
 from muzero.runs.folder import owned
 from muzero.training.loop import Training
 from muzero.training.progress import Progress
@@ -115,3 +116,12 @@ def digest(training):
             hashed.update(name.encode() + np.ascontiguousarray(np.asarray(group[name])).tobytes())
     hashed.update(json.dumps([values, plain, playing], sort_keys=True).encode())
     return hashed.hexdigest()
+
+
+def reseal(path):
+    """Write a manifest that fits the files, as a forger would."""
+    manifest = json.loads((path / "MANIFEST.json").read_text())
+    manifest.pop("seal")
+    for name, file in manifest["files"].items():
+        file |= {"bytes": (path / name).stat().st_size, "sha256": checkpoint.digest(path / name)}
+    (path / "MANIFEST.json").write_text(checkpoint.sealed(manifest))

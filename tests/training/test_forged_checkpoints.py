@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from killing import made
+from killing import made, reseal
 from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
@@ -37,15 +37,6 @@ def changed(values, field, value):
         inner = inner[key]
     inner[field[-1]] = value
     return copied
-
-
-def reseal(path):
-    """Write a manifest that fits the files, as a forger would."""
-    manifest = json.loads((path / "MANIFEST.json").read_text())
-    manifest.pop("seal")
-    for name, file in manifest["files"].items():
-        file |= {"bytes": (path / name).stat().st_size, "sha256": checkpoint.digest(path / name)}
-    (path / "MANIFEST.json").write_text(checkpoint.sealed(manifest))
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=".".join)
