@@ -107,11 +107,19 @@ def check_planner(config: Config, spec: GameSpec) -> None:
         given = f"[actors] reanalyse (from {config.source('actors', 'reanalyse')})"
         why = "a stored position is planned again without the positions before it"
         raise ConfigError([f"{given} cannot be used with a model with memory: {why}; set actors.reanalyse = 0"])
-    if not (reason := of_run.refuses(network, spec)):
+    if not (reason := _refusal(of_run, network, spec)):
         return
-    able = [kind for kind, made in PLANNERS.items() if not made().refuses(network, spec)]
+    able = [kind for kind, made in PLANNERS.items() if not _refusal(made(), network, spec)]
     given = f'[planner] kind = "{config.kind("planner")}" (from {config.source("planner", "kind")})'
     raise ConfigError([f"{given} cannot be used: {reason}; use --set planner.kind={' or '.join(able)}"])
+
+
+def _refusal(planner: Planner, model: WorldModel, spec: GameSpec) -> str | None:
+    """Why a planner cannot serve a model and a game, in words; None if it can."""
+    if spec.two_player and planner.start(1, spec.actions):
+        why = "it remembers its last plan, and in a match a player does not plan the moves of its opponent"
+        return f"{spec.name} is for two players: {why}"
+    return planner.refuses(model, spec)
 
 
 def check_cheap_searches(config: Config) -> None:

@@ -254,6 +254,14 @@ def test_a_model_with_memory_is_refused_in_games_for_two(monkeypatch):
         build.configure("python/sample_games:Stones", settings)
 
 
+def test_a_planner_with_memory_is_refused_in_games_for_two(monkeypatch):
+    monkeypatch.setitem(build.PLANNERS, "warm", WarmPlanner)
+    settings = [parse_settings(["planner.kind=warm"])]
+    assert build.configure("python/remembering:Levers", settings).kind("planner") == "warm"
+    with pytest.raises(ConfigError, match=r'kind = "warm" .* is for two players: .*kind=gumbel or puct or reactive$'):
+        build.configure("python/sample_games:Stones", settings)
+
+
 def test_positions_of_a_model_with_memory_are_not_planned_again(monkeypatch):
     monkeypatch.setitem(build.SCHEMA["model"], "remembering", RememberingModel)
     settings = ["model.kind=remembering", "planner.kind=reactive", "actors.count=2", "actors.reanalyse=1"]
