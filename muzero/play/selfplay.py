@@ -170,7 +170,8 @@ class SelfPlay:
             decision, carry = planner.plan(self.model, memory, now.legal, self.carry, now.first, self.rng, explore=True)
         except ValueError as error:  # planners reject non-finite inputs
             raise NonFiniteError(f"weights of version {self.version}: {error}{self._suspect()}") from error
-        self.memory, self.carry = memory, carry  # last: what is not finite must not be saved
+        # Last: what is not finite must not be saved.  Of the latent, only what the next step reads.
+        self.memory, self.carry = {name: memory[name] for name in self.memory}, carry
         return decision
 
     def _suspect(self) -> str:
@@ -260,7 +261,8 @@ class SelfPlay:
         for name, array in rows.items():
             self.rows[name][:, : array.shape[1]] = array
         self.carry = carry
-        self.memory = {name: torch.from_numpy(array).to(self.device) for name, array in memory.items()}
+        remembered = self.model.memory(self.games.batch)  # older checkpoints hold the whole latent
+        self.memory = {name: torch.from_numpy(memory[name]).to(self.device) for name in remembered}
         for name, counter in self._counters().items():
             counter[:] = arrays[name]
         self.rng.bit_generator.state = values["rng"]
@@ -293,8 +295,6 @@ class SelfPlay:
         for name, tensor in self.model.memory(batch).items():
             begun = tensor.cpu().numpy()
             require_like(f"memory.{name}", memory.get(name, np.empty(0)), begun.dtype, begun.shape)
-        for name, array in memory.items():  # a latent may hold more
-            require_like(f"memory.{name}", array, array.dtype, (batch, *array.shape[1:]))
 
     def _counters(self) -> dict[str, np.ndarray]:
         """What is kept per slot beside its rows, by the name under which it is saved."""

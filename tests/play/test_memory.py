@@ -147,7 +147,8 @@ def test_a_saved_and_restored_self_play_continues_bit_for_bit(game):
     whole.play(9)
     arrays, values = whole.state()
     arrays = {name: array.copy() for name, array in arrays.items()}
-    assert {"carry.level", "carry.moves", "memory.mixture"} <= set(arrays)
+    saved = {name for name in arrays if name.startswith(("carry.", "memory."))}
+    assert saved == {"carry.level", "carry.moves", "memory.mixture"}  # and not the rest of the latent
     twin = selfplay(recorded(game), seed=99)
     assert twin.restore(arrays, values)
     left, right = whole.play(15).segments, twin.play(15).segments

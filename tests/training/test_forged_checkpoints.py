@@ -88,7 +88,6 @@ ACTOR = {
     "an action out of range": lambda a: a | {"action": a["action"] + 9},
     "counters for one game": lambda a: a | {"length": a["length"][:1]},
     "counters below 0": lambda a: a | {"sequence": a["sequence"] - 100},
-    "memory of another batch": lambda a: a | {"memory.state": a["memory.state"][:1]},
 }
 
 
@@ -110,6 +109,17 @@ def test_forged_games_are_refused_for_those_of_an_older_checkpoint(copy, case):
     training.run(Progress(copy, Console(quiet=True)))
     training.close()
     assert (checkpoint.latest(RunFolder(copy).checkpoints)[0].path / "model.safetensors").read_bytes() == model
+
+
+def test_a_latent_that_an_older_checkpoint_holds_is_left_out(copy):
+    """Those before saved the last latent also of models without memory."""
+    newest = checkpoint.listed(RunFolder(copy).checkpoints)[-1]
+    assert not [name for name in load_file(newest / "actor.safetensors") if name.startswith("memory.")]
+    forge_actor(newest, lambda arrays: arrays | {"memory.state": np.zeros((4, 8), np.float32)})
+    training = made(copy, GAME)
+    assert training.restore() == []
+    assert training.replay.steps == checkpoint.step_of(newest) and training.pool.selfplay.memory == {}
+    training.close()
 
 
 def test_games_that_take_another_course_are_replaced_by_new_ones(copy):
