@@ -184,14 +184,21 @@ class Replay:
             self.largest = max(self.largest, float(scaled.max()))
 
     def positions(self, count: int) -> StoredPositions:
-        """At most `count` positions to plan again, all rows once before any row a second time; see `refresh`.
+        """At most `count` positions to plan again, all once before any a second time; see `refresh`.
+
+        Positions after the end of a game are left out: they have no policy.
 
         Raises:
-            ValueError: if the replay is empty.
+            ValueError: if there are no positions to plan.
         """
-        numbers = self.reanalyse_order.next_rows(count, self.written - len(self), self.written)
-        places = numbers % self.capacity
-        return StoredPositions(numbers, self.rows["observation"][places], self.rows["legal"][places])
+        if self.rows["over"][: len(self)].all():
+            raise ValueError(f"no positions to plan again among {len(self)} rows")
+        while True:
+            numbers = self.reanalyse_order.next_rows(count, self.written - len(self), self.written)
+            numbers = numbers[~self.rows["over"][numbers % self.capacity]]
+            if len(numbers):
+                places = numbers % self.capacity
+                return StoredPositions(numbers, self.rows["observation"][places], self.rows["legal"][places])
 
     def refresh(
         self, numbers: np.ndarray, policy: np.ndarray, value: np.ndarray, candidates: np.ndarray | None = None

@@ -21,6 +21,14 @@ def filled(games, rows=30, capacity=100):
     return replay
 
 
+def last_position(segment):
+    """The segment, its last row being the position in which the game is over."""
+    segment.columns["discount"][-2:-1] = 0
+    for name in ("policy", "value", "taught"):
+        segment.columns[name][-1] = 0
+    return segment
+
+
 def test_requests_without_a_new_segment_between_them_share_no_row():
     replay = filled(3)
     handed = [replay.positions(25).numbers for _ in range(3)] + [replay.positions(25).numbers]
@@ -32,6 +40,32 @@ def test_positions_are_those_of_their_rows():
     replay = filled(5)  # 150 rows through a ring of 100
     numbers, observation, legal = replay.positions(40)
     assert (numbers >= 50).all() and (observation[:, 0] == numbers % 30).all() and legal.shape == (40, 2)
+
+
+@pytest.mark.parametrize("count", [1, 2, 25])
+def test_positions_after_the_end_of_a_game_are_left_out(count):
+    replay = Replay(SPEC, 0, capacity=100)
+    written = 0
+    for game, steps in enumerate([3, 40, 1, 1, 3, 60]):  # and the last position: 114 rows through a ring of 100
+        replay.add(last_position(segment(0, steps + 1, game, tail=True)), game)
+        written += steps + 1
+    assert written == replay.written == 114
+    over = {44, 46, 48, 52, 113}  # and row 3, which was overwritten
+    sweep = set(range(14, 114)) - over
+    handed = []
+    while len(handed) < len(sweep):
+        handed += replay.positions(count).numbers.tolist()
+    assert sorted(handed) == sorted(sweep)
+
+
+def test_a_replay_of_ends_alone_has_no_positions():
+    replay = Replay(SPEC, 0, capacity=100)
+    replay.add(segment(0, 3, over=True))
+    replay.add(last_position(segment(3, 1, sequence=1, tail=True)))
+    assert replay.positions(5).numbers.tolist() != [] and replay.rows["over"][3]
+    replay.rows["over"][:3] = True  # as if only that one were left in the ring
+    with pytest.raises(ValueError, match="among 4 rows"):
+        replay.positions(5)
 
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 30)), min_size=1, max_size=60), st.integers(20, 90))
@@ -61,7 +95,7 @@ def test_a_part_of_a_sweep_is_spread_over_the_whole_ring():
 
 
 def test_an_empty_replay_has_no_positions():
-    with pytest.raises(ValueError, match="no rows"):
+    with pytest.raises(ValueError, match="no positions to plan again among 0 rows"):
         Replay(SPEC, 0, capacity=100).positions(5)
 
 
