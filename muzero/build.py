@@ -46,10 +46,15 @@ CONFIGS = next(
 )
 
 
-def configure(game: str, layers: list[Layer]) -> Config:
+def configure(game: str, layers: list[Layer], checked: bool = True) -> Config:
     """All settings for a game: defaults in code < family < task < the layers given.
 
     The first steps of the game are played, so that an environment that can never work is found here.
+
+    Args:
+        game: the game, as --game takes it.
+        layers: later ones override earlier ones.
+        checked: refuse also what cannot be used together, see `check`.
 
     Raises:
         ConfigError: with every problem of every layer, or because the game is not known.
@@ -83,11 +88,20 @@ def configure(game: str, layers: list[Layer]) -> Config:
         raise ConfigError(unknown + error.problems) from None
     if unknown:
         raise ConfigError(unknown)
-    if spec is not None:
-        check_memory(config, spec)
-        check_planner(config, spec)
-        check_cheap_searches(config)
+    if spec is not None and checked:
+        check(config, spec)
     return config
+
+
+def check(config: Config, spec: GameSpec) -> None:
+    """Refuse settings that are each valid, but not together, not for this game, or not on this machine.
+
+    Raises:
+        ConfigError: with the reason, and the remedy.
+    """
+    check_memory(config, spec)
+    check_planner(config, spec)
+    check_cheap_searches(config)
 
 
 def check_planner(config: Config, spec: GameSpec) -> None:

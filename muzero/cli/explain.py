@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from muzero import build
@@ -39,8 +39,20 @@ def settings() -> Iterator[Setting]:
                 yield Setting(table, kind, key, constructor)
 
 
-def explain(asked: str, config: Config) -> int:
-    """Print what a setting, a table or (asked is empty) every table has.
+def explain(asked: str, config: Config, refusals: Sequence[str] = ()) -> int:
+    """Print what a setting, a table or (asked is empty) every table has, and why a run is refused with them.
+
+    Raises:
+        ConfigError: if there is no such setting; names the nearest.
+    """
+    notes = [f"note: a run with these settings is refused: {printable(refusal, 1000)}" for refusal in refusals]
+    wrapped = [textwrap.fill(note, WIDTH, break_long_words=False, break_on_hyphens=False) for note in notes]
+    print("\n\n".join([explanation(asked, config), *wrapped]))
+    return 0
+
+
+def explanation(asked: str, config: Config) -> str:
+    """What `explain` prints of the settings.
 
     Raises:
         ConfigError: if there is no such setting; names the nearest.
@@ -49,14 +61,12 @@ def explain(asked: str, config: Config) -> int:
     known = list(settings())
     tables = [*build.SCHEMA] if not asked else [asked] if asked in build.SCHEMA else []
     if tables:
-        print("\n\n".join(overview(table, config) for table in tables))
-        return 0
+        return "\n\n".join(overview(table, config) for table in tables)
     parts = asked.split(".")
     if parts[1:] == ["kind"] and isinstance(kinds := build.SCHEMA.get(parts[0]), Mapping):
         names = ", ".join(map(written, kinds))
         now = f"{written(config.kind(parts[0]))} (from {config.source(parts[0], 'kind')})"
-        print(f"{asked}\n  {KIND}\n  type     one of {names}\n  now      {now}")
-        return 0
+        return f"{asked}\n  {KIND}\n  type     one of {names}\n  now      {now}"
     # Two parts of a name are a table and its key; a third is a free key, which only its environment can explain.
     found = [one for one in known if ".".join(parts[:2]) in (one.name, one.key)]
     if not found:
@@ -64,8 +74,7 @@ def explain(asked: str, config: Config) -> int:
         close = nearest(asked, names)
         hint = f"did you mean {close[0]}?" if close else "muzero-train --explain lists all settings"
         raise ConfigError([f"--explain {printable(asked)}: no such setting; {hint}"])
-    print("\n\n".join(details(one, config) for one in found))
-    return 0
+    return "\n\n".join(details(one, config) for one in found)
 
 
 def details(one: Setting, config: Config) -> str:

@@ -43,7 +43,7 @@ def train_command(arguments: Sequence[str] | None = None) -> int:
     if options.explain is not None:
         from muzero.cli.explain import explain
 
-        return explain(options.explain, configured(options))
+        return explain(options.explain, *configured(options))
     if options.resume is None and options.game is None:
         parser.error("say what to learn: --game board/tic_tac_toe (muzero-games lists what can be played)")
     for name in ("override", "weights_only", "trust"):
@@ -54,15 +54,23 @@ def train_command(arguments: Sequence[str] | None = None) -> int:
     return learn(*resumed(options), options.weights_only)
 
 
-def configured(options: argparse.Namespace) -> Config:
-    """The settings that the options make, of a run, of a game, or without either; nothing is executed of a run's."""
+def configured(options: argparse.Namespace) -> tuple[Config, list[str]]:
+    """The settings that the options make, of a run, of a game, or without either; and why a run is refused with them.
+
+    Nothing is executed of a run's.
+    """
     from muzero import build
 
     if options.resume is not None:
-        return merge([settings_of(run_of(options)), *command_line(options)], build.SCHEMA)
-    if options.game is not None:
-        return build.configure(options.game, command_line(options))
-    return merge(command_line(options), build.SCHEMA)
+        return merge([settings_of(run_of(options)), *command_line(options)], build.SCHEMA), []
+    if options.game is None:
+        return merge(command_line(options), build.SCHEMA), []
+    config = build.configure(options.game, command_line(options), checked=False)
+    try:
+        build.check(config, build.spec(config))
+    except ConfigError as error:
+        return config, error.problems
+    return config, []
 
 
 def begun(options: argparse.Namespace) -> tuple[Config, Path, None]:

@@ -167,6 +167,16 @@ def test_a_setting_is_explained_with_its_type_default_value_and_source(capsys):
     assert "now      24000 (from " in out and "CartPole-v1.toml, line " in out
 
 
+def test_what_is_refused_is_explained_and_the_refusal_noted(capsys):
+    out = explained(capsys, "planner.kind", "--game", "gym/Pendulum-v1")
+    explanation, note = out.split("\n\nnote: ")
+    assert explanation.startswith("planner.kind\n") and 'now      "gumbel" (from ' in explanation
+    assert note.startswith("a run with these settings is refused: ")
+    assert note.split()[-2:] == ["--set", "planner.kind=reactive"]
+    played = ["--game", "gym/Pendulum-v1", "--set", "planner.kind=reactive"]
+    assert "note:" not in explained(capsys, "planner.kind", *played)
+
+
 def test_a_key_without_its_table_is_explained_in_every_kind(capsys):
     out = explained(capsys, "simulations", "--set", "planner.kind=puct")
     assert [line for line in out.splitlines() if line.startswith("planner")] == [
