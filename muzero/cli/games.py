@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WIDEST = 100  # columns of a paragraph of names
 REASON = 160  # characters of the reason why a game cannot be played
+REMEDY = "--set planner.kind=reactive"  # for continuous actions, which the planners that search refuse
 
 
 def games_command(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +35,10 @@ def overview(groups: Mapping[str, Group]) -> list[str]:
     """All names that can be played, in a paragraph for each kind."""
     lines = []
     for kind, group in groups.items():
-        lines += [f"{kind}/  {group.about}", *paragraph(group.names)]
+        lines += [f"{kind}/  {group.about}"]
+        lines += paragraph([name for name in group.names if name not in group.continuous])
+        if group.continuous:
+            lines += [f"  with continuous actions, only with {REMEDY}:", *paragraph(group.continuous)]
         whole = [reason for name, reason in group.missing.items() if name == f"{kind}/..."]
         lines += [f"  {reason}" for reason in whole]
         if group.missing and not whole:
@@ -50,10 +54,13 @@ def matching(groups: Mapping[str, Group], words: Sequence[str]) -> list[str]:
         return [name for name in names if any(word.lower() in name.lower() for word in words)]
 
     good = [name for group in groups.values() for name in found(group.names)]
+    continuous = {name for group in groups.values() for name in group.continuous}
     missing = {name: reason for group in groups.values() for name, reason in group.missing.items()}
     bad = found(missing)
     unlisted = [name for name in missing if name.endswith("/...") and name not in bad and not good]
-    lines = good or [f"nothing that can be played here matches {' or '.join(printable(word) for word in words)}"]
+    lines = [f"{name}  has continuous actions: add {REMEDY}" if name in continuous else name for name in good]
+    if not good:
+        lines = [f"nothing that can be played here matches {' or '.join(printable(word) for word in words)}"]
     if not good and not bad:
         close = [name for word in words for name in nearest(word, _short(groups), 3)]
         lines += [f"nearest: {', '.join(_short(groups)[name] for name in close)}"] if close else []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import re
 import warnings
+from collections.abc import Iterable
+from contextlib import closing
 from typing import Annotated, Any
 
 from muzero.config.schema import NO_ARGUMENTS, Arguments, Range, written
@@ -111,6 +113,16 @@ def all_names() -> dict[str, str]:
             text = " ".join(str(error).split()).removeprefix(f"gym/{name}")
             reasons[name] = text.removeprefix(" cannot be played").removeprefix(": ") or type(error).__name__
     return reasons
+
+
+def continuous(names: Iterable[str]) -> list[str]:
+    """Those of these ids, which can be played, whose actions cannot be listed."""
+    found = []
+    for name in names:
+        with closing(ControlGames(name, 1, False)) as games:
+            if not games.spec.actions.columns:
+                found.append(name)
+    return found
 
 
 def _ids() -> list[str]:

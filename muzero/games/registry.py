@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from muzero.config import Config, ConfigError, Layer, merge
@@ -92,6 +92,7 @@ class Group(NamedTuple):
     about: str  # what they are, in a line
     names: list[str]  # those that can be played here: "board/chess"
     missing: dict[str, str]  # those that cannot, or "atari/..." for all of a kind, with the reason
+    continuous: Sequence[str] = ()  # those of `names` whose actions are real numbers
 
 
 def listing() -> dict[str, Group]:
@@ -104,4 +105,6 @@ def listing() -> dict[str, Group]:
             reasons = {f"{kind}/...": str(error)}
         names = [name for name, reason in reasons.items() if not reason]
         groups[kind] = Group(ABOUT[kind], names, {name: reason for name, reason in reasons.items() if reason})
+    real = control.continuous(name.removeprefix("gym/") for name in groups["gym"].names)
+    groups["gym"] = groups["gym"]._replace(continuous=[f"gym/{name}" for name in real])
     return groups | {"python": Group(ABOUT["python"], [], {})}

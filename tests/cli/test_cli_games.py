@@ -2,7 +2,9 @@
 
 import pytest
 
-from muzero.cli.games import games_command, matching, overview
+from muzero import build
+from muzero.cli.games import REMEDY, games_command, matching, overview
+from muzero.config import ConfigError
 from muzero.games.registry import Group, listing
 
 GROUPS = {
@@ -32,6 +34,30 @@ def test_the_overview_explains_every_group_and_names_what_is_missing():
         "",
         "python/  your own: python/<module>:<Class>",
     ]
+
+
+def test_games_of_continuous_actions_are_listed_with_the_setting_that_they_need():
+    groups = {"gym": Group("environments", ["gym/CartPole-v1", "gym/Pendulum-v1"], {}, ["gym/Pendulum-v1"])}
+    assert overview(groups)[1:] == [
+        "  gym/CartPole-v1",
+        "  with continuous actions, only with --set planner.kind=reactive:",
+        "  gym/Pendulum-v1",
+    ]
+    assert matching(groups, ["v1"]) == [
+        "gym/CartPole-v1",
+        "gym/Pendulum-v1  has continuous actions: add --set planner.kind=reactive",
+    ]
+
+
+def test_the_listed_setting_is_what_a_refusal_asks_for():
+    gym = listing()["gym"]
+    assert "gym/Pendulum-v1" in gym.continuous and "gym/CartPole-v1" not in gym.continuous
+    for name in gym.names:
+        if name in gym.continuous:
+            with pytest.raises(ConfigError, match=f"use {REMEDY}$"):
+                build.configure(name, [])
+        else:
+            build.configure(name, [])
 
 
 def test_names_are_never_broken_and_fit_the_terminal(monkeypatch):
