@@ -14,8 +14,9 @@ from muzero.data.schema import row_bytes
 from muzero.games.errors import UnknownGame
 from muzero.games.faults import attempt
 from muzero.games.registry import FAMILIES, GAMES, resolve, split
+from muzero.games.registry import symmetries as symmetries_of
 from muzero.games.trial import try_out
-from muzero.interfaces import Games, GameSpec, Objective, Planner, WorldModel
+from muzero.interfaces import Games, GameSpec, Objective, Planner, Symmetries, WorldModel
 from muzero.learning.learner import Learner
 from muzero.models.latent import SpatialModel, VectorModel
 from muzero.objectives.value_equivalence import ValueEquivalence
@@ -240,6 +241,11 @@ def selfplay(
     return config.construct("selfplay", games, model, planner, seed, actor, incarnation)
 
 
+def symmetries(config: Config) -> Symmetries | None:
+    """The symmetries of the run's game; None if it has none."""
+    return symmetries_of(config.table("run")["game"])
+
+
 def candidates(config: Config, spec: GameSpec) -> int:
     """Actions that the planner weighs in a position, as stored steps need to know it; see `Planner.candidates`."""
     return planner(config).candidates(spec.actions)
@@ -247,7 +253,7 @@ def candidates(config: Config, spec: GameSpec) -> int:
 
 def replay(config: Config, spec: GameSpec, seed: int) -> Replay:
     """A replay without experience; the seed decides what it samples."""
-    return config.construct("replay", spec, seed, candidates(config, spec))
+    return config.construct("replay", spec, seed, candidates(config, spec), lambda: symmetries(config))
 
 
 def model(config: Config, spec: GameSpec, seed: int = 0) -> WorldModel:

@@ -78,6 +78,7 @@ def test_alternatives_do_not_import_each_other():
             "gymnasium_game",
             "one_game",
             "spaces",
+            "symmetries",
             "torch_settings",
             "turns",
         },

@@ -6,7 +6,7 @@ them, which never repeats; ``number % capacity`` is the place in the ring.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
@@ -17,8 +17,9 @@ from muzero.data import schema
 from muzero.data.reanalyse_order import ReanalyseOrder
 from muzero.data.schema import Segment, SegmentId
 from muzero.data.sum_tree import SumTree
+from muzero.data.symmetric_windows import under_symmetries
 from muzero.data.windows import UNKNOWN, window
-from muzero.interfaces import GameSpec, Window, WindowSize
+from muzero.interfaces import GameSpec, Symmetries, Window, WindowSize
 from muzero.util.seeds import derive
 
 
@@ -51,11 +52,13 @@ class Replay:
         spec: GameSpec,
         seed: int,
         candidates: int = 0,
+        find_symmetries: Callable[[], Symmetries | None] = lambda: None,
         *,
         capacity: Annotated[int, Range(100, 100_000_000)] = 100_000,
         gigabytes: Annotated[float, Range(0.001, 10_000.0)] = 8.0,
         priority_exponent: Annotated[float, Range(0.0, 2.0)] = 0.0,
         importance_exponent: Annotated[float, Range(0.0, 2.0)] = 0.4,
+        symmetries: bool = True,
     ) -> None:
         """Reserve the memory.
 
@@ -63,12 +66,15 @@ class Replay:
             spec: of the game.
             seed: of everything that is drawn.
             candidates: actions that the planner weighs in a position, see `schema.columns`.
+            find_symmetries: finds those of the game; called once, if they are used.
             capacity: most rows; fewer if that many do not fit into `gigabytes`.
             gigabytes: most memory, in 10^9 bytes.
             priority_exponent: how much sampling prefers rows with a high priority; 0 samples uniformly (Schaul et al.
                 2016, eq. 1).
             importance_exponent: how far importance weights correct for that preference; 0 not at all, 1 in full
                 (Schaul et al. 2016, section 3.4).
+            symmetries: learn from mirrored and rotated boards, too, if the rules of the game are the same there: every
+                sampled window is shown under a symmetry drawn at random.  Only board games have symmetries.
 
         Raises:
             ValueError: if not one row fits.
@@ -86,6 +92,8 @@ class Replay:
         self.rows["next"] = np.full(self.capacity, UNKNOWN, np.int64)
         self.rows["previous"] = np.full(self.capacity, UNKNOWN, np.int64)
         self.rows["over"] = np.zeros(self.capacity, bool)  # the game is over in the row's position
+        # Candidates would have to be turned, too; board games have none.
+        self.symmetries = find_symmetries() if symmetries and not candidates else None
         self.priority = SumTree(self.capacity)
         self.reanalyse_order = ReanalyseOrder()
         self.largest = 1.0  # priority of new rows
@@ -171,7 +179,8 @@ class Replay:
         if self.priority_exponent == 0:
             weight = np.ones(batch)
         oldest = self.written - len(self)
-        return numbers, window(self.rows, self.spec, numbers, size, weight / weight.max(), oldest, self.rng)
+        found = window(self.rows, self.spec, numbers, size, weight / weight.max(), oldest, self.rng)
+        return numbers, found if self.symmetries is None else under_symmetries(found, self.symmetries, self.rng)
 
     def update(self, numbers: np.ndarray, priority: np.ndarray) -> None:
         """Set the priorities of sampled rows; rows overwritten since are left alone."""

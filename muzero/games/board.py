@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -15,7 +16,8 @@ from muzero.games.board_rules import BoardRules, Observer, shape_of
 from muzero.games.checks import check_size
 from muzero.games.errors import UnknownGame, unknown
 from muzero.games.one_game import OneGame
-from muzero.interfaces import GameSpec
+from muzero.games.symmetries import find
+from muzero.interfaces import GameSpec, Symmetries
 from muzero.util.extras import need
 
 ALTERNATING = {
@@ -140,6 +142,17 @@ def load(name: str) -> Any:
         objection = objection or "it is over before its first move"
         raise UnknownGame(f"board/{name} cannot be played: {objection}")
     return game
+
+
+@functools.cache  # finding them takes up to a second
+def symmetries(name: str) -> Symmetries | None:
+    """The symmetries of a game, see `muzero.games.symmetries.find`; None if it has none.
+
+    Raises:
+        UnknownGame: as `load`.
+        MissingExtra: as `load`.
+    """
+    return find(BoardRules(load(name).new_initial_state()))
 
 
 def _check_parameters(name: str) -> None:

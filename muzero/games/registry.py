@@ -14,7 +14,7 @@ from muzero.games.control import ControlGames
 from muzero.games.errors import LISTING
 from muzero.games.minatar import MinatarGames
 from muzero.games.python import PythonGames
-from muzero.interfaces import Rules
+from muzero.interfaces import Rules, Symmetries
 from muzero.util.extras import MissingExtra
 from muzero.util.text import nearest, printable
 
@@ -71,6 +71,12 @@ def _with_game(config: Config, changes: Mapping[str, object]) -> Config:
     table = {"kind": config.kind("game"), **config.table("game"), **changes}
     changed = merge([Layer("the protocol", {"game": table})], {"game": GAMES})
     return Config({**config.tables, **changed.tables})
+
+
+def symmetries(game: str) -> Symmetries | None:
+    """The symmetries of a game; None if it has none, or its rules cannot be consulted."""
+    kind, name = split(game)
+    return board.symmetries(name) if kind == "board" else None
 
 
 def as_rules(position: Any) -> Rules:

@@ -9,7 +9,7 @@ ends; a reward belongs to the player who just moved, a value to the player to mo
 ``reward + discount * next_value`` and nothing anywhere asks how many players there are.
 """
 
-from muzero.interfaces.games import EnvironmentFault, Games, GameSpec, NonFiniteError, Rules, Timestep
+from muzero.interfaces.games import EnvironmentFault, Games, GameSpec, NonFiniteError, Rules, Symmetries, Timestep
 from muzero.interfaces.learning import Loss, Objective, Window, WindowSize
 from muzero.interfaces.models import (
     Expansion,
@@ -49,6 +49,7 @@ __all__ = [
     "Positions",
     "Prediction",
     "Rules",
+    "Symmetries",
     "Timestep",
     "Transition",
     "Window",

@@ -32,6 +32,18 @@ class GameSpec:
 
 
 @dataclass(frozen=True)
+class Symmetries:
+    """N ways to show a game under which its rules are the same; the first changes nothing."""
+
+    source: np.ndarray  # [N, D] int64: number k of the image of a flat observation is number source[n, k] of it
+    action: np.ndarray  # [N, A] int64, the image of each action
+    known: np.ndarray  # [N, A] bool; false for actions that were never legal where the symmetry was checked
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+@dataclass(frozen=True)
 class Timestep:
     """What B games show after a step.
 
