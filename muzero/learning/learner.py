@@ -23,6 +23,7 @@ class Update(NamedTuple):
     metrics: dict[str, Tensor]  # scalars: the objective's terms and metrics, and "gradient", the gradient's norm
     priority: Tensor  # [B] new priorities of the rows; meaningless where the update was skipped
     finite: Tensor  # bool, scalar; false: the gradient was not finite, and the update was skipped
+    terms: tuple[str, ...]  # names of the metrics whose sum was minimised
 
 
 class Learner:
@@ -147,7 +148,7 @@ class Learner:
         if self.average:
             decay = min(self.average, (1 + self.updates) / (10 + self.updates))
             follow(self.acting, self.model, 1 - decay, finite)
-        return Update(figures(terms, loss, norm), loss.priority.detach().float(), finite)
+        return Update(figures(terms, loss, norm), loss.priority.detach().float(), finite, tuple(terms))
 
     def count(self, finite: bool) -> None:
         """Count an update by its flag; to be called once for each, in their order."""

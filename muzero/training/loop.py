@@ -293,6 +293,7 @@ class Training:
             cpu_seconds=self.cpu_clock.seconds(),
             done=self.done(),
             losses=self.learning.updates.metrics,
+            terms=self.learning.updates.terms,
             score=self.scores.score,
             length=self.scores.length,
             greedy=self.evaluator.newest,

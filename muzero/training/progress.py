@@ -71,7 +71,7 @@ class Progress:
         parts.append(f"{status.updates:,} updates")
         parts += filter(None, [self._speed(status)])
         if status.losses:
-            parts.append("loss " + " ".join(f"{name} {float(loss):.2f}" for name, loss in status.losses.items()))
+            parts += figures(status)
         else:
             parts.append(f"learning begins at {status.start:,} steps")
         return "  ".join(parts)
@@ -156,6 +156,14 @@ class Progress:
             self.console.print(text, highlight=False, **how)
         except (OSError, ValueError, SystemExit):  # rich asks to exit where a pipe is closed
             self.silent = True
+
+
+def figures(status: Status) -> list[str]:
+    """The losses, which are minimised, and apart from them what is measured besides."""
+    shown = {name: f"{name} {float(figure):.2f}" for name, figure in status.losses.items()}
+    minimised = " ".join(text for name, text in shown.items() if name in status.terms)
+    measured = " ".join(text for name, text in shown.items() if name not in status.terms)
+    return [part for part in (f"loss {minimised}", measured) if part]
 
 
 def clock(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -26,6 +26,7 @@ class Status:
     cpu_seconds: float | None = None  # of training; None: not known
     done: float  # share of the run, 0 to 1
     losses: Mapping[str, Tensor]  # the figures of the last update, scalars on its device; empty before the first
+    terms: Collection[str] = ()  # names of those figures that are minimised
     score: float | None  # mean of the latest games of self-play, which explores
     length: float | None  # mean steps of these games
     greedy: Evaluation | None  # the last evaluation during the run, without exploration

@@ -38,6 +38,7 @@ class Updates:
     def __init__(self, learner: Learner, replay: Replay) -> None:
         self.learner, self.replay = learner, replay
         self.metrics: dict[str, Tensor] = {}  # of the last update, on the learner's device
+        self.terms: tuple[str, ...] = ()  # names of those that it minimised
         self.pending: Launched | None = None
 
     def make(self, progress: float) -> Window | None:
@@ -49,7 +50,7 @@ class Updates:
         rows, window = self.replay.sample(self.learner.batch, self.learner.objective.window)
         update = self.learner.update(window, progress)
         before, self.pending = self.pending, launched(rows, window, update)
-        self.metrics = update.metrics
+        self.metrics, self.terms = update.metrics, update.terms
         if before is None:
             return None
         used, priority, finite = before.result()

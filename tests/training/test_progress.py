@@ -34,7 +34,7 @@ START = Status(
     counters={"environment_faults": 0},
     warnings=(),
 )
-LOSSES = {name: torch.tensor(0.5) for name in ("policy", "value", "reward")}
+LOSSES = {name: torch.tensor(0.5) for name in ("policy", "value", "reward", "drift", "gradient")}
 
 
 @pytest.fixture
@@ -62,6 +62,12 @@ def test_a_rate_of_nothing_is_left_out(shown):
     for second in (0, 20, 40):
         progress.show(replace(START, clock=float(second), steps=1000, updates=10 * second, losses=LOSSES))
     assert "10 updates/s" in stream.getvalue() and "steps/s" not in stream.getvalue()
+
+
+def test_what_is_minimised_is_shown_apart_from_what_is_measured(shown):
+    progress, stream, _ = shown
+    progress.show(replace(START, updates=1, losses=LOSSES, terms=("policy", "value", "reward")))
+    assert stream.getvalue().endswith("  loss policy 0.50 value 0.50 reward 0.50  drift 0.50 gradient 0.50\n")
 
 
 def test_the_scores_of_exploring_and_of_greedy_play_are_named(shown):
