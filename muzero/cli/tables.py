@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,6 +121,12 @@ def show_results(console: Console, results: dict[str, Any], two_player: bool) ->
 def say(console: Console, text: str, style: str | None = None) -> None:
     """Print a line that is never cut, with names from outside in it."""
     console.print(escaped(text), style=style, soft_wrap=True)
+
+
+def say_wrapped(console: Console, text: str) -> None:
+    """Print a sentence in lines as wide as the terminal, with names from outside in it; no word is broken."""
+    for line in textwrap.wrap(escaped(text), console.width, break_long_words=False, break_on_hyphens=False):
+        say(console, line)
 
 
 def write_json(path: Path, report: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from muzero.cli.tables import Figures, bracketed, say, without_beginning
+from muzero.cli.tables import Figures, bracketed, say, say_wrapped, without_beginning
 
 LONG = "runs/board/tic_tac_toe/a-rather-long-folder-name-of-a-run-for-tic-tac-toe"
 
@@ -93,3 +93,13 @@ def test_a_shortened_name_fits():
 def test_an_interval_without_ends_is_not_shown(number, interval, text):
     assert bracketed(number, interval, "+.0f") == text
     assert not re.search("inf|nan", text)
+
+
+@pytest.mark.parametrize("width", [40, 60, 1_000_000])
+def test_a_sentence_is_wrapped_between_words(width):
+    file = io.StringIO()
+    sentence = f"{LONG}: 10 of 30 games are distinct; the others repeat them, so the intervals are too narrow"
+    say_wrapped(Console(file=file, width=width), sentence)
+    lines = file.getvalue().splitlines()
+    assert " ".join(lines) == sentence
+    assert all(cell_len(line) <= width for line in lines if LONG not in line) and len(lines) == (1 if width > 60 else 4)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from muzero import build
 from muzero.cli.evaluate.playing import Enough, Matches, Result, Row, match_of, say_interrupted
-from muzero.cli.tables import Figures, bracketed, percent, say, terminal, write_json
+from muzero.cli.tables import Figures, bracketed, percent, say_wrapped, terminal, write_json
 from muzero.config import Config, ConfigError
 from muzero.evaluation.game_records import GameRecords
 from muzero.evaluation.in_training import usual_openings
@@ -104,9 +104,9 @@ def show(console: Console, results: Sequence[Result], against: str, game: str) -
     console.print(drawn)
     for result in results:
         if len(result.outcomes) == 1:
-            say(console, f"{result.name}: 1 game says nothing about strength")
+            say_wrapped(console, f"{result.name}: 1 game says nothing about strength")
         elif text := repetition(result.outcomes):
-            say(console, f"{result.name}: {text}")
+            say_wrapped(console, f"{result.name}: {text}")
 
 
 def strength(summary: Summary) -> list[str]:
@@ -156,13 +156,13 @@ def say_verdicts(
             ratio, holds = test.ratio(shares), test.decided(shares)
             row["sprt"] = {"low": test.low, "high": test.high, "ratio": ratio, "high_holds": holds}
             verdict = "undecided" if holds is None else f"{test.high if holds else test.low:+g} Elo holds"
-            say(console, f"{result.name}: {verdict} (log likelihood ratio {ratio:+.2f})")
+            say_wrapped(console, f"{result.name}: {verdict} (log likelihood ratio {ratio:+.2f})")
         report |= report["rows"][0]
     if options.until_interval:
         for result in results:
             if not narrow(options.until_interval, result.outcomes):
                 count = f"after {len(result.outcomes):,} games"
-                say(console, f"{result.name}: {count} the interval of Elo is still wider than asked")
+                say_wrapped(console, f"{result.name}: {count} the interval of Elo is still wider than asked")
 
 
 def all_positions(console: Console, rows: Sequence[Row], report: dict[str, Any], config: Config, seed: int) -> None:
@@ -174,5 +174,5 @@ def all_positions(console: Console, rows: Sequence[Row], report: dict[str, Any],
         found = quality(row.entrant.player, positions, first, seed).report()
         described["all_positions"] = found
         optimal = f"{round(found['optimal'] * len(positions)):,} of {len(positions):,} positions"
-        say(console, f"{row.name}: optimal choice in {optimal} ({found['optimal']:.2%})")
+        say_wrapped(console, f"{row.name}: optimal choice in {optimal} ({found['optimal']:.2%})")
     report["all_positions"] = report["rows"][0]["all_positions"]
