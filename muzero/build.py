@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import chdir, closing
-from pathlib import Path
 
 import torch
 
 from muzero.config import AtMost, Config, ConfigError, Layer, Needs, Schema, merge, read_layer
 from muzero.config.run import ActorSettings, RunSettings
+from muzero.config.shipped import CONFIGS, shipped
 from muzero.data.replay import Replay
 from muzero.data.schema import row_bytes
 from muzero.games.errors import UnknownGame
@@ -41,10 +41,6 @@ SCHEMA: Schema = {
     "learner": Learner,
 }
 DEVICES = ("auto", "cpu", "cuda")
-# Inside the package in a wheel, beside it in a checkout.
-CONFIGS = next(
-    path for path in (Path(__file__).parent / "configs", Path(__file__).parent.parent / "configs") if path.exists()
-)
 
 
 def configure(game: str, layers: list[Layer], checked: bool = True) -> Config:
@@ -62,13 +58,13 @@ def configure(game: str, layers: list[Layer], checked: bool = True) -> Config:
         EnvironmentFault: if the environment cannot begin a game, or has a form that cannot be played.
     """
     game = resolve(game)
-    kind, name = split(game)
-    shipped = {path.stem: path for path in (CONFIGS / kind).glob("*.toml")}  # by name: a game's name is not a path
+    kind = split(game)[0]
     before = [
         Layer("--game", {"game": {"kind": kind}, "run": {"game": game}}),
         read_layer(CONFIGS / f"{FAMILIES[kind]}.toml"),
     ]
-    after = [*([read_layer(shipped[name])] if name in shipped else []), *layers]
+    task = shipped(game, ".toml")
+    after = [*([read_layer(task)] if task else []), *layers]
     only_game = [Layer(layer.source, {"game": layer.tables.get("game", {})}) for layer in before + after]
     unknown = []
     shape = Layer("the observation's shape", {})

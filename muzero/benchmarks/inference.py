@@ -17,6 +17,7 @@ from torch import nn
 from muzero import build, search
 from muzero.actions import Discrete
 from muzero.cli.parser import Parser
+from muzero.config.shipped import CONFIGS
 from muzero.inference import simulating
 from muzero.inference.onnx_backend import OnnxModel, OnnxSimulator
 from muzero.interfaces import GameSpec, Prediction, Transition, WorldModel, observe_first
@@ -82,7 +83,7 @@ def atari(batch):
     from muzero.config import Layer, merge, read_layer
 
     spec = GameSpec("atari", (4, 96, 96), "uint8", Discrete(6), (0.0, 0.997))
-    tables = {"model": {**read_layer(build.CONFIGS / "atari.toml").tables.get("model", {}), "kind": "spatial"}}
+    tables = {"model": {**read_layer(CONFIGS / "atari.toml").tables.get("model", {}), "kind": "spatial"}}
     config = merge([Layer("atari", tables)], {"model": build.SCHEMA["model"]})
     return of_spec(partial(build.model, config), spec, batch)
 

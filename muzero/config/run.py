@@ -51,6 +51,11 @@ class RunSettings:
     opponent: str = "random"
     evaluation_games: Annotated[int, Range(1, 100_000)] = 100
 
+    def done(self, steps: int, seconds: float) -> float:
+        """The share of the run that is done after these environment steps and seconds of training."""
+        share = steps / self.steps
+        return share if self.seconds is None else max(share, seconds / self.seconds)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ActorSettings:

@@ -40,8 +40,8 @@ class Chain:
 
 
 def row_bytes(spec: GameSpec, candidates: int = 0) -> int:
-    """Memory of a row: its columns, its links, and at most 32 bytes of priority and its sums."""
-    return schema.row_bytes(spec, candidates) + 8 + 8 + 1 + 32
+    """Memory of a row: its columns, its links, its version, and at most 32 bytes of priority and its sums."""
+    return schema.row_bytes(spec, candidates) + 8 + 8 + 8 + 1 + 32
 
 
 class Replay:
@@ -92,6 +92,7 @@ class Replay:
         self.rows["next"] = np.full(self.capacity, UNKNOWN, np.int64)
         self.rows["previous"] = np.full(self.capacity, UNKNOWN, np.int64)
         self.rows["over"] = np.zeros(self.capacity, bool)  # the game is over in the row's position
+        self.rows["version"] = np.zeros(self.capacity, np.int64)  # of the weights that played
         # Candidates would have to be turned, too; board games have none.
         self.symmetries = find_symmetries() if symmetries and not candidates else None
         self.priority = SumTree(self.capacity)
@@ -141,6 +142,7 @@ class Replay:
             self.rows[name][places] = array
         self.rows["next"][places] = np.append(numbers[1:], UNKNOWN)
         self.rows["previous"][places] = np.append(UNKNOWN, numbers[:-1])
+        self.rows["version"][places] = segment.version
         ends = segment.columns["discount"][: segment.steps] == 0
         self.rows["over"][places] = False
         self.rows["over"][places[1:]] = ends[: len(segment) - 1]

@@ -12,7 +12,7 @@ from muzero.interfaces import GameSpec, Window, WindowSize
 
 UNKNOWN = -1  # no row there: the game begins or ends, or continues in a segment that is not here
 Rows = Mapping[str, np.ndarray]
-"""The ring: the columns of `schema`, "next" and "previous" (numbers of rows), "over"; row n at place n % length."""
+"""The ring: the columns of `schema`, and the links "next", "previous" and "over"; row n at place n % length."""
 
 
 def window(

@@ -71,6 +71,8 @@ class Objective(nn.Module, ABC):
     """What is learned.  Its parameters are those that only training needs."""
 
     window: WindowSize
+    unroll: int = 1
+    """Steps that the model is taught to imagine."""
 
     @abstractmethod
     def forward(self, model: WorldModel, target_model: WorldModel, window: Window, generator: torch.Generator) -> Loss:

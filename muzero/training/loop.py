@@ -14,6 +14,7 @@ from muzero.config import Config
 from muzero.data.experience import Experience
 from muzero.data.limits import Limits
 from muzero.data.segment_log import SegmentLog
+from muzero.diagnostics.curve import of_game
 from muzero.evaluation.in_training import Stopped, check_opponent
 from muzero.evaluation.intervals import Summary
 from muzero.evaluation.schedule import EvaluationSchedule
@@ -23,6 +24,7 @@ from muzero.runs.folder import RunFolder
 from muzero.runs.saving import free
 from muzero.training.clock import Clock, CpuClock
 from muzero.training.evaluator import Evaluator, watching
+from muzero.training.health import Health
 from muzero.training.learning import Learning
 from muzero.training.placement import gather
 from muzero.training.progress import Progress
@@ -69,6 +71,7 @@ class Training:
             self.folder, settings, self.spec, self.learner, self.replay, lambda: self.snapshots.newest()
         )
         self.clock, self.cpu_clock, self.scores = Clock(), CpuClock(), Scores()
+        self.health = Health(self.learning.updates, self.scores, of_game(settings.game))
         self.storing = Storing(self.pool, self.scores, config.table("actors")["max_age"])
         self.schedule = EvaluationSchedule(self.folder, settings.evaluate_every)
         self.evaluator = Evaluator(config, self.schedule, self.learner, self.pool, self.clock)
@@ -115,7 +118,8 @@ class Training:
                 while self.done() < 1 and not self.halted:
                     self._round(progress)
                 if self.stop.number is not None:
-                    self._drain()
+                    for result in self.pool.drain():  # which are about to finish
+                        self._store(result, None)
                 self._learn(progress)
                 if self.pool.lost and self.learner.updates < self.learning.owed:
                     self.pool.next_result(0)  # raises LostCluster
@@ -143,10 +147,7 @@ class Training:
 
     def done(self) -> float:
         """Share of the run that is done."""
-        share = self.replay.steps / self.settings.steps
-        if self.settings.seconds is not None:
-            share = max(share, self.clock.seconds() / self.settings.seconds)
-        return share
+        return self.settings.done(self.replay.steps, self.clock.seconds())
 
     def _round(self, progress: Progress) -> None:
         with self.clock.timed("learn"):
@@ -174,8 +175,6 @@ class Training:
         if self.snapshots.due(self.replay.steps):
             with self.clock.timed("save"):
                 self.save()
-            if self.snapshots.writer.error is not None:
-                self.warn(f"the last checkpoint was not written: {self.snapshots.writer.error}")
 
     def _store(self, result: Result, progress: Progress | None) -> None:
         """Store an actor's result; without progress, nothing is learned in between."""
@@ -187,11 +186,6 @@ class Training:
                 self.storing.refreshed += self.replay.refresh(numbers, policy, value, candidates)
             case evaluated:
                 self._evaluated(self.evaluator.finish(evaluated, result.version), progress)
-
-    def _drain(self) -> None:
-        """Store results that are about to finish."""
-        for result in self.pool.drain():
-            self._store(result, None)
 
     def _plan_again(self) -> None:
         """Keep the actors busy that plan stored positions again."""
@@ -208,6 +202,7 @@ class Training:
         """Make the updates that are owed for the steps stored; see `Learning.learn`."""
 
         def show() -> None:
+            self.health.look(self.done())
             if progress.due:
                 progress.show(self.status())
 
@@ -271,18 +266,18 @@ class Training:
             self.warnings.append(message)
 
     def _report(self, progress: Progress) -> None:
-        """Show what actors and the log report, and faults of environments."""
+        """Show what the parts of the run report."""
         for message in self.pool.messages():
             progress.trouble(message)
-        for message in self.experience.messages():
-            self.warn(message)
-        if (news := self.storing.report()) is not None:
-            self.warn(news)
+        for part in (self.experience, self.storing, self.snapshots, self.health):
+            for message in part.messages():
+                self.warn(message)
 
     def status(self) -> Status:
         """What the run is doing now."""
         counters = {"replay_rows": len(self.replay), "checkpoint_failures": self.snapshots.writer.failures}
-        counters |= self.learning.counts() | self.storing.counts() | self.experience.counts() | self.pool.counts()
+        for part in (self.learning, self.storing, self.experience, self.pool, self.health):
+            counters |= part.counts()
         return Status(
             clock=time.monotonic(),
             steps=self.replay.steps,
@@ -297,6 +292,7 @@ class Training:
             score=self.scores.score,
             length=self.scores.length,
             greedy=self.evaluator.newest,
+            comparison=self.health.comparison,
             phases=dict(self.clock.phases),
             counters=counters,
             warnings=tuple(self.warnings),

@@ -68,6 +68,7 @@ class Progress:
             parts.append(f"exploring score {status.score:.2f}")
         if status.greedy is not None:
             parts.append(f"greedy score {status.greedy.mean:.2f}")
+        parts += filter(None, [status.comparison])
         parts.append(f"{status.updates:,} updates")
         parts += filter(None, [self._speed(status)])
         if status.losses:

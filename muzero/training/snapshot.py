@@ -241,6 +241,11 @@ class Snapshots:
             names = ", ".join(map(str, lost))
             raise SaveError(f"{names} was removed while the run learned, and a resume needs it; {WEIGHTS_ONLY}")
 
+    def messages(self) -> list[str]:
+        """What the user should know of checkpoints; repeated as long as it is true."""
+        error = self.writer.error
+        return [] if error is None else [f"the last checkpoint was not written: {error}"]
+
     def log_waiting(self) -> str | None:
         """Log the segments that wait for space.  Returns why they still wait, if they do.
 

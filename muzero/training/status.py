@@ -30,6 +30,7 @@ class Status:
     score: float | None  # mean of the latest games of self-play, which explores
     length: float | None  # mean steps of these games
     greedy: Evaluation | None  # the last evaluation during the run, without exploration
+    comparison: str = ""  # with healthy runs of the game, in a few words; empty: not known
     phases: Mapping[str, float]  # seconds by what they were spent on
     counters: Mapping[str, float]  # everything else that the files of metrics show
     warnings: Sequence[str]  # everything that the user should know so far, the oldest first

@@ -47,10 +47,10 @@ class Storing:
         faults = {"environment_faults": self.faults, "rejected_segments": self.rejected}
         return {**faults, "refreshed_rows": self.refreshed}
 
-    def report(self) -> str | None:
-        """Describe faults of environments, the first, the second, the fourth, and so on; None if nothing is new."""
+    def messages(self) -> list[str]:
+        """Describe faults of environments, the first, the second, the fourth, and so on; empty if nothing is new."""
         count = self.faults + self.rejected
         if not count or count < 2 * self.reported:
-            return None
+            return []
         self.reported = count
-        return f"environment faults so far: {count}, the last: {self.last_fault}"
+        return [f"environment faults so far: {count}, the last: {self.last_fault}"]

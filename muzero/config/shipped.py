@@ -1,0 +1,18 @@
+"""The files that are shipped for games."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent
+# Inside the package in a wheel, beside it in a checkout.
+CONFIGS = next(path for path in (PACKAGE / "configs", PACKAGE.parent / "configs") if path.exists())
+
+
+def shipped(game: str, suffix: str) -> Path | None:
+    """The file of a game, "board/tic_tac_toe", with a suffix, ".toml"; None if there is none.
+
+    Files are compared by name: a game's name is not a path.
+    """
+    names = ((path, f"{path.parent.name}/{path.name}") for path in CONFIGS.glob("*/*"))
+    return next((path for path, name in names if name == f"{game}{suffix}"), None)

@@ -1,0 +1,77 @@
+"""The health of a run: measured now and then while it learns, judged, and compared with healthy runs of the game."""
+
+from __future__ import annotations
+
+import time
+
+from muzero.diagnostics import measures
+from muzero.diagnostics.curve import SCORE, Curve, Track
+from muzero.diagnostics.verdicts import Verdicts
+from muzero.interfaces import WindowSize
+from muzero.training.scores import Scores
+from muzero.training.updates import Updates
+
+PERIOD = 5.0  # seconds between two measurements, at least
+SHARE = 0.005  # of the time that measuring may take
+
+
+class Health:
+    """Reads a learner and a replay, and changes neither: a run is the same, bit for bit, without it."""
+
+    def __init__(self, updates: Updates, scores: Scores, curve: Curve | None) -> None:
+        """Measure nothing yet.
+
+        Args:
+            updates: of the run.
+            scores: of its self-play.
+            curve: of healthy runs of the game; None if there is none.
+        """
+        self.updates, self.learner, self.replay, self.scores = updates, updates.learner, updates.replay, scores
+        objective = self.learner.objective
+        self.unroll = objective.unroll
+        self.size = WindowSize(max(objective.window.steps, self.unroll + 1), self.unroll + 1)
+        self.verdicts, self.track = Verdicts(), None if curve is None else Track(curve)
+        self.numbers: dict[str, float] = {}
+        self.found: list[str] = []
+        self.spent = 0.0  # seconds
+        self.next = 0.0  # on the monotonic clock
+
+    def look(self, done: float) -> None:
+        """Measure and judge, if it is time.  done: share of the run that is done, 0 to 1."""
+        begun = time.monotonic()
+        if begun < self.next:
+            return
+        self.numbers = self._measure()
+        self.found += self.verdicts.judge(self.numbers, self.learner.updates, done)
+        if self.track is not None:
+            score = {} if self.scores.score is None else {SCORE: self.scores.score}
+            behind = self.track.add(self.replay.steps, self.numbers | score)
+            self.found += [behind] if behind else []
+        spent = time.monotonic() - begun
+        self.spent += spent
+        self.next = begun + max(PERIOD, spent / SHARE)
+
+    def _measure(self) -> dict[str, float]:
+        seen, legal = measures.newest(self.replay, self.size)
+        if len(seen.weight) < measures.LEAST:
+            return {}
+        found = measures.measure(self.learner.acting, seen.to(self.learner.device), legal, self.unroll)
+        if self.replay.spec.returns is not None:  # games such as chess end at the edge: they are won or lost
+            found.pop("value_edge", None)
+        if (last := self.updates.pending) is not None:
+            found |= measures.age(self.replay, last.rows, seen.number.numpy(), self.learner.updates)
+        return found
+
+    def counts(self) -> dict[str, float]:
+        """The newest numbers, as metrics, and the seconds that measuring took, which belong to learning."""
+        numbers = {f"health/{name}": number for name, number in self.numbers.items()}
+        return numbers | {"time/health": round(self.spent, 3)}
+
+    def messages(self) -> list[str]:
+        """What is wrong with the run, in words."""
+        return self.found
+
+    @property
+    def comparison(self) -> str:
+        """How the run compares with healthy ones, in a few words; empty where that is not known."""
+        return "" if self.track is None else self.track.text
