@@ -26,13 +26,22 @@ def report_command(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the page (default: RUN/report, or report for several runs)"
     )
+    parser.add_argument(
+        "--curve",
+        type=Path,
+        metavar="FILE",
+        help="write the curve of these runs to a file instead, for later runs of the game to be compared with: "
+        "the runs are healthy, finished, and differ in their seeds alone",
+    )
     options = parser.parse_args(arguments)
+    if options.curve is not None:
+        return write_curve(options.runs, options.curve)
     from muzero.report.charts import charts
     from muzero.report.collect import collect
     from muzero.report.page import page
 
     runs = collect(list(dict.fromkeys(options.runs)))
-    images = charts(runs)
+    images = charts(runs, healthy(runs[0].game) if len({run.game for run in runs}) == 1 else {})
     folder = options.out or (runs[0].folder / "report" if len(runs) == 1 else Path("report"))
     if options.out is None and folder.is_symlink():
         raise ConfigError([f"{folder} is a symbolic link; choose a folder with --out"])
@@ -42,6 +51,38 @@ def report_command(arguments: Sequence[str] | None = None) -> int:
         (folder / name).unlink(missing_ok=True)  # a link is not written through, a pipe not waited for
         (folder / name).write_bytes(content)
     print(f"the report: {printable(str(folder / PAGE), 300)}, with {len(images)} charts beside it")
+    return 0
+
+
+def healthy(game: str) -> dict[str, list[tuple[float, float, float]]]:
+    """The bands of healthy runs of a game, by the names of metrics."""
+    from muzero.diagnostics.curve import of_game
+
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    curve = of_game(game)
+    for steps, bands in [] if curve is None else curve.points:
+        for name, (low, high) in bands.items():
+            found.setdefault(name, []).append((steps, low, high))
+    return found
+
+
+def write_curve(folders: Sequence[Path], file: Path) -> int:
+    """Write the curve of healthy runs.
+
+    Raises:
+        ConfigError: if the runs differ in more than their seeds, or have not been measured.
+    """
+    from muzero.diagnostics.curve import make
+    from muzero.report.collect import collect, differences
+    from muzero.util.files import replace
+
+    runs = collect(list(dict.fromkeys(folders)))
+    different = [key for key in differences(runs) if key != "run.seed"]
+    if different:
+        raise ConfigError([f"the runs differ in {', '.join(different)}; a curve is made of runs that differ in seeds"])
+    made = make(runs[0].game, [run.seed for run in runs], [run.metrics for run in runs])
+    replace(file, made.text())
+    print(f"the curve of {len(runs)} runs: {printable(str(file), 300)}, with {len(made.points)} points")
     return 0
 
 

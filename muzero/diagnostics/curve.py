@@ -1,8 +1,8 @@
 """The curve of healthy runs of a game, stored beside its configuration, and a run compared with it while it learns.
 
 A file of JSON lines.  The first says what it was made from: {"game": "gym/CartPole-v1", "seeds": [0, 1, 2]}.  Each
-other line is a point: {"steps": 1200, "score": [18.2, 24.9], ...}, with the lowest and the highest of the runs' means
-since the point before, for each number.
+other line is a point: {"steps": 1200, "self_play_score": [18.2, 24.9], ...}, with the lowest and the highest of the
+runs' means since the point before, for each of the metrics that say how a run does.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from muzero.report.untrusted_files import Unreadable, number, parse, read
 
 SUFFIX = ".curve.jsonl"
 SHARES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # of the shortest run, where a curve has its points
-SCORE = "score"  # of self-play: "self_play_score" in metrics
-GOOD_ABOVE = (SCORE, "value_explained")
+SCORE = "self_play_score"
+HEALTH = "health/"
+GOOD_ABOVE = (SCORE, "health/value_explained")
 TITLES = {  # of the numbers by which a run is compared
     SCORE: "score",
-    "value_explained": "share of the returns' variance that the value head explains",
-    "value_drift": "drift of imagined values",
-    "drift_last": "drift of imagined latents",
-    "replay_age_share": "age of the replay",
+    "health/value_explained": "share of the returns' variance that the value head explains",
+    "health/value_drift": "drift of imagined values",
+    "health/drift_last": "drift of imagined latents",
+    "health/replay_age_share": "age of the replay",
 }
 MARGIN = 0.1  # share of the larger end: bands of few runs are too narrow by chance
 IN_A_ROW = 2  # points at which a number is worse, before a run is behind
@@ -107,7 +108,7 @@ def make(game: str, seeds: Sequence[int], runs: Sequence[Sequence[Mapping[str, f
     length, points, before = min(rows[-1]["steps"] for rows in runs), [], -1
     for share in SHARES:
         steps = int(length * share)
-        means = [mean(measured(row) for row in rows if before < row["steps"] <= steps) for rows in runs]
+        means = [mean(kept(row) for row in rows if before < row["steps"] <= steps) for rows in runs]
         bands = {name: ends([each[name] for each in means]) for name in means[0] if all(name in each for each in means)}
         if bands:
             points.append(Point(steps, bands))
@@ -115,10 +116,9 @@ def make(game: str, seeds: Sequence[int], runs: Sequence[Sequence[Mapping[str, f
     return Curve(game, seeds, points)
 
 
-def measured(row: Mapping[str, float]) -> dict[str, float]:
+def kept(row: Mapping[str, float]) -> dict[str, float]:
     """What a curve keeps of a row of metrics."""
-    found = {name.removeprefix("health/"): value for name, value in row.items() if name.startswith("health/")}
-    return found | ({SCORE: row["self_play_score"]} if "self_play_score" in row else {})
+    return {name: value for name, value in row.items() if name == SCORE or name.startswith(HEALTH)}
 
 
 def mean(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
@@ -148,7 +148,7 @@ class Track:
         self.reported = False
 
     def add(self, steps: int, row: Mapping[str, float]) -> str | None:
-        """Take in what was measured after these steps.
+        """Take in metrics after these steps.
 
         Returns:
             what to warn of, once, where the run is behind healthy ones; else None.

@@ -26,6 +26,7 @@ SPREAD = 2  # times as many rows, over which they are spread
 LEAST = 32  # rows without which a number is left out
 EDGE = 0.05  # share of the range of values that counts as its edge, at either end
 WORST = -1.0  # of a share that is explained; it has no lower limit
+MOST = 10.0  # of a share that is left unexplained; it has no upper limit where what is observed hardly varies
 
 
 def newest(replay: Replay, size: WindowSize, count: int = ROWS) -> tuple[Window, Tensor]:
@@ -90,7 +91,7 @@ def drift(model: WorldModel, latents: Latent, seen: Window, unroll: int) -> dict
     """How far imagination leaves what is observed, after one step and after all of them.
 
     "drift_1" and "drift_last": the share of the variance of observed latents that imagined ones leave unexplained.
-    "value_drift": the same for the values that the model sees in them after the last step.
+    "value_drift": the same for the values that the model sees in them after the last step.  Each is at most `MOST`.
     """
     imagined, found = at(latents, 0), {}
     known = seen.known & ~seen.over
@@ -99,12 +100,17 @@ def drift(model: WorldModel, latents: Latent, seen: Window, unroll: int) -> dict
         observed, there = at(latents, k), known[:, k]
         if there.sum() < LEAST or k not in (1, unroll):
             continue
-        share = unexplained(rows(imagined), rows(observed), there)[there].mean().item()
+        share = left(rows(imagined), rows(observed), there)
         found |= ({"drift_1": share} if k == 1 else {}) | ({"drift_last": share} if k == unroll else {})
         if k == unroll:
             values = (model.predict(latent).value.mean.unsqueeze(-1) for latent in (imagined, observed))
-            found["value_drift"] = unexplained(*values, there)[there].mean().item()
+            found["value_drift"] = left(*values, there)
     return found
+
+
+def left(imagined: Tensor, observed: Tensor, there: Tensor) -> float:
+    """The share of the variance of what was observed [B, F] that is left unexplained, where `there`; at most `MOST`."""
+    return min(unexplained(imagined, observed, there)[there].mean().item(), MOST)
 
 
 def policy(head, seen: Window, legal: Tensor, here: Tensor) -> dict[str, float]:
@@ -145,8 +151,7 @@ def value(found: Tensor, seen: Window, here: Tensor, limits: tuple[float, float]
     if here.sum() < LEAST:
         return {}
     target, searched = returns(seen), seen.value[:, 0]
-    left = unexplained(found.unsqueeze(-1), target.unsqueeze(-1), here)[here].mean().item()
-    shares = {"value_explained": max(1 - left, WORST)}
+    shares = {"value_explained": max(1 - left(found.unsqueeze(-1), target.unsqueeze(-1), here), WORST)}
     shares["search_lead"] = linearly(searched[here], target[here]) - linearly(found[here], target[here])
     if limits is not None:
         low, high = limits

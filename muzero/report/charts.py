@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from muzero.report.collect import Run, groups
@@ -15,7 +16,10 @@ from muzero.util.text import printable
 COLOURS = ("#1f5fa8", "#c2571a", "#2b7a4b", "#8a3d8f", "#a08018", "#3b8a96", "#b03a48", "#5b5b5b")
 SIZE = (6.4, 3.6)  # inches
 DPI = 130
-MOST_LOSSES = 30  # losses that are drawn
+MOST = 30  # losses that are drawn, and numbers of health
+Bands = Mapping[str, Sequence[tuple[float, float, float]]]
+"""Name of a metric -> steps, and the lowest and the highest of healthy runs there."""
+NOTHING: Bands = MappingProxyType({})
 
 
 def figure() -> Any:
@@ -43,27 +47,32 @@ def png(made: Any) -> bytes:
     return buffer.getvalue()
 
 
-def charts(runs: Sequence[Run]) -> dict[str, bytes]:
-    """All charts for which there are figures: name of the file -> PNG."""
+def charts(runs: Sequence[Run], healthy: Bands) -> dict[str, bytes]:
+    """All charts for which there are figures: name of the file -> PNG.  healthy: is drawn behind the runs."""
     drawn: dict[str, Any] = {
         "evaluation-by-steps": evaluated(runs, lambda each: each.step, "environment steps"),
         "evaluation-by-time": evaluated(runs, lambda each: each.seconds / 60, "minutes of training"),
-        "self-play-score": metric(runs, "self_play_score", "score of self-play, mean of the last 100 games"),
+        "self-play-score": metric(
+            runs, "self_play_score", "score of self-play, mean of the last 100 games", healthy=healthy
+        ),
         "steps-per-second": metric(runs, "steps_per_second", "environment steps per second"),
         "updates-per-second": metric(runs, "updates_per_second", "updates per second"),
     }
-    losses = sorted({key for run in runs for row in run.metrics for key in row if key.startswith("loss/")})[
-        :MOST_LOSSES
-    ]
-    drawn |= {
-        key.replace("/", "-"): metric(runs, key, key.replace("/", ": "), log=True) for key in losses[:MOST_LOSSES]
-    }
+    for group in ("loss", "health"):
+        for key in measured(runs, f"{group}/"):
+            title = key.replace("/", ": ").replace("_", " ")
+            drawn[key.replace("/", "-")] = metric(runs, key, title, log=group == "loss", healthy=healthy)
     for run in runs:
         for name, result in run.results.items():
             title = f"{run.label}-{name.removesuffix('.json')}"
             drawn[f"sweep-{title}"] = swept(result, "simulations", "simulations a move")
             drawn[f"sweep-time-{title}"] = swept(result, "milliseconds_per_move", "milliseconds a move")
     return {f"{plain_name(name)}.png": png(made) for name, made in drawn.items() if made is not None}
+
+
+def measured(runs: Sequence[Run], prefix: str) -> list[str]:
+    """The metrics whose names begin so, at most `MOST`."""
+    return sorted({key for run in runs for row in run.metrics for key in row if key.startswith(prefix)})[:MOST]
 
 
 def coloured(runs: Sequence[Run]) -> list[tuple[Run, str, str | None]]:
@@ -91,11 +100,13 @@ def evaluated(runs: Sequence[Run], place: Callable[[Any], float], axis: str) -> 
     return made
 
 
-def metric(runs: Sequence[Run], key: str, title: str, log: bool = False) -> Any:
-    """A metric against environment steps; None if no run has it."""
+def metric(runs: Sequence[Run], key: str, title: str, log: bool = False, healthy: Bands = NOTHING) -> Any:
+    """A metric against environment steps; None if no run has it.  healthy: is drawn behind it."""
     if not any(run.last(key) is not None for run in runs):
         return None
     made, axes = figure()
+    if band := healthy.get(key):
+        axes.fill_between(*zip(*band, strict=True), color="#8a96a3", alpha=0.25, lw=0, label="healthy runs")
     values: list[float] = []
     for run, colour, label in coloured(runs):
         points = [(row["steps"], row[key]) for row in run.metrics if key in row]
@@ -104,7 +115,7 @@ def metric(runs: Sequence[Run], key: str, title: str, log: bool = False) -> Any:
             values += [value for _, value in points]
     if log and min(values) > 0 and max(values) > 10 * min(values):
         axes.set_yscale("log")
-    finish(axes, "environment steps", title, len(runs) > 1)
+    finish(axes, "environment steps", title, len(runs) > 1 or bool(band))
     return made
 
 

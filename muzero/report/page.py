@@ -31,7 +31,8 @@ img { width: 100%; height: auto; }
 pre { background: var(--band); padding: .8rem; overflow-x: auto; font-size: 13px; }
 details > summary { cursor: pointer; color: var(--dim); }
 """
-FIRST = ("evaluation", "sweep", "self-play")  # charts that come before those of losses and speed
+FIRST = ("evaluation", "sweep", "self-play")  # beginnings of the names of charts
+HEALTH = ("health",)
 
 
 def page(runs: Sequence[Run], charts: Mapping[str, bytes]) -> str:
@@ -42,9 +43,10 @@ def page(runs: Sequence[Run], charts: Mapping[str, bytes]) -> str:
         f"<h1>{escape(games)}</h1>",
         f'<p class="note">{len(runs)} run{"s" * (len(runs) > 1)}, reported {escape(made["date"])}</p>',
         section("Runs", summary(runs) + problems(runs)),
-        section("Curves", drawn(charts, True), "Every seed is drawn; bands and brackets are 95 % intervals."),
+        section("Curves", drawn(charts, FIRST), "Every seed is drawn; bands and brackets are 95 % intervals."),
         *(section(f"Results: {run.label}", results(run)) for run in runs if run.results or run.final),
-        section("Learning and speed", drawn(charts, False)),
+        section("Health", drawn(charts, HEALTH), "docs/health.md says what each number means, and what is healthy."),
+        section("Learning and speed", drawn(charts, others=FIRST + HEALTH)),
         section("Settings that differ", different(runs)) if len(runs) > 1 else "",
         section("Hardware and commands", "".join(origin(run) for run in runs) + made_by(made)),
         section("Configuration", "".join(configuration(run) for run in runs)),
@@ -119,9 +121,9 @@ def problems(runs: Sequence[Run]) -> str:
     return f"<p>What could not be read:</p><ul>{''.join(lines)}</ul>" if lines else ""
 
 
-def drawn(charts: Mapping[str, bytes], first: bool) -> str:
-    """HTML of the charts, their images inside the page; first: those of `FIRST`, or all others."""
-    chosen = {name: image for name, image in charts.items() if name.startswith(FIRST) == first}
+def drawn(charts: Mapping[str, bytes], begins: tuple[str, ...] = ("",), others: tuple[str, ...] = ()) -> str:
+    """HTML of the charts whose names begin in some ways and not in others, their images inside the page."""
+    chosen = {name: image for name, image in charts.items() if name.startswith(begins) and not name.startswith(others)}
     figures = "".join(
         f'<figure><img alt="{escape(name.removesuffix(".png"))}" '
         f'src="data:image/png;base64,{base64.b64encode(image).decode()}"></figure>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from muzero.diagnostics import measures
-from muzero.diagnostics.curve import SCORE, Curve, Track
+from muzero.diagnostics.curve import HEALTH, SCORE, Curve, Track
 from muzero.diagnostics.verdicts import Verdicts
 from muzero.interfaces import WindowSize
 from muzero.training.scores import Scores
@@ -31,7 +31,7 @@ class Health:
         self.unroll = objective.unroll
         self.size = WindowSize(max(objective.window.steps, self.unroll + 1), self.unroll + 1)
         self.verdicts, self.track = Verdicts(), None if curve is None else Track(curve)
-        self.numbers: dict[str, float] = {}
+        self.metrics: dict[str, float] = {}  # the newest
         self.found: list[str] = []
         self.spent = 0.0  # seconds
         self.next = 0.0  # on the monotonic clock
@@ -41,11 +41,12 @@ class Health:
         begun = time.monotonic()
         if begun < self.next:
             return
-        self.numbers = self._measure()
-        self.found += self.verdicts.judge(self.numbers, self.learner.updates, done)
+        numbers = self._measure()
+        self.metrics = {f"{HEALTH}{name}": number for name, number in numbers.items()}
+        self.found += self.verdicts.judge(numbers, self.learner.updates, done)
         if self.track is not None:
             score = {} if self.scores.score is None else {SCORE: self.scores.score}
-            behind = self.track.add(self.replay.steps, self.numbers | score)
+            behind = self.track.add(self.replay.steps, self.metrics | score)
             self.found += [behind] if behind else []
         spent = time.monotonic() - begun
         self.spent += spent
@@ -63,9 +64,8 @@ class Health:
         return found
 
     def counts(self) -> dict[str, float]:
-        """The newest numbers, as metrics, and the seconds that measuring took, which belong to learning."""
-        numbers = {f"health/{name}": number for name, number in self.numbers.items()}
-        return numbers | {"time/health": round(self.spent, 3)}
+        """The newest numbers, and the seconds that measuring took, which belong to learning."""
+        return {**self.metrics, "time/health": round(self.spent, 3)}
 
     def messages(self) -> list[str]:
         """What is wrong with the run, in words."""

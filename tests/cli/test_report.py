@@ -7,6 +7,7 @@ import pytest
 
 from muzero.cli.report import report_command
 from muzero.config import ConfigError
+from muzero.diagnostics.curve import Curve, Point, load
 from muzero.report.collect import collect, differences, groups
 from muzero.runs import evaluations
 from muzero.runs.evaluations import Evaluation
@@ -23,7 +24,7 @@ def run(folder, seed=0, **learner):
     text = f'[run]\ngame = "board/nim<b>"\nseed = {seed}\n\n[learner]\nlearning_rate = {rate}\n'
     (folder / "config.toml").write_text(text)
     rows = [
-        {"steps": step, "updates": step // 2, "seconds": step / 10, "loss/policy": 9 / step}
+        {"steps": step, "updates": step // 2, "seconds": step / 10, "loss/policy": 9 / step, "health/drift_1": 1 / step}
         for step in (10, 20, 15, 30)
     ]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "torn {")
@@ -68,6 +69,34 @@ def test_runs_stand_side_by_side_with_what_differs(tmp_path):
     runs = collect(folders)
     assert [[each.label for each in group] for group in groups(runs)] == [["a", "b"], ["c"]]
     assert differences(runs) == {"run.seed": [0, 1, 0], "learner.learning_rate": [0.001, 0.001, 0.5]}
+
+
+def test_health_is_drawn_in_front_of_healthy_runs(tmp_path, monkeypatch):
+    folder = run(tmp_path / "one")
+    assert report_command([str(folder)]) == 0
+    alone = (folder / "report" / "health-drift_1.png").read_bytes()
+    assert ">Health</h2>" in (folder / "report" / "report.html").read_text()
+    shipped = Curve("board/nim<b>", [0], [Point(steps, {"health/drift_1": (0.1, 0.5)}) for steps in (10, 30)])
+    monkeypatch.setattr("muzero.diagnostics.curve.of_game", lambda game: shipped if game == "board/nim<b>" else None)
+    assert report_command([str(folder)]) == 0
+    assert (folder / "report" / "health-drift_1.png").read_bytes() != alone
+
+
+def test_a_curve_of_healthy_runs_is_written(tmp_path, capsys):
+    folders = [run(tmp_path / "a", 3), run(tmp_path / "b", 1)]
+    file = tmp_path / "nim.curve.jsonl"
+    assert report_command([*map(str, folders), "--curve", str(file)]) == 0
+    made = load(file)
+    assert (made.game, made.seeds, made.points[-1].steps) == ("board/nim<b>", [3, 1], 30)
+    assert made.points[-1].bands["health/drift_1"] == (0.03333, 0.03333)
+    assert str(file) in capsys.readouterr().out and not (tmp_path / "report").exists()
+
+
+def test_a_curve_is_of_runs_that_differ_in_their_seeds_alone(tmp_path):
+    folders = [run(tmp_path / "a", 0), run(tmp_path / "b", 1, rate=0.5)]
+    with pytest.raises(ConfigError, match=r"differ in learner\.learning_rate"):
+        report_command([*map(str, folders), "--curve", str(tmp_path / "curve")])
+    assert not (tmp_path / "curve").exists()
 
 
 def test_rows_before_a_return_to_a_checkpoint_are_left_out(tmp_path):

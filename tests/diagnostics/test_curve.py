@@ -4,11 +4,11 @@ import pytest
 
 from muzero.config import ConfigError
 from muzero.diagnostics import curve
-from muzero.diagnostics.curve import IN_A_ROW, SHARES, Curve, Point, Track, load, make
+from muzero.diagnostics.curve import IN_A_ROW, SCORE, SHARES, Curve, Point, Track, load, make
 
-POINTS = [Point(steps, {"score": (10.0, 12.0), "value_drift": (0.1, 0.2)}) for steps in (100, 200, 300, 400)]
+POINTS = [Point(steps, {SCORE: (10.0, 12.0), "health/value_drift": (0.1, 0.2)}) for steps in (100, 200, 300, 400)]
 CURVE = Curve("gym/Some-v1", [0, 1, 2], POINTS)
-GOOD, SLOW = {"score": 11.0, "value_drift": 0.15}, {"score": 3.0, "value_drift": 0.15}
+GOOD, SLOW = {SCORE: 11.0, "health/value_drift": 0.15}, {SCORE: 3.0, "health/value_drift": 0.15}
 
 
 def rows(score, length=1000):
@@ -34,13 +34,13 @@ def test_a_curve_has_the_lowest_and_highest_mean_since_the_point_before():
     assert (made.game, made.seeds) == ("board/nim", [3, 4])
     assert [point.steps for point in made.points] == [int(1000 * share) for share in SHARES]
     first, second = made.points[:2]
-    assert first.bands == {"score": (30.0, 60.0), "drift_1": (1.0, 2.0)}  # means of steps 10 to 50
-    assert second.bands["score"] == (80.0, 160.0)  # of steps 60 to 100
+    assert first.bands == {SCORE: (30.0, 60.0), "health/drift_1": (1.0, 2.0)}  # means of steps 10 to 50
+    assert second.bands[SCORE] == (80.0, 160.0)  # of steps 60 to 100
 
 
 def test_a_number_that_a_run_lacks_is_left_out():
     lacking = [{"steps": steps, "health/drift_1": 1.0} for steps in range(10, 1001, 10)]
-    assert set(make("board/nim", [0, 1], [rows(1.0), lacking]).points[0].bands) == {"drift_1"}
+    assert set(make("board/nim", [0, 1], [rows(1.0), lacking]).points[0].bands) == {"health/drift_1"}
 
 
 def test_a_curve_needs_runs_with_metrics():
@@ -100,13 +100,15 @@ def test_a_run_that_catches_up_is_on_track_again():
     assert tracked(SLOW, SLOW, GOOD)[0].text == "on track"
 
 
-@pytest.mark.parametrize("row", [{"score": 8.5}, {"score": 500.0}, {"value_drift": 0.0}, {"value_drift": 0.29}])
+@pytest.mark.parametrize(
+    "row", [{SCORE: 8.5}, {SCORE: 500.0}, {"health/value_drift": 0.0}, {"health/value_drift": 0.29}]
+)
 def test_what_is_better_or_just_outside_is_not_behind(row):
     assert tracked(*[row] * 4)[1] == []
 
 
 def test_what_should_be_low_is_behind_above_the_band():
-    [message] = tracked(*[{"value_drift": 0.9}] * 4)[1]
+    [message] = tracked(*[{"health/value_drift": 0.9}] * 4)[1]
     assert "drift of imagined values 0.9 (0.1 to 0.2)" in message
 
 

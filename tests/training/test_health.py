@@ -37,15 +37,15 @@ def eager(monkeypatch):
 )
 def test_the_same_seed_gives_the_same_bytes_with_and_without(tmp_path, monkeypatch, eager, game, settings):
     measured, look = [], Health.look
-    monkeypatch.setattr(Health, "look", lambda self, done: (look(self, done), measured.append(self.numbers)))
+    monkeypatch.setattr(Health, "look", lambda self, done: (look(self, done), measured.append(self.metrics)))
     seen = digest(trained(tmp_path / "with", game, *settings))
     monkeypatch.setattr(Health, "look", lambda self, done: None)
     assert seen == digest(trained(tmp_path / "without", game, *settings))
-    assert len(measured) >= 40 and "drift_1" in measured[-1]
+    assert len(measured) >= 40 and "health/drift_1" in measured[-1]
 
 
 def test_numbers_are_in_the_metrics_and_on_the_line(tmp_path, monkeypatch, eager):
-    bands = {"replay_age_share": (0.0, 1.0)}
+    bands = {"health/replay_age_share": (0.0, 1.0)}
     shipped = Curve("board/tic_tac_toe", [0], [Point(200, bands), Point(300, bands)])
     monkeypatch.setattr("muzero.training.loop.of_game", lambda game: shipped)
     training = made(tmp_path / "run", "board/tic_tac_toe")
@@ -69,7 +69,7 @@ def test_what_is_wrong_is_a_warning_of_the_run(tmp_path, monkeypatch, eager):
 
 
 def test_a_run_behind_healthy_ones_warns(tmp_path, monkeypatch, eager):
-    bands = {"replay_age_share": (0.0, 0.01)}
+    bands = {"health/replay_age_share": (0.0, 0.01)}
     shipped = Curve("board/tic_tac_toe", [0], [Point(steps, bands) for steps in (200, 300, 400)])
     monkeypatch.setattr("muzero.training.loop.of_game", lambda game: shipped)
     training = trained(tmp_path / "run", "board/tic_tac_toe")
@@ -121,5 +121,5 @@ def test_a_healthy_run_gives_no_warning(tmp_path, monkeypatch, settings):
     training.save(wait=True)
     training.run(Progress(tmp_path / "run", Console(quiet=True)))
     training.close()
-    assert training.learner.updates > verdicts.LEAST_UPDATES and training.health.numbers
+    assert training.learner.updates > verdicts.LEAST_UPDATES and training.health.metrics
     assert training.warnings == []
