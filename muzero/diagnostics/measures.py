@@ -103,8 +103,8 @@ def drift(model: WorldModel, latents: Latent, seen: Window, unroll: int) -> dict
         share = left(rows(imagined), rows(observed), there)
         found |= ({"drift_1": share} if k == 1 else {}) | ({"drift_last": share} if k == unroll else {})
         if k == unroll:
-            values = (model.predict(latent).value.mean.unsqueeze(-1) for latent in (imagined, observed))
-            found["value_drift"] = left(*values, there)
+            believed, true = (model.predict(latent).value.mean.unsqueeze(-1) for latent in (imagined, observed))
+            found["value_drift"] = left(believed, true, there)
     return found
 
 
