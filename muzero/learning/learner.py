@@ -44,6 +44,7 @@ class Learner:
         clip: Annotated[float, Range(0.0, 1e6)] = 5.0,
         warmup: Annotated[int, Range(0, 1_000_000)] = 100,
         final_rate: Annotated[float, Range(0.0, 1.0)] = 0.1,
+        hold: Annotated[float, Range(0.0, 1.0)] = 0.0,
         target_every: Annotated[int, Range(1, 1_000_000)] = 200,
         target_rate: Annotated[float, Range(1e-6, 1.0)] = 1.0,
         average: Annotated[float, Range(0.0, 0.999999)] = 0.0,
@@ -63,7 +64,10 @@ class Learner:
             momentum: momentum of "sgd"; "adamw" does not use it.
             clip: largest norm of the whole gradient; 0 does not clip.
             warmup: updates over which the learning rate rises from near 0.
-            final_rate: share of `learning_rate` left at the end of the run, to which it falls along a cosine.
+            final_rate: share of `learning_rate` left at the end of the run, to which it falls along a cosine.  The end
+                is that of its steps or of its time, whichever is nearer.
+            hold: share of the run before the learning rate begins to fall.  With averaged weights a large rate costs
+                little strength, and what is learned at a small one is little.
             target_every: updates after which the slow copy follows the model.
             target_rate: how far the weights of the slow copy move to the model's every `target_every` updates: 1 copies
                 them; below 1 the slow copy is a moving average, which usually moves at every update
@@ -85,7 +89,7 @@ class Learner:
         self.device, self.seed = device, seed
         self.generator = torch.Generator(device)  # of the objective; seeded for every update
         self.batch = batch
-        self.learning_rate, self.final_rate, self.warmup = learning_rate, final_rate, warmup
+        self.learning_rate, self.final_rate, self.warmup, self.hold = learning_rate, final_rate, warmup, hold
         self.clip = clip
         self.target_every, self.target_rate = target_every, target_rate
         self.parameters = [*self.model.parameters(), *self.objective.parameters()]
@@ -165,7 +169,8 @@ class Learner:
     def rate(self, progress: float) -> float:
         """The learning rate at this point of the run."""
         rise = min(1.0, (self.updates + 1) / (self.warmup + 1))
-        fall = self.final_rate + (1 - self.final_rate) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+        falling = min(max(0.0, progress - self.hold) / max(1 - self.hold, 1e-9), 1.0)
+        fall = self.final_rate + (1 - self.final_rate) * 0.5 * (1 + math.cos(math.pi * falling))
         return self.learning_rate * rise * fall
 
     @torch.inference_mode()

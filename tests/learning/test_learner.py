@@ -200,6 +200,10 @@ def test_the_learning_rate_rises_and_then_falls_along_a_cosine():
     assert learner.rate(0.0) == pytest.approx(0.1)
     learner.updates = 100
     assert [learner.rate(p) for p in (0.0, 0.5, 1.0, 7.0)] == pytest.approx([1.0, 0.55, 0.1, 0.1])
+    learner.hold = 0.6
+    assert [learner.rate(p) for p in (0.0, 0.6, 0.8, 1.0, 7.0)] == pytest.approx([1.0, 1.0, 0.55, 0.1, 0.1])
+    learner.hold = 1.0
+    assert [learner.rate(p) for p in (0.0, 0.99, 1.0)] == pytest.approx([1.0, 1.0, 1.0])
 
 
 @pytest.mark.parametrize("spec", [BOARD, IMAGE, VECTOR], ids=lambda spec: spec.name)
