@@ -13,6 +13,7 @@ from muzero.cli.exits import guarded
 from muzero.cli.parser import Parser
 from muzero.util.text import distance, printable
 
+THREADS = 1  # of torch; for the small batches of searches, several wait for each other more than they compute
 EPILOG = f"""{PLAYERS}  human            you, at this terminal
 
 muzero-eval ladder PLAYER... rates a pool of players: see muzero-eval ladder --help.
@@ -27,11 +28,14 @@ def evaluate_command(arguments: Sequence[str] | None = None) -> int:
 
         return ladder_command(words[1:])
     options = parsed(words)
+    import torch
+
     from muzero import build
     from muzero.cli.evaluate import human, match, positions, single
     from muzero.cli.evaluate.playing import Row
     from muzero.evaluation.entrants import Entrant, enter, stage
 
+    torch.set_num_threads(THREADS)
     with ExitStack() as stack:
 
         def entered(name: str) -> Entrant:

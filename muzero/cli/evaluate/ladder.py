@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 
 from muzero import build
@@ -35,6 +36,7 @@ def ladder_command(arguments: Sequence[str]) -> int:
     """Run muzero-eval ladder; returns its exit code."""
     options = parsed(arguments)
     names = competitors(options)
+    torch.set_num_threads(1)  # as muzero-eval does elsewhere
     with ExitStack() as stack:  # those who play are entered where they play
         entrants = [enter(name, options.simulations, options.device, options.trust, options.game) for name in names]
         for entrant in entrants:
