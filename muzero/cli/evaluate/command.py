@@ -31,7 +31,7 @@ def evaluate_command(arguments: Sequence[str] | None = None) -> int:
     import torch
 
     from muzero import build
-    from muzero.cli.evaluate import human, match, positions, single
+    from muzero.cli.evaluate import human, lines, match, positions, single
     from muzero.cli.evaluate.playing import Row
     from muzero.evaluation.entrants import Entrant, enter, stage
 
@@ -46,10 +46,12 @@ def evaluate_command(arguments: Sequence[str] | None = None) -> int:
         rows = [Row(name, simulations, entered(name)) for name, simulations in names(options)]
         if options.positions is not None:
             return positions.evaluate(options, rows)
-        opponents = [entered(name) for name in [options.against] if name not in (None, "none")]
+        opponents = [entered(name) for name in [options.against] if name not in (None, "none", "all")]
         config = stage([*(row.entrant for row in rows), *opponents], options.game)
         if not build.spec(config).two_player:
             return single.evaluate(options, rows, config)
+        if options.against == "all":
+            return lines.evaluate(options, rows, config)
         if "human" in (options.against, *options.players):
             return human.evaluate(options, rows, opponents, config)
         for opponent in opponents:
@@ -78,7 +80,11 @@ def evaluate_parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("players", nargs="+", metavar="PLAYER", help="a run, or any player listed below")
-    parser.add_argument("--against", metavar="PLAYER", help="the opponent in two-player games; human: you play")
+    parser.add_argument(
+        "--against",
+        metavar="PLAYER",
+        help="the opponent in two-player games; human: you play; all: every line of play, in small games",
+    )
     parser.add_argument("--seat", choices=SEATS, help="your seat with --against human (default first)")
     parser.add_argument(
         "--positions",
@@ -119,6 +125,10 @@ def check(parser: Parser, options: argparse.Namespace) -> None:
                 parser.error(f"--{name.replace('_', '-')} is for games, --positions plays none")
     elif options.save_positions is not None:
         parser.error("--save-positions writes the positions of --positions all or fresh:N")
+    if options.against == "all":
+        for name in ("until_interval", "sprt", "games", "openings", "save_games", "actors"):
+            if getattr(options, name):
+                parser.error(f"--{name.replace('_', '-')} is for matches; --against all plays every line once")
     if options.sweep and options.simulations is not None:
         parser.error("--sweep and --simulations both say how many simulations; give one")
     if options.ray_address and not options.actors:
