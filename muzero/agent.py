@@ -17,7 +17,7 @@ from muzero.planners.tree import TreePlanner
 from muzero.play.reader import Reader
 from muzero.play.session import Session
 from muzero.players.planning import PlanningPlayer
-from muzero.runs import checkpoint, compatibility
+from muzero.runs import checkpoint, compatibility, zoo
 from muzero.runs.checkpoint import Checkpoint
 from muzero.runs.folder import RunFolder, require_run, run_of
 from muzero.runs.trust import GAME, require_trust
@@ -57,7 +57,7 @@ class Agent:
         """Load the newest good checkpoint of a run, or one checkpoint of it.
 
         Args:
-            run: the run's folder, or RUN/checkpoints/step-... for that checkpoint.
+            run: the run's folder, or RUN/checkpoints/step-... for that checkpoint; or zoo/NAME, a trained agent.
             simulations: of each search; None: as trained, 0: none, the policy alone.
             device: "cpu", "cuda" or "auto".
             step: of the checkpoint, or "best" of those that were evaluated while the run learned.
@@ -70,11 +70,12 @@ class Agent:
             CheckpointError: if there is no such checkpoint, or it does not fit the run's game and model.
             ConfigError: if it is not a run, is one of another game, or would execute code without consent.
         """
-        folder = run_of(Path(run))
-        require_run(folder)
+        path = zoo.located(Path(run))
+        folder = run_of(path)
+        require_run(folder, zoo.hint(str(run)))
         config = merge([read_layer(RunFolder(folder).config)], build.SCHEMA)
         check_consent(config, folder, trust, game)
-        found = _checkpoint(Path(run), folder, step)
+        found = _checkpoint(path, folder, step)
         games = build.games(config, 1, training=False)
         games.close()
         model = build.model(config, games.spec)

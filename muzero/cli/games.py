@@ -24,9 +24,11 @@ def games_command(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(prog="muzero-games", description="List what can be played here.")
     parser.add_argument("words", nargs="*", metavar="WORD", help="list only names that contain one of these words")
     options = parser.parse_args(arguments)
-    from muzero.games.registry import listing
+    from muzero.games.registry import Group, listing
+    from muzero.runs import zoo
 
-    lines = matching(listing(), options.words) if options.words else overview(listing())
+    groups = listing() | {zoo.ZOO: Group("trained agents: muzero-eval zoo/NAME", zoo.names(), {})}
+    lines = matching(groups, options.words) if options.words else overview(groups)
     print("\n".join(lines))
     return 0
 

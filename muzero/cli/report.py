@@ -39,10 +39,14 @@ def report_command(arguments: Sequence[str] | None = None) -> int:
     from muzero.report.charts import charts
     from muzero.report.collect import collect
     from muzero.report.page import page
+    from muzero.runs.folder import require_run
+    from muzero.runs.zoo import hint, located, outputs
 
-    runs = collect(list(dict.fromkeys(options.runs)))
+    for run in options.runs:
+        require_run(located(run), hint(str(run)))
+    runs = collect(list(dict.fromkeys(map(located, options.runs))))
     images = charts(runs, healthy(runs[0].game) if len({run.game for run in runs}) == 1 else {})
-    folder = options.out or (runs[0].folder / "report" if len(runs) == 1 else Path("report"))
+    folder = options.out or (outputs(runs[0].folder) / "report" if len(runs) == 1 else Path("report"))
     if options.out is None and folder.is_symlink():
         raise ConfigError([f"{folder} is a symbolic link; choose a folder with --out"])
     folder.mkdir(parents=True, exist_ok=True)

@@ -100,12 +100,19 @@ def resumed(options: argparse.Namespace) -> tuple[Config, Path, list[str]]:
     """Configuration and folder of a run that is resumed, and the settings that --override lets it change."""
     from muzero import build
     from muzero.games.registry import resolve
+    from muzero.runs.folder import RunFolder
     from muzero.runs.trust import ALL, GAME, require_trust
+    from muzero.runs.zoo import is_agent
 
     folder = run_of(options)
     base, given = settings_of(folder), command_line(options)
     before = merge([base], build.SCHEMA)
     game = before.table("run")["game"]
+    if is_agent(folder):
+        again = f"muzero-train --game {shell_word(game)} --config {shell_word(RunFolder(folder).config)}"
+        raise ConfigError(
+            [f"{folder} is a trained agent, which has the weights alone; learn from scratch with: {again}"]
+        )
     if options.game is not None and resolve(options.game) != game != options.game:
         raise ConfigError([f"--resume {folder} is a run of {game}, not of {options.game}"])
     config = merge([base, *given], build.SCHEMA)
@@ -125,8 +132,9 @@ def resumed(options: argparse.Namespace) -> tuple[Config, Path, list[str]]:
 def run_of(options: argparse.Namespace) -> Path:
     """The folder of the run to resume."""
     from muzero.runs.folder import newest_run
+    from muzero.runs.zoo import located
 
-    return newest_run(Path("runs")) if options.resume == Path("latest") else options.resume
+    return newest_run(Path("runs")) if options.resume == Path("latest") else located(options.resume)
 
 
 def settings_of(folder: Path) -> Layer:

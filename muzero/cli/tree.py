@@ -23,6 +23,7 @@ def tree_command(arguments: Sequence[str] | None = None) -> int:
     from muzero.cli.tree_view import describe, show
     from muzero.play.position import Position, TreeNames
     from muzero.runs.folder import RunFolder
+    from muzero.runs.zoo import outputs
     from muzero.search import to_dot, to_html
 
     agent = Agent.load(options.run, options.simulations, "cpu", options.checkpoint, options.trust, options.game)
@@ -34,7 +35,7 @@ def tree_command(arguments: Sequence[str] | None = None) -> int:
     facts = describe(agent, position, result, names)
     show(terminal(), facts, result, names, options.depth)
     games.close()
-    page = options.html or RunFolder(agent.folder).tree
+    page = options.html or RunFolder(outputs(agent.folder)).tree
     chosen, title = int(result.action[0]), f"Search tree of {agent.spec.name}"
     page.write_text(to_html(result.tree, 0, names, chosen, title=title, facts=facts), encoding="utf-8")
     print(f"wrote the search tree to {shell_word(page)}")
@@ -47,7 +48,7 @@ def tree_command(arguments: Sequence[str] | None = None) -> int:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the options of muzero-tree: the run, the position, and how to show its tree."""
     parser = Parser(prog="muzero-tree", description="Search one position with a trained run, and show the tree.")
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or one of its checkpoints")
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, one of its checkpoints, or zoo/NAME")
     parser.add_argument("--moves", default="", help='moves from the start to the position: "4 0 8" or "x(1,1) o(0,0)"')
     parser.add_argument(
         "--simulations", type=number, metavar="N", help="simulations of the search (default: as trained)"

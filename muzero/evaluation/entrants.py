@@ -1,4 +1,4 @@
-"""Players by name: `random`, `mcts:100`, `gtp:gnugo --mode gtp`, or a run, `runs/first:best@64`."""
+"""Players by name: `random`, `mcts:100`, `gtp:gnugo --mode gtp`, or a run, `runs/first:best@64`, `zoo/connect_four`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from muzero.agent import Agent
 from muzero.config import Config, ConfigError, Layer
 from muzero.interfaces import Player
 from muzero.players import registry
+from muzero.runs.zoo import hint, located
 from muzero.util.text import printable
 
 RUN = re.compile(r"(?P<folder>.+?)(?::(?P<step>best|\d+|step-[\d.]+))?(?:@(?P<simulations>\d+))?", re.DOTALL)
@@ -35,7 +36,7 @@ class Entrant:
 class RunName:
     """The parts of a run's name."""
 
-    folder: Path
+    folder: Path  # as it was given
     step: str | None  # of the checkpoint; None: the newest
     simulations: int | None  # of each search; None: as trained
 
@@ -46,7 +47,7 @@ def parse(text: str) -> RunName:
     Raises:
         ConfigError: if the text has not this form.
     """
-    if Path(text).exists():
+    if located(Path(text)).exists():
         return RunName(Path(text), None, None)
     found = RUN.fullmatch(text)
     if found is None:
@@ -76,11 +77,11 @@ def enter(
     if registry.is_player(text):
         return Entrant(text, registry.player(text), None)
     name = parse(text)
-    if not name.folder.exists():
+    if not located(name.folder).exists():
         refuse_suffix(text)
-        known = text if "/" in text or name.step or name.simulations is not None else None
-        hint = "" if known else registry.hint_of(text)
-        raise ConfigError([f"{printable(text)}: no such player and no such folder{hint}"])
+        folder = "/" in text or name.step or name.simulations is not None
+        meant = hint(str(name.folder)) or ("" if folder else registry.hint_of(text))
+        raise ConfigError([f"{printable(text)}: no such player and no such folder{meant}"])
     count = simulations if name.simulations is None else name.simulations
     agent = Agent.load(name.folder, count, device, name.step, trust, game)
     return Entrant(text, agent.player, agent)
@@ -94,7 +95,7 @@ def refuse_suffix(text: str) -> None:
     """
     for mark, expected in ((":", "a step or best"), ("@", "a number of simulations")):
         folder, _, suffix = text.rpartition(mark)
-        if folder and Path(folder).exists():
+        if folder and located(Path(folder)).exists():
             raise ConfigError([f"{printable(text)}: {printable(suffix)!r} follows the run; expected {expected}"])
 
 

@@ -42,14 +42,20 @@ def _describe(note: Any) -> str:
     return printable(text, LONGEST)
 
 
-def tensors(found: Checkpoint, name: str, expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def tensors(
+    found: Checkpoint, name: str, expected: dict[str, torch.Tensor], half: bool = False
+) -> dict[str, torch.Tensor]:
     """The tensors of one file, with just the names, shapes and types that are expected.
+
+    half: also take float16 where float32 is expected.
 
     Raises:
         CheckpointError: naming the first tensor that differs.
     """
     try:
         arrays = {key: torch.from_numpy(np.require(a, requirements="W")) for key, a in found.arrays(name).items()}
+        if half:
+            arrays = {key: a.float() if a.dtype == torch.float16 else a for key, a in arrays.items()}
     except TypeError as error:
         raise CheckpointError(f"checkpoint {found.path.name}: {name}: {error}") from error
     there = {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in arrays.items()}
@@ -68,10 +74,10 @@ def _kind(known: tuple[tuple[int, ...], torch.dtype] | None) -> str:
 
 
 def load_weights(model: torch.nn.Module, found: Checkpoint, spec: GameSpec) -> None:
-    """Put a checkpoint's weights into a model.
+    """Put a checkpoint's weights into a model; those of a trained agent may be stored in float16.
 
     Raises:
         CheckpointError: if the checkpoint is for another game or another network.
     """
     require(found, spec)
-    model.load_state_dict(tensors(found, "model", model.state_dict()))
+    model.load_state_dict(tensors(found, "model", model.state_dict(), half=True))

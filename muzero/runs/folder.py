@@ -37,6 +37,7 @@ class RunFolder:
         self.commands = path / "commands.jsonl"  # how the run was begun and resumed, and where
         self.changes = path / "changes.jsonl"  # settings that --override changed
         self.bad_batch = path / "bad-batch.npz"  # the batch at which learning was given up
+        self.entry = path / "entry.json"  # of a trained agent: what it took, what it scores
         self.tree = path / "tree.html"  # of muzero-tree
         self.results = path / "results"  # where a report looks for files of `muzero-eval --json`
 
@@ -70,14 +71,16 @@ def wrong_kind(path: Path, expected: int, name: str) -> str | None:
     return None if stat.S_IFMT(mode) == expected else f"{path} is not a {name}: remove or rename it"
 
 
-def require_run(path: Path) -> None:
+def require_run(path: Path, hint: str = "") -> None:
     """Refuse a folder in which no run was begun.
+
+    hint: for the end of the message.
 
     Raises:
         ConfigError: naming the folder.
     """
     if not RunFolder(path).exists:
-        raise ConfigError([f"{path} is not a run: it has no config.toml"])
+        raise ConfigError([f"{path} is not a run: it has no config.toml{hint}"])
 
 
 def run_of(path: Path) -> Path:

@@ -23,5 +23,5 @@ def cpu_seconds() -> float:
         with suppress(OSError):  # one that ends meanwhile is among those that its parent waited for
             ticks += sum(map(int, (process / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[TIMES]))
             for thread in (process / "task").iterdir():
-                found += map(int, (thread / "children").read_text().split())
+                found += map(int, (thread / "children").read_text("utf-8").split())
     return ticks / os.sysconf("SC_CLK_TCK")

@@ -30,6 +30,7 @@ from muzero.play.match import Outcome
 from muzero.players.registry import is_player
 from muzero.runs import checkpoint
 from muzero.runs.folder import RunFolder
+from muzero.runs.zoo import located
 
 
 def ladder_command(arguments: Sequence[str]) -> int:
@@ -129,7 +130,7 @@ def pool(text: str, most: int) -> list[str]:
     if is_player(text):
         return [text]
     name = parse(text)
-    folder = RunFolder(name.folder).checkpoints
+    folder = RunFolder(located(name.folder)).checkpoints
     if name.step is not None or not folder.is_dir():
         return [text]
     steps = [checkpoint.step_of(path) for path in checkpoint.listed(folder)]

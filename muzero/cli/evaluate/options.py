@@ -16,6 +16,7 @@ players:
   RUN              the newest checkpoint of a run's folder
   RUN:STEP         another checkpoint of it; RUN:best is the best evaluated
   RUN@16           a run with 16 simulations per move; RUN@0 plays the policy
+  zoo/NAME         a trained agent that comes with the package; muzero-games zoo lists them
   random           random legal moves
   mcts:ROLLOUTS    Monte Carlo tree search of OpenSpiel, such as mcts:100
   minimax          perfect play in small board games
