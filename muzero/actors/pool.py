@@ -1,21 +1,16 @@
-"""Actors and their work as one pool: the contract, and a pool of one actor in this process."""
+"""Actors and their work as one pool: the contract."""
 
 from __future__ import annotations
 
 import math
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 
-from muzero.actors.actor import Actor
-from muzero.actors.tasks import Play, Result, Task, Weights, Work
-from muzero.config import Config
+from muzero.actors.tasks import Result, Weights, Work
 from muzero.interfaces import GameSpec
-from muzero.play.selfplay import SelfPlay
 
 
 class ActorPool(ABC):
@@ -82,6 +77,13 @@ class ActorPool(ABC):
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and plain values from which `restore` continues; "incarnation" is that of the newest games."""
 
+    def check(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:  # noqa: B027
+        """Refuse a state of a form that `state` does not give; nothing is changed.
+
+        Raises:
+            ValueError: naming what does not fit.
+        """
+
     @abstractmethod
     def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int) -> bool:
         """Continue where `state` was taken; false, with new games, where the old ones cannot be brought back.
@@ -94,45 +96,3 @@ class ActorPool(ABC):
 
     def close(self) -> None:  # noqa: B027
         """Release actors, processes and games."""
-
-
-class LocalPool(ActorPool):
-    """One actor in this process: works when it is asked for a result."""
-
-    exact = True
-
-    def __init__(self, config: Config, device: torch.device) -> None:
-        self.actor = Actor(config, 0, device, incarnation=0)
-        self.steps = config.table("run")["play"]
-        self.tasks = 0
-
-    @property
-    def spec(self) -> GameSpec:
-        return self.actor.games.spec
-
-    @property
-    def selfplay(self) -> SelfPlay:
-        """The self-play of the actor."""
-        assert self.actor.selfplay is not None
-        return self.actor.selfplay
-
-    def due(self, version: int) -> bool:
-        return version != self.version
-
-    def publish(self, weights: Weights, version: int) -> None:
-        self.actor.load(weights, version)
-        self.version = version
-
-    def next_result(self, timeout: float) -> Result | None:
-        self.tasks += 1
-        play = Play(self.steps, self.deadline - time.monotonic())
-        return self.actor.work(Task(self.tasks, self.version, play))
-
-    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        return self.selfplay.state()
-
-    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int) -> bool:
-        return self.selfplay.restore(arrays, values, incarnation)
-
-    def close(self) -> None:
-        self.actor.close()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from muzero.data.replay import StoredPositions
 from muzero.data.schema import Segment
+from muzero.data.segment_format import Layout
 from muzero.evaluation.in_training import Evaluated
 from muzero.play.selfplay import Episode
 
@@ -60,6 +61,11 @@ class Played:
     faults: int = 0  # games that broke off since the actor's previous result
     rejected: int = 0  # segments that failed validation since the actor's previous result
     last_fault: str | None = None  # description of the latest fault or rejection
+
+    def packed(self, layout: Layout) -> Played:
+        """The same with all segments as records, to be sent or saved."""
+        records = [layout.pack(part) if isinstance(part, Segment) else part for part in self.segments]
+        return replace(self, segments=records)
 
 
 @dataclass(frozen=True)

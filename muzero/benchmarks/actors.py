@@ -24,7 +24,7 @@ GAMES = ["board/connect_four", "atari/pong"]
 
 def measured(game, actors, seconds, settings):
     """Environment steps per second of a pool."""
-    config = build.configure(game, [parse_settings([f"actors.count={actors}", *settings])])
+    config = build.configure(game, [parse_settings([f"actors.count={actors}", "actors.overlap=off", *settings])])
     pool = gather(config, torch.device("cpu"))
     try:
         layout = Layout(pool.spec)

@@ -20,7 +20,7 @@ import torch
 from rich.table import Table
 
 from muzero import build
-from muzero.actors.pool import LocalPool
+from muzero.actors.local import LocalPool
 from muzero.actors.tasks import Played, Result
 from muzero.cli.parser import Parser
 from muzero.cli.tables import terminal

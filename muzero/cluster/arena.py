@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 
-from muzero.cluster.messages import unpack
 from muzero.cluster.session import CallFailed, Session
 from muzero.evaluation.arena import Arena, LocalArena, Match, Numbers, Played
+from muzero.util.messages import unpack
 
 STORE_BYTES = 100 << 20  # outcomes are small
 RETRIES = 3  # of a chunk whose process died

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from muzero.cluster.messages import pack, unpack
+from muzero.util.messages import pack, unpack
 
 if TYPE_CHECKING:  # a node with other versions is refused before anything else of the package is imported
     from muzero.actors.tasks import Result, Task
@@ -146,7 +146,6 @@ class RemoteActor:
         from dataclasses import replace
 
         from muzero.actors.tasks import Played
-        from muzero.data.schema import Segment
 
         if task.version != self.actor.version:
             self.actor.load(published.get(), task.version)
@@ -157,5 +156,4 @@ class RemoteActor:
             raise
         if not isinstance(result.found, Played):
             return result
-        records = [self.layout.pack(part) for part in result.found.segments if isinstance(part, Segment)]
-        return replace(result, found=replace(result.found, segments=records))
+        return replace(result, found=result.found.packed(self.layout))

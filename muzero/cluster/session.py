@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from muzero.actors.tasks import LostCluster, NoCluster
-from muzero.cluster.messages import pack, unpack
 from muzero.cluster.reaper import end, members
 from muzero.cluster.remote import Raised, versions
 from muzero.cluster.tokens import require_token, write_token
 from muzero.config import ConfigError
+from muzero.util.messages import pack, unpack
 from muzero.util.text import printable
 
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # at 0, Ray listens on 127.0.0.1 only; a test lists the sockets

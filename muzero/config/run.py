@@ -14,7 +14,7 @@ class RunSettings:
         game: the game, as --game takes it: "board/tic_tac_toe".
         seed: the seed of everything random in the run: weights, games, exploration, sampling.
         device: where the network learns, and plays if this process plays; "auto" is a GPU if there is one.
-        threads: CPU threads of torch.
+        threads: CPU threads of torch in learning and evaluation; an actor of this machine plays on one.
         steps: environment steps of the whole run, earlier sessions of a resumed run included.
         seconds: seconds of training after which the run ends although steps are left; "none" sets no limit.  The
             evaluation at the end follows: it may take a tenth of this time, or one minute if that is longer.
@@ -59,10 +59,13 @@ class RunSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ActorSettings:
-    """Where games are played: in this process, or by actors in processes of their own.
+    """Where games are played: on this machine beside the learner, or by actors on Ray.
 
     Args:
-        count: actors that play; 0 plays in this process, -1 (--actors auto) starts as many as there are cores for.
+        count: actors on Ray; 0 plays without Ray, -1 (--actors auto) starts as many as there are cores for.
+        overlap: where `count` is 0, whether a child process plays the next games while this one learns, on a CPU.  The
+            games and all that is learned are the same without it.  "auto": where there is a core for it, and no library
+            that cannot be used in a forked process is loaded; "off" plays in this process, as a debugger needs it.
         address: HOST:PORT of a running Ray cluster; empty uses this machine alone.
         cpus: cores reserved for each actor.
         gpus: GPUs reserved for each actor; with a fraction, several actors share one.
@@ -75,6 +78,7 @@ class ActorSettings:
     """
 
     count: Annotated[int, Range(-1, 100_000)] = 0
+    overlap: Literal["auto", "on", "off"] = "auto"
     address: str = ""
     cpus: Annotated[float, Range(0.0, 1024.0)] = 1.0
     gpus: Annotated[float, Range(0.0, 16.0)] = 0.0

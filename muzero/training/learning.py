@@ -16,6 +16,7 @@ from muzero.learning.learner import Learner
 from muzero.runs.folder import RunFolder
 from muzero.training.snapshot import Snapshot
 from muzero.training.updates import Updates
+from muzero.util.allocator import keep_freed
 from muzero.util.seeds import derive
 
 SKIPPED = 10  # updates in a row with non-finite gradients after which the last checkpoint's learner is restored
@@ -44,6 +45,7 @@ class Learning:
             replay: batches are drawn from it.
             newest: returns the newest usable checkpoint.
         """
+        keep_freed()
         self.folder, self.settings, self.spec = folder, settings, spec
         self.learner, self.replay, self.newest = learner, replay, newest
         self.updates = Updates(learner, replay)

@@ -1,9 +1,15 @@
-"""Who plays: this process, or actors on Ray."""
+"""Who plays: this process, a child process beside it, or actors on Ray."""
+
+import os
+import sys
 
 import torch
 
-from muzero.actors.pool import ActorPool, LocalPool
-from muzero.config import Config
+from muzero.actors.local import LocalPool
+from muzero.actors.pool import ActorPool
+from muzero.config import Config, ConfigError
+
+UNFORKABLE = ("jax", "tensorflow")  # libraries whose own threads a forked process lacks and waits for
 
 
 def gather(config: Config, device: torch.device) -> ActorPool:
@@ -11,9 +17,41 @@ def gather(config: Config, device: torch.device) -> ActorPool:
 
     Raises:
         ConfigError: if it cannot be had.
+        EnvironmentFault: if an environment of a pool on this machine does not work.
     """
     if config.table("actors")["count"] == 0:
-        return LocalPool(config, device)
+        return LocalPool(config, device, overlaps(config, device))
     from muzero.cluster.pool import RayPool
 
     return RayPool(config)
+
+
+def overlaps(config: Config, device: torch.device) -> bool:
+    """Whether games are played in a child process while this one learns.
+
+    Raises:
+        ConfigError: if that is asked for and is not possible.
+    """
+    wanted, problem = config.table("actors")["overlap"], obstacle(device)
+    if wanted == "on" and problem:
+        given = f'[actors] overlap = "on" (from {config.source("actors", "overlap")})'
+        raise ConfigError([f'{given}: {problem}; use "auto" or "off"'])
+    enough = wanted == "on" or cores() > config.table("run")["threads"]
+    return wanted != "off" and not problem and enough
+
+
+def obstacle(device: torch.device) -> str | None:
+    """Why a forked process cannot play here; None if it can."""
+    if device.type != "cpu":
+        return f"the network is on {device}, which a forked process cannot use"
+    if sys.platform != "linux":
+        return "it needs Linux"
+    if torch.cuda.is_initialized():
+        return "the environment uses CUDA, which a forked process cannot use"
+    loaded = [name for name in UNFORKABLE if name in sys.modules]
+    return f"{loaded[0]} is loaded, which a forked process cannot use" if loaded else None
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from muzero.actors import pending
 from muzero.actors.pool import ActorPool
 from muzero.config.run import RunSettings
 from muzero.data.experience import Experience
@@ -91,11 +92,12 @@ def read(parts: Parts, found: Checkpoint, weights_only: bool = False) -> Snapsho
         state.setdefault("cpu_seconds", None)  # older checkpoints have not counted them
         check_arrays(replay := found.arrays("replay"))
         parts.updates.check(replay, state["replay"]["written"])
+        parts.pool.check(actor := found.arrays("actor"), state["actor"])
         if not weights_only:
             require_log(parts.experience, state["replay"])
         for name, part in parts.plain.items():
             part.check(state[name])
-        return Snapshot(found.step, tensors, replay, found.arrays("actor"), state)
+        return Snapshot(found.step, tensors, replay, actor, state)
     except UNFIT as error:
         raise CheckpointError(f"{found.path}: its content does not fit ({type(error).__name__}: {error})") from error
 
@@ -161,7 +163,7 @@ def resume_games(parts: Parts, snapshot: Snapshot) -> str | None:
     try:
         return None if parts.pool.restore(snapshot.actor, values, incarnation) else "the games under way are lost"
     except EnvironmentFault as error:
-        parts.pool.restore({}, values, incarnation)
+        parts.pool.restore(pending.among(snapshot.actor), values, incarnation)
         return f"the games under way are lost ({error})"
 
 

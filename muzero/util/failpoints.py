@@ -22,6 +22,8 @@ PLACES = (
     "learner.after_backward",
     "learner.poison_batch",
     "learner.poison_weights",
+    "actor.before_play",
+    "actor.after_play",
     "train.after_play",
     "train.after_store",
     "resume.after_restore",

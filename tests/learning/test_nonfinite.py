@@ -14,6 +14,7 @@ from muzero.training.progress import Progress
 from muzero.util import failpoints
 
 GAME = "gym/CartPole-v1"
+HERE = "actors.overlap=off"  # the actor of the test is in this process
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def frozen(learner):
 
 @pytest.mark.parametrize("game", [GAME, "board/tic_tac_toe"])
 def test_a_non_finite_update_changes_no_weight_statistic_or_priority(tmp_path, armed, game):
-    training = made(tmp_path, game, "replay.priority_exponent=1.0")
+    training = made(tmp_path, game, HERE, "replay.priority_exponent=1.0")
     for _ in range(9):
         play_on(training)
     learner, updates = training.learner, training.learning.updates
@@ -100,8 +101,8 @@ def test_a_run_recovers_from_a_bad_spell(tmp_path, armed, monkeypatch):
 
 
 def test_a_run_that_meets_a_huge_observation_is_saved(tmp_path, monkeypatch):
-    training = made(tmp_path, GAME)
-    games, calls = training.pool.actor.games, 0
+    training = made(tmp_path, GAME, HERE)
+    games, calls = training.pool.place.actor.games, 0
     step = games.step
 
     def huge_at_last(actions):
@@ -125,16 +126,16 @@ def test_a_run_that_meets_a_huge_observation_is_saved(tmp_path, monkeypatch):
 
 
 def test_weights_that_are_no_numbers_are_never_published(tmp_path, armed):
-    training = made(tmp_path, GAME)
+    training = made(tmp_path, GAME, HERE)
     training.save(wait=True)
     play_on(training)
-    good = {name: tensor.clone() for name, tensor in training.pool.actor.model.state_dict().items()}
+    good = {name: tensor.clone() for name, tensor in training.pool.place.actor.model.state_dict().items()}
     with torch.no_grad():
         next(training.learner.model.parameters())[0] = torch.inf
     training.learner.updates += 1
     play_on(training)
     assert training.learning.recoveries == 1
-    for name, tensor in training.pool.actor.model.state_dict().items():
+    for name, tensor in training.pool.place.actor.model.state_dict().items():
         assert torch.equal(tensor, good[name])
     armed("learner.poison_weights:trip")
     training.learner.updates += 1

@@ -19,6 +19,8 @@ from muzero.runs import checkpoint, evaluations
 from muzero.training import evaluator
 from muzero.training.progress import Progress
 
+HERE = "actors.overlap=off"  # what a test replaces in this process is meant for the actor too
+
 
 def quiet(training):
     return Progress(training.folder, Console(quiet=True))
@@ -52,13 +54,15 @@ class Ticks:
 
 def test_time_that_is_up_ends_a_play_call_after_the_step_under_way(tmp_path, monkeypatch):
     Ticks(monkeypatch)
-    training = made(tmp_path, "gym/CartPole-v1", "run.games=8", "run.play=1000", "run.seconds=30", "run.start=600")
+    training = made(
+        tmp_path, "gym/CartPole-v1", "run.games=8", "run.play=1000", "run.seconds=30", "run.start=600", HERE
+    )
     assert run(training) is None
     assert 0 < training.replay.steps < 8 * 40 and steps_saved(tmp_path) == training.replay.steps
 
 
 def test_updates_that_are_owed_when_the_time_is_up_wait_for_a_resume(tmp_path, monkeypatch):
-    settings = ["run.start=100", "run.steps=1000000", "run.updates_per_step=100"]
+    settings = ["run.start=100", "run.steps=1000000", "run.updates_per_step=100", HERE]
     Ticks(monkeypatch)
     training = made(tmp_path, "gym/CartPole-v1", "run.seconds=200", *settings)
     assert run(training) is None
@@ -71,7 +75,7 @@ def test_updates_that_are_owed_when_the_time_is_up_wait_for_a_resume(tmp_path, m
 
 
 def test_a_run_without_a_time_limit_plays_whole_calls(tmp_path):
-    training = made(tmp_path, "gym/CartPole-v1")
+    training = made(tmp_path, "gym/CartPole-v1", HERE)
     training.folder.mkdir(parents=True, exist_ok=True)
     assert training.pool.deadline == math.inf
     played = training.pool.next_result(0).found

@@ -47,7 +47,7 @@ def test_random_play_of_pendulum_scores_what_is_known(tmp_path):
     )
     episodes = []
     while len(episodes) < 40:
-        episodes += training.pool.next_result(0).found.episodes
+        episodes += training.pool.next_result(300.0).found.episodes
     training.close()
     assert np.mean([episode.score for episode in episodes]) == pytest.approx(-1236, abs=150)
     assert all(episode.steps == 200 for episode in episodes)

@@ -1,6 +1,8 @@
 """muzero-train among other processes, signals, and environments that hang or fail."""
 
 import json
+import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from commands import code, command, sets
 from muzero.runs import checkpoint
 
 
-def started(folder, *words):
+def started(folder, *words, **how):
     """A long run that has shown its first line of progress, after it stored its first steps."""
     settings = sets("run.steps=10000000", "selfplay.segment_steps=4")  # handed over before the first game ends
     words = ["--game", "gym/CartPole-v1", "--run", "cart", "--steps", "10000000", *settings, *words]
@@ -21,6 +23,7 @@ def started(folder, *words):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        **how,
     )
     assert process.stdout is not None
     for line in process.stdout:
@@ -101,7 +104,7 @@ def environment(folder, when, mishap):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_a_stuck_run_with_a_whole_checkpoint(tmp_path, number):
     environment(tmp_path, "Own.steps == 300", STUCK.strip())
-    words = ["--game", "python/own:Own", "--run", "out", *sets()]
+    words = ["--game", "python/own:Own", "--run", "out", *sets("actors.overlap=off")]
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", code("train"), *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True
     )
@@ -112,6 +115,47 @@ def test_a_second_signal_ends_a_stuck_run_with_a_whole_checkpoint(tmp_path, numb
     process.send_signal(number)
     assert process.wait(timeout=60) == 128 + number
     assert checkpoint.latest(tmp_path / "out" / "checkpoints")[1] == []
+
+
+def test_a_second_signal_ends_a_run_whose_child_is_stuck_and_the_child(tmp_path):
+    environment(tmp_path, "Own.steps == 300", "print(os.getpid(), flush=True)\n            signal.pause()")
+    (tmp_path / "own.py").write_text("import os\n" + (tmp_path / "own.py").read_text())
+    words = ["--game", "python/own:Own", "--run", "out", *sets("actors.overlap=on")]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", code("train"), *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    child = next(int(line) for line in process.stdout if line.strip().isdigit())
+    watched = os.pidfd_open(child)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)  # another one, so that the two stay two
+    assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    assert select.select([watched], [], [], 60.0)[0]
+    os.close(watched)
+    assert checkpoint.latest(tmp_path / "out" / "checkpoints")[1] == []
+
+
+def test_a_signal_to_a_whole_group_saves_the_games_under_way(tmp_path):
+    """As Ctrl-C in a terminal, `timeout` and batch systems send it: the child leaves it to its parent."""
+    process = started(tmp_path, "--set", "actors.overlap=on", start_new_session=True)
+    os.killpg(process.pid, signal.SIGTERM)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    assert "the process that plays" not in out + errors
+    found, problems = checkpoint.latest(tmp_path / "cart" / "checkpoints")
+    assert problems == [] and found.state()["actor"]["incarnation"] == 0
+    assert "games.begun" in found.arrays("actor") and len(found.state()["actor"]["pending"]) >= 1
+
+
+def test_what_an_environment_prints_is_printed_also_by_a_child(tmp_path):
+    environment(tmp_path, "True", "print('step', flush=False)")
+    counts = []
+    for overlap in ("on", "off"):
+        words = ["--game", "python/own:Own", "--run", overlap, *sets(f"actors.overlap={overlap}")]
+        result = command("train", *words, folder=tmp_path)
+        assert result.returncode == 0, result.stderr
+        counts.append(result.stdout.split().count("step"))
+    assert counts[0] == counts[1] > 600
 
 
 @pytest.mark.parametrize(

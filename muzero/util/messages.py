@@ -1,7 +1,7 @@
-"""Values on their way between a driver and its processes on Ray: the only place of the package that uses pickle.
+"""Values on their way between a run's processes: the only place of the package that uses pickle.
 
-They cross a socket pair of the driver and the connections of Ray, which works likewise and asks for a token; they are
-never read from a file.
+They cross socket pairs of the process that learns and the connections of Ray, which works likewise and asks for a
+token; they are never read from a file.
 """
 
 from __future__ import annotations

@@ -1,0 +1,182 @@
+"""A pool of one actor, which plays the next task while the results of the one before are learned from."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+import torch
+
+from muzero import build
+from muzero.actors import pending
+from muzero.actors.child_process import LOOK, ChildProcess, Died
+from muzero.actors.in_process import InProcess, Raised
+from muzero.actors.pool import ActorPool
+from muzero.actors.tasks import Result, Weights
+from muzero.config import Config
+from muzero.data.segment_format import Layout
+from muzero.interfaces import EnvironmentFault, GameSpec
+
+AHEAD = 2  # tasks that are given before the result of the first is taken
+MOST_DEATHS = 5  # in a row of the process that plays, without a result in between
+
+
+class LocalPool(ActorPool):
+    """One actor, and always one task in flight.
+
+    `next_result` first gives the next task, with the weights that were published last, and then takes the result of the
+    task before.  So while a run learns from result k, task k + 1 is played, and the weights of task k are those that
+    were learned from results up to k - 2.  This order is the same for an actor in this process and for one in a child
+    process, so both play the same games, and which of them it is decides the speed only.
+    """
+
+    exact = True
+
+    def __init__(self, config: Config, device: torch.device, apart: bool = False) -> None:
+        """Begin games.
+
+        Args:
+            config: of the run.
+            device: of the actor's model.
+            apart: play in a child process, on the CPU.
+
+        Raises:
+            EnvironmentFault: if an environment does not work.
+        """
+        self.steps = config.table("run")["play"]
+        self.place = ChildProcess(config) if apart else InProcess(config, device)
+        self.tasks = self.incarnation = 0  # numbers of the newest
+        self.flying = 0  # tasks without a result
+        self.ready: deque[Result | Raised] = deque()  # results that were not taken
+        self.weights: Weights | None = None  # published last
+        self.given = True  # whether the actor has them
+        self.deaths = self.deaths_in_a_row = 0
+        self.unreported: list[str] = []
+        try:
+            self.game = self.place.start(0)
+        except Died as death:
+            raise EnvironmentFault(f"the process that plays {death} before its first step") from None
+        self.layout = Layout(self.game, build.candidates(config, self.game))
+
+    @property
+    def spec(self) -> GameSpec:
+        return self.game
+
+    def due(self, version: int) -> bool:
+        return version != self.version
+
+    def publish(self, weights: Weights, version: int) -> None:
+        self.weights, self.version, self.given = weights, version, False
+
+    @property
+    def failed(self) -> bool:
+        """Whether a task raised: nothing is played any more, because the games are in an unknown state."""
+        return any(isinstance(result, Raised) for result in self.ready)
+
+    def next_result(self, timeout: float) -> Result | None:
+        while not self.failed and self.flying + len(self.ready) < AHEAD:
+            self._play()
+        if not self.ready:
+            self._take(timeout)
+        if not self.ready:
+            return None
+        if isinstance(raised := self.ready[0], Raised):
+            raise raised.error
+        return self.ready.popleft()  # type: ignore[return-value]
+
+    def _play(self) -> None:
+        """Give the next task."""
+        self.tasks += 1
+        weights = None if self.given or self.weights is None else self.place.put(self.weights)
+        self.given = True
+        self.place.send("play", self.tasks, self.version, weights, self.steps, self.deadline)
+        self.flying += 1
+
+    def _take(self, timeout: float) -> None:
+        """Wait for the result of a task; where the actor dies instead, replace it."""
+        try:
+            result = self.place.receive(timeout)
+        except Died as death:
+            self._replace(death)
+            return
+        if result is not None:
+            self.flying -= 1
+            self.deaths_in_a_row = 0
+            self.ready.append(result)
+
+    def _replace(self, death: Died) -> None:
+        """Begin new games in a new process; the tasks in flight are given again."""
+        self.flying, self.given = 0, False
+        while True:
+            self.deaths, self.deaths_in_a_row = self.deaths + 1, self.deaths_in_a_row + 1
+            if self.deaths_in_a_row > MOST_DEATHS:
+                again = f"{self.deaths_in_a_row} times in a row without a result"
+                self.ready.append(Raised(EnvironmentFault(f"the process that plays {death}, {again}")))
+                return
+            self.unreported.append(f"the process that plays {death}: its games are lost, and new ones begin")
+            self.incarnation += 1
+            try:
+                self.place.start(self.incarnation)
+            except Died as again:
+                death = again
+            except Exception as error:
+                self.ready.append(Raised(error))
+                return
+            else:
+                return
+
+    # --- state ---------------------------------------------------------------------------------------------------
+
+    def check(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
+        pending.unpacked(arrays, values.get("pending", []), self.layout)
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Waits for the task in flight, and keeps its result too."""
+        while self.flying and not self.failed:
+            self._take(LOOK)
+        games = None
+        while not self.failed and games is None:
+            games = self._ask("state")
+        arrays, values = games or ({}, {"incarnation": self.incarnation})
+        results = [result for result in self.ready if isinstance(result, Result)]
+        kept, described = pending.packed(results, self.layout)
+        return arrays | kept, values | {"pending": described}
+
+    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int) -> bool:
+        kept = pending.among(arrays)  # empty in checkpoints of earlier versions, or where all results were taken
+        results = pending.unpacked(kept, values["pending"], self.layout) if kept else []
+        games = {name: array for name, array in arrays.items() if name not in kept}
+        self.incarnation = max(values["incarnation"], incarnation - 1)  # of the games that are lost if the actor dies
+        found = self._ask("restore", games, values, incarnation)
+        self.ready.extend(results)
+        if found is None:
+            return False
+        restored, self.incarnation = found
+        return restored
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        """Call a method of an actor that does nothing else; None if it died meanwhile and was replaced."""
+        self.place.send(method, *arguments)
+        answer = None
+        try:
+            while answer is None:
+                answer = self.place.receive(LOOK)
+        except Died as death:
+            self._replace(death)
+            return None
+        if isinstance(answer, Raised):
+            raise answer.error
+        return answer
+
+    # --- the rest ------------------------------------------------------------------------------------------------
+
+    def counts(self) -> dict[str, float]:
+        return {"actors/deaths": self.deaths}
+
+    def messages(self) -> list[str]:
+        reported, self.unreported = self.unreported, []
+        return reported
+
+    def close(self) -> None:
+        self.place.close()
