@@ -149,25 +149,37 @@ def test_a_run_whose_raylet_ends_saves_and_has_the_code_of_a_lost_cluster(tmp_pa
     assert {path.name for path in (folder / "checkpoints").iterdir()} - before
 
 
+WARM = 500  # updates of which those of one task are a small share
+
+
 def process(slot):
     return int(slot.where.split()[-1])
 
 
+def again(slot, killed):
+    """Whether an actor has played since its last death, in a process that was not killed."""
+    return slot.alive and process(slot) not in killed and not slot.deaths
+
+
 def soak(folder, kills, pause):
-    """Kill actors of a run at random while it learns.  Returns the run when all of them have played again."""
-    training = made(folder, "gym/CartPole-v1", "actors.count=2", "run.steps=100000000", "run.save_every=2000")
+    """Kill actors of a run at random moments of their play, until all have played again and enough was learned.
+
+    Returns the run, and the numbers of the processes that were killed.
+    """
+    # Few steps in a task: what arrives last is not learned from, and must be a small share.
+    settings = ["actors.count=2", "run.steps=100000000", "run.save_every=2000", "run.play=2"]
+    training = made(folder, "gym/CartPole-v1", *settings)
     pool, rng, killed = training.pool, random.Random(1), []
 
     def killer():
         while len(killed) < kills:
             woken.wait(pause * rng.uniform(0.5, 1.5))
-            if alive := [slot for slot in pool.slots if slot.alive and process(slot) not in killed]:
-                victim = process(rng.choice(alive))
+            if played := [slot for slot in pool.slots if again(slot, killed)]:
+                victim = process(rng.choice(played))
                 os.kill(victim, signal.SIGKILL)
                 killed.append(victim)
-        # Each has to play again, in a process that was not killed.
-        while training.stop.number is None and not all(
-            slot.alive and process(slot) not in killed and not slot.deaths for slot in pool.slots
+        while training.stop.number is None and not (
+            training.learner.updates > 1.2 * WARM and all(again(slot, killed) for slot in pool.slots)
         ):
             woken.wait(0.05)
         os.kill(os.getpid(), signal.SIGINT)
@@ -213,7 +225,7 @@ def test_segments_of_weights_that_are_too_old_are_dropped_and_counted(tmp_path):
         training.close()
 
 
-@pytest.mark.parametrize(("kills", "pause"), [(10, 6.0), pytest.param(200, 4.5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("kills", "pause"), [(10, 1.0), pytest.param(200, 4.5, marks=pytest.mark.slow)])
 def test_actors_that_are_killed_repeatedly_lose_nothing_acknowledged(tmp_path, kills, pause):
     training, killed = soak(tmp_path, kills, pause)
     _, orders = accounted(training)
@@ -221,5 +233,5 @@ def test_actors_that_are_killed_repeatedly_lose_nothing_acknowledged(tmp_path, k
     logged = [segment.id for _, segment in training.experience.log.scan()]
     assert training.replay.steps > 0 and len(logged) > 0
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    warm = [row for row in rows if row["updates"] > 500]
+    warm = [row for row in rows if row["updates"] > WARM]
     assert warm and all(abs(row["updates_error"]) <= 0.02 for row in warm)
