@@ -12,10 +12,8 @@ from muzero.config import Range
 from muzero.data import schema
 from muzero.data.schema import Segment, SegmentId
 from muzero.interfaces import Carry, Decision, Games, Latent, NonFiniteError, Planner, Timestep, WorldModel
-from muzero.runs.value_checks import LARGEST, require_like
+from muzero.play.selfplay_checks import check_carry, check_counters, check_memory, check_rows
 from muzero.util.seeds import SCHEME, derive
-
-Arrays = dict[str, np.ndarray]
 
 
 class Episode(NamedTuple):
@@ -250,7 +248,12 @@ class SelfPlay:
                 rows["planned"] = ~rows.pop("random")
             if "taught" not in rows:  # in checkpoints written before searches could be cheap
                 rows["taught"] = np.any(rows["policy"], axis=-1)
-            self._check(rows, memory, carry, arrays)
+            space = self.games.spec.actions
+            check_counters(self._counters(), arrays, space, self.segment_steps)
+            check_carry(self.planner.start(self.games.batch, space), carry)
+            check_rows(self.rows, rows, arrays["filled"].max())
+            begun = self.model.memory(self.games.batch)
+            check_memory({name: tensor.cpu().numpy() for name, tensor in begun.items()}, memory)
         timestep = self.games.restore(games) if games and same else None
         if timestep is None:
             self.incarnation = max(values["incarnation"] + 1, incarnation)
@@ -267,34 +270,6 @@ class SelfPlay:
             counter[:] = arrays[name]
         self.rng.bit_generator.state = values["rng"]
         return True
-
-    def _check(self, rows: Arrays, memory: Arrays, carry: Arrays, arrays: Arrays) -> None:
-        """Refuse arrays of another type or shape, or out of range.
-
-        Raises:
-            ValueError: naming the array, what was expected and what was given.
-        """
-        batch, space = self.games.batch, self.games.spec.actions
-        for name, counter in self._counters().items():
-            require_like(name, arrays[name], counter.dtype, counter.shape)
-            if name in ("action", "score"):
-                continue
-            low, high = (-1, 1) if name == "sign" else (0, self.segment_steps - 1 if name == "filled" else LARGEST)
-            if not ((arrays[name] >= low) & (arrays[name] <= high)).all():
-                raise ValueError(f"{name}: expected numbers from {low} to {high}")
-        space.check(arrays["action"], np.ones((batch, space.columns), bool), "action")
-        start = self.planner.start(batch, space)
-        for part, expected, found in (("rows", self.rows, rows), ("carry", start, carry)):
-            if set(found) != set(expected):
-                names = (", ".join(each) or "none" for each in (expected, found))
-                raise ValueError("{}: expected {}, got {}".format(part, *names))
-        for name, array in start.items():
-            require_like(f"carry.{name}", carry[name], array.dtype, array.shape)
-        for name, row in self.rows.items():
-            require_like(f"rows.{name}", rows[name], row.dtype, (len(row), arrays["filled"].max(), *row.shape[2:]))
-        for name, tensor in self.model.memory(batch).items():
-            begun = tensor.cpu().numpy()
-            require_like(f"memory.{name}", memory.get(name, np.empty(0)), begun.dtype, begun.shape)
 
     def _counters(self) -> dict[str, np.ndarray]:
         """What is kept per slot beside its rows, by the name under which it is saved."""
