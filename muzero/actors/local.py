@@ -111,8 +111,8 @@ class LocalPool(ActorPool):
         while True:
             self.deaths, self.deaths_in_a_row = self.deaths + 1, self.deaths_in_a_row + 1
             if self.deaths_in_a_row > MOST_DEATHS:
-                again = f"{self.deaths_in_a_row} times in a row without a result"
-                self.ready.append(Raised(EnvironmentFault(f"the process that plays {death}, {again}")))
+                times = f"{self.deaths_in_a_row} times in a row without a result"
+                self.ready.append(Raised(EnvironmentFault(f"the process that plays {death}, {times}")))
                 return
             self.unreported.append(f"the process that plays {death}: its games are lost, and new ones begin")
             self.incarnation += 1
@@ -147,9 +147,10 @@ class LocalPool(ActorPool):
         kept = pending.among(arrays)  # empty in checkpoints of earlier versions, or where all results were taken
         results = pending.unpacked(kept, values["pending"], self.layout) if kept else []
         games = {name: array for name, array in arrays.items() if name not in kept}
+        self.ready.clear()
         self.incarnation = max(values["incarnation"], incarnation - 1)  # of the games that are lost if the actor dies
         found = self._ask("restore", games, values, incarnation)
-        self.ready.extend(results)
+        self.ready.extendleft(reversed(results))  # before a failure, if a new actor cannot begin
         if found is None:
             return False
         restored, self.incarnation = found

@@ -88,6 +88,18 @@ def run_of(path: Path) -> Path:
     return path.parent.parent if path.parent.name == CHECKPOINTS else path
 
 
+_held: set[int] = set()  # files of the locks of this process
+
+
+def release_copies() -> None:
+    """Close the locks of the parent in a process that was forked, which may live a little longer than its parent."""
+    while _held:
+        os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=release_copies)
+
+
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
     """Lock a run's folder, made if needed; the system unlocks it when the process ends, however it ends.
@@ -103,10 +115,12 @@ def owned(folder: Path) -> Iterator[None]:
         probe(folder)
     except OSError as error:
         raise ConfigError([f"{folder} cannot be written to ({error}); choose another with --run"]) from error
+    _held.add(handle)
     try:
         take(handle, folder)
         yield
     finally:
+        _held.discard(handle)
         with suppress(OSError):  # closed by an environment: the lock is released, and the first error stays
             os.close(handle)
 

@@ -98,6 +98,26 @@ def test_a_folder_has_one_learner_and_a_dead_one_lets_go(tmp_path):
     assert in_child(hold_and_die) == -9
     with owned(tmp_path):
         assert str(os.getpid()) in (tmp_path / "lock").read_text()
+
+
+def test_a_child_that_outlives_its_parent_does_not_hold_the_folder(tmp_path):
+    ready, done = os.pipe(), os.pipe()
+
+    def hold_and_die():
+        owned(tmp_path).__enter__()
+        if os.fork() == 0:
+            os.close(done[1])
+            os.write(ready[1], b"forked")
+            os.read(done[0], 1)  # until the test ends
+            os._exit(0)
+        os.read(ready[0], 6)
+        os.kill(os.getpid(), 9)
+
+    assert in_child(hold_and_die) == -9
+    with owned(tmp_path):
+        pass
+    for end in (*ready, *done):
+        os.close(end)
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
 
 
