@@ -29,7 +29,7 @@ TITLES = {  # of the numbers by which a run is compared
     "health/drift_last": "drift of imagined latents",
     "health/replay_age_share": "age of the replay",
 }
-MARGIN = 0.1  # share of the larger end: bands of few runs are too narrow by chance
+MARGIN = 0.2  # share of the larger end: bands of few runs are too narrow by chance
 IN_A_ROW = 2  # points at which a number is worse, before a run is behind
 DIGITS = 4  # significant ones of a stored number
 
@@ -181,9 +181,9 @@ class Track:
 
 
 def worse(name: str, value: float, band: Band) -> bool:
-    """Whether a number is on the bad side of its band, by more than the width of the band or `MARGIN`."""
+    """Whether a number is on the bad side of its band, by more than the width of the band and `MARGIN`."""
     low, high = band
-    margin = max(high - low, MARGIN * max(abs(low), abs(high)))
+    margin = high - low + MARGIN * max(abs(low), abs(high))
     return value < low - margin if name in GOOD_ABOVE else value > high + margin
 
 

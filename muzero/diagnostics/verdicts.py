@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-PATIENCE = 6  # measurements in a row that must say the same
+PATIENCE = 12  # measurements in a row that must say the same: a minute or more
 LEAST_UPDATES = 500  # before which a model has learned too little to be judged
 EARLY = 0.25  # share of a run in which a policy should still explore
 BEGUN = 0.1  # share of a run after which a search should have something to say

@@ -101,7 +101,7 @@ def test_a_run_that_catches_up_is_on_track_again():
 
 
 @pytest.mark.parametrize(
-    "row", [{SCORE: 8.5}, {SCORE: 500.0}, {"health/value_drift": 0.0}, {"health/value_drift": 0.29}]
+    "row", [{SCORE: 6.0}, {SCORE: 500.0}, {"health/value_drift": 0.0}, {"health/value_drift": 0.33}]
 )
 def test_what_is_better_or_just_outside_is_not_behind(row):
     assert tracked(*[row] * 4)[1] == []
