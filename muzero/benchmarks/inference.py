@@ -22,6 +22,10 @@ from muzero.inference import simulating
 from muzero.inference.onnx_backend import OnnxModel, OnnxSimulator
 from muzero.interfaces import GameSpec, Prediction, Transition, WorldModel, observe_first
 from muzero.models.heads import Categorical, Certain
+from muzero.util.allocator import keep_freed
+from muzero.util.bfloat16 import device_has_bfloat16
+
+SIMULATIONS = 32  # of one search without trees
 
 
 class TwoLayers(WorldModel):
@@ -91,7 +95,7 @@ def atari(batch):
 # --- one simulation ------------------------------------------------------------------------------------------------
 
 
-def stepping(model, root, path, simulations=32):
+def stepping(model, root, path, simulations=SIMULATIONS):
     """A function that makes the simulations of one search, without trees."""
     batch = len(next(iter(root.values())))
     rng = np.random.default_rng(0)
@@ -229,7 +233,8 @@ def alternate(functions, rounds, seconds=0.05):
 
 def simulations_table(rounds, only):
     print("one simulation, us: median (least)          new weights, ms")
-    print(f"{'':28}{'plain torch':>20}{'torch, folded':>20}{'onnx':>20}{'torch':>9}{'onnx':>9}")
+    paths = ["torch", "onnx", *(["torch_bf16"] if device_has_bfloat16(torch.device("cpu")) else [])]
+    print(f"{'':28}{'plain torch':>20}{''.join(f'{path:>20}' for path in paths)}{''.join(f'{p:>11}' for p in paths)}")
     models = {
         "mlp128": lambda batch: two_layers(18, batch),
         "cartpole": partial(shipped, "gym/CartPole-v1"),
@@ -242,13 +247,13 @@ def simulations_table(rounds, only):
             if only not in name:
                 continue
             model, root = make(batch)
-            functions = [plain(model, root), stepping(model, root, "torch"), stepping(model, root, "onnx")]
+            functions = [plain(model, root), *(stepping(model, root, path) for path in paths)]
             figures = alternate(functions, rounds)
-            each = [(median / per, least / per) for (median, least), per in zip(figures, (1, 32, 32), strict=True)]
-            fresh = alternate([renewal(model, root, path) for path in ("torch", "onnx")], rounds)
+            each = [figures[0], *((median / SIMULATIONS, least / SIMULATIONS) for median, least in figures[1:])]
+            fresh = alternate([renewal(model, root, path) for path in paths], rounds)
             cells = "".join(f"{f'{median:.1f} ({least:.1f})':>20}" for median, least in each)
             print(
-                f"{name:16}{batch:>6} rows  {cells}" + "".join(f"{median / 1e3:9.1f}" for median, _ in fresh),
+                f"{name:16}{batch:>6} rows  {cells}" + "".join(f"{median / 1e3:11.2f}" for median, _ in fresh),
                 flush=True,
             )
 
@@ -289,6 +294,7 @@ def main(arguments=None):
     arguments = parser.parse_args(arguments)
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
+    keep_freed()  # as actors do
     if arguments.table != "searches":
         simulations_table(arguments.rounds, arguments.only)
     if arguments.table != "simulations":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from functools import partial
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from muzero.inference.onnx_graph import BATCH, ROWS, Function, Graph, Kinds, NotExportable
 from muzero.inference.step import NUMBERS, evaluate
-from muzero.inference.weights import WeightWatcher, folded
+from muzero.inference.weights import FoldedCopy, WeightWatcher
 from muzero.interfaces import Latent, WorldModel
 from muzero.search import Evaluation
 
@@ -37,7 +36,8 @@ class OnnxModel:
         """
         self.kinds: Kinds = {name: (rows.dtype, tuple(rows.shape[1:])) for name, rows in root.items()}
         self.edges, self.noise = model.edges, noise
-        network, names = copy.deepcopy(folded(model)).eval(), list(self.kinds)
+        self.copy, names = FoldedCopy(model), list(self.kinds)
+        network = self.copy.network
         examples = [self._example(batch) for batch in (EXAMPLE, EXAMPLE + 2)]
         self.root_graph = Graph(RootOf(network, names), *examples)
         self.step_graph = Graph(StepFrom(network, names, noise), *examples)
@@ -64,7 +64,8 @@ class OnnxModel:
     def follow(self, model: WorldModel) -> None:
         """Make new sessions if the model's weights have changed: onnxruntime repacks the weights of a session."""
         if self.watcher.changed():
-            network, names = folded(model), list(self.kinds)
+            self.copy.follow()
+            network, names = self.copy.network, list(self.kinds)
             self.step = self.step_graph.session(StepFrom(network, names, self.noise))
             self.root = self.root_graph.session(RootOf(network, names))
             self.version += 1

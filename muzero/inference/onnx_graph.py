@@ -25,6 +25,8 @@ Kinds = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 class NotExportable(Exception):
     """A model cannot be written as ONNX; the message says why."""
 
+    verb = "exported"
+
 
 class Session(onnxruntime.InferenceSession):
     """A session that runs without overhead, and that a forked process can drop.

@@ -5,25 +5,29 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
 
 from muzero.config import ConfigError
+from muzero.inference.bfloat16 import NotTraceable
 from muzero.inference.onnx_backend import OnnxModel, OnnxSimulator
 from muzero.inference.onnx_graph import NotExportable
 from muzero.inference.torch_backend import TorchModel, TorchSimulator
 from muzero.interfaces import Latent, WorldModel
 from muzero.search import Evaluation, Expand, Launch, rows_of_parts
+from muzero.util.bfloat16 import device_has_bfloat16, has_convolutions
 
-Path = Literal["auto", "torch", "onnx", "cuda_graph", "measure"]
-"""How simulations are computed.  "auto" is a fixed rule: recorded graphs on a GPU, onnxruntime on the CPU for models
-that can be exported, torch for all others.  "measure" times what there is, so it does not make reproducible runs."""
+Path = Literal["auto", "torch", "torch_bf16", "onnx", "cuda_graph", "measure"]
+"""How simulations are computed.  "auto" is a fixed rule: recorded graphs on a GPU; on the CPU "torch_bf16" where it
+pays, see `pays_in_bfloat16`, else onnxruntime for models that can be exported, torch for all others.  "measure" times
+what there is, so it does not make reproducible runs."""
 
-DEVICES = {"onnx": "cpu", "cuda_graph": "cuda"}
+DEVICES = {"onnx": "cpu", "torch_bf16": "cpu", "cuda_graph": "cuda"}
 OVERLAP = 32  # roots from which on two halves take turns on a GPU; below, a half would leave it idle
+WIDE = 2_000_000  # products of one position of a kernel from which on convolutions in bfloat16 pay
 IDLE = 8  # simulators of a model that are kept for the next search of their shape; the one unused longest goes first
 
 
@@ -114,6 +118,7 @@ def simulating(
     parts: int | None = None,
     kappa: float = 0.0,
     noise: np.ndarray | None = None,
+    precise: bool = False,
 ) -> Iterator[Simulation]:
     """Begin a search of a model; buffers and compiled networks are used again by the next search of the same shape.
 
@@ -127,6 +132,8 @@ def simulating(
         kappa: how many deviations are added to rewards and values, see `WorldModel.expand`.
         noise: [simulations, B, noise of the model], uniform numbers in (0, 1]: a simulation takes one after the other.
             None: the model takes its most probable draw each time.
+        precise: have "auto" compute in float32 whatever the batch and the processor, so that results depend on neither
+            beyond the last digits.
 
     Raises:
         ConfigError: if the path does not exist for this model or device.
@@ -136,10 +143,11 @@ def simulating(
     batch, device = _size(root)
     noise = checked(noise, (simulations, batch, model.noise))
     width = 0 if noise is None else model.noise
-    kind = path, width, *((name, rows.dtype, rows.device, rows.shape[1:]) for name, rows in root.items())
+    bfloat16 = path == "auto" and not precise and pays_in_bfloat16(model, root)
+    kind = path, bfloat16, width, *((name, rows.dtype, rows.device, rows.shape[1:]) for name, rows in root.items())
     with torch.inference_mode():
         if kind not in kept.models:
-            kept.models[kind] = prepared(model, root, simulations, path, width)
+            kept.models[kind] = prepared(model, root, simulations, path, width, bfloat16)
         slices = rows_of_parts(batch, parts or (2 if device == "cuda" and batch >= OVERLAP else 1))
         used = [((kind, rows.stop - rows.start, simulations), rows) for rows in slices]
         simulators = [kept.take(key) or simulator_for(kept.models[kind], *key[1:]) for key, _ in used]
@@ -183,32 +191,68 @@ def simulator_for(model: OnnxModel | TorchModel, batch: int, simulations: int) -
     return TorchSimulator(model, batch, simulations)
 
 
-def prepared(model: WorldModel, root: Latent, simulations: int, path: Path, noise: int) -> OnnxModel | TorchModel:
-    """The model as this path calls it.  noise: numbers that a step is given for each row."""
+def pays_in_bfloat16(model: WorldModel, root: Latent) -> bool:
+    """Whether convolutions in bfloat16 save more time on this processor than all that is around them costs.
+
+    That depends on the products of the convolutions, here of one position of a kernel that makes planes of planes:
+    rows times squares times the square of the channels.
+    """
+    products = max((rows.numel() * rows.shape[1] for rows in root.values() if rows.ndim == 4), default=0)
+    device = next(iter(root.values())).device
+    return device.type == "cpu" and products >= WIDE and has_convolutions(model) and device_has_bfloat16(device)
+
+
+def prepared(
+    model: WorldModel, root: Latent, simulations: int, path: Path, noise: int, bfloat16: bool
+) -> OnnxModel | TorchModel:
+    """The model as this path calls it.
+
+    Args:
+        model: to prepare.
+        root: latents, as an example.
+        simulations: of a search.
+        path: how to compute.
+        noise: numbers that a step is given for each row.
+        bfloat16: let "auto" try "torch_bf16" first.
+
+    Raises:
+        ConfigError: if the path does not exist for this model or device.
+    """
     _, device = _size(root)
     if path == "measure":
         path = fastest(model, root, simulations)
-    if DEVICES.get(path, device) != device:
-        raise ConfigError([f"[planner] inference = {path!r} needs device {DEVICES[path]}; the model is on {device}"])
-    if path == "onnx":
-        try:
+    check(path, device)
+    try:
+        if path == "onnx":
             return OnnxModel(model, root, noise)
-        except NotExportable as error:
-            name = type(model).__name__
-            raise ConfigError([f"[planner] inference = 'onnx': {name} cannot be exported; {error}"]) from error
+        if path == "torch_bf16":
+            return TorchModel(model, root, noise, bfloat16=True)
+    except (NotExportable, NotTraceable) as error:
+        name = type(model).__name__
+        raise ConfigError([f"[planner] inference = {path!r}: {name} cannot be {error.verb}; {error}"]) from error
     # A model without weights, such as the exact rules of a game, is not a network: there is nothing to compile.
     if path == "auto" and device == "cpu" and next(model.parameters(), None) is not None:
-        try:
+        if bfloat16:
+            with suppress(NotTraceable):
+                return TorchModel(model, root, noise, bfloat16=True)
+        with suppress(NotExportable):
             return OnnxModel(model, root, noise)
-        except NotExportable:
-            pass
     return TorchModel(model, root, noise, record=device == "cuda" and path != "torch")
+
+
+def check(path: Path, device: str) -> None:
+    """Raise ConfigError if a device does not have this path."""
+    if DEVICES.get(path, device) != device:
+        raise ConfigError([f"[planner] inference = {path!r} needs device {DEVICES[path]}; the model is on {device}"])
+    if path == "torch_bf16" and not device_has_bfloat16(torch.device(device)):
+        missing = "needs a processor with instructions for bfloat16 (avx512_bf16); this one has none"
+        raise ConfigError([f"[planner] inference = {path!r} {missing}: take 'auto'"])
 
 
 def fastest(model: WorldModel, root: Latent, simulations: int, seconds: float = 0.2) -> Path:
     """The path whose simulations take the least time here, now and at this batch.  seconds: spent on each."""
     batch, device = _size(root)
-    paths: tuple[Path, ...] = ("torch", "cuda_graph") if device == "cuda" else ("torch", "onnx")
+    paths: tuple[Path, ...] = ("torch", "cuda_graph") if device == "cuda" else ("torch", "torch_bf16", "onnx")
     taken: dict[Path, float] = {}
     parent, edge = np.zeros(batch, np.int32), model.edges.none(batch)
     for path in paths:

@@ -1,30 +1,40 @@
-"""Simulations in PyTorch: operation by operation, or recorded as a CUDA graph."""
+"""Simulations in PyTorch: operation by operation, in bfloat16, or recorded as a CUDA graph."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
-from muzero.inference.step import evaluate, to_numpy
-from muzero.inference.weights import WeightWatcher, folded
-from muzero.interfaces import Latent, WorldModel
+from muzero.inference.bfloat16 import in_bfloat16, repack
+from muzero.inference.step import Root, Step, to_numpy
+from muzero.inference.weights import FoldedCopy, WeightWatcher, folding
+from muzero.interfaces import Expansion, Latent, WorldModel
 from muzero.search import Evaluation
 
 WARM_UP = 3  # runs before a graph is recorded, in which libraries choose their algorithms
 
 
+class Calls(NamedTuple):
+    """What a simulator calls: as `Root` and `Step` describe."""
+
+    root: Callable[[Latent, Tensor], tuple[Tensor, Tensor]]
+    step: Callable[[Latent, Tensor, Tensor, Tensor], Expansion]
+
+
 class TorchModel:
-    """A model as it is called: on the CPU a copy with its batch norms folded.
+    """A model as it is called: on the CPU a copy with its batch norms folded, if it has any.
 
     On a GPU it is the model itself: a recorded graph reads the weights in place, so it sees them change.
     """
 
-    def __init__(self, model: WorldModel, root: Latent, noise: int, record: bool) -> None:
+    def __init__(
+        self, model: WorldModel, root: Latent, noise: int, record: bool = False, bfloat16: bool = False
+    ) -> None:
         """Prepare to call a model.
 
         Args:
@@ -32,20 +42,39 @@ class TorchModel:
             root: latents, as an example of their device.
             noise: numbers that a step is given for each row; 0: none, see `WorldModel`.
             record: replay simulations as a CUDA graph.
+            bfloat16: compute convolutions in bfloat16, on the CPU.
+
+        Raises:
+            NotTraceable: if the model's convolutions cannot be replaced.
         """
         self.device = next(iter(root.values())).device
-        self.edges, self.noise, self.record = model.edges, noise, record
+        self.edges, self.noise, self.record, self.bfloat16 = model.edges, noise, record, bfloat16
+        self.names = list(root)
         self.watcher = WeightWatcher(model)
         self.version = 0
-        self.copy: WorldModel | None = None  # with folded batch norms, if it has any
+        copied = self.device.type == "cpu" and (bfloat16 or bool(folding(model)))
+        self.copy = FoldedCopy(model) if copied else None
+        self.narrow = self._in_bfloat16(self.copy.network, root) if bfloat16 and self.copy is not None else None
 
-    def follow(self, model: WorldModel) -> WorldModel:
-        """The model to call in place of this one, with its present weights."""
+    def _in_bfloat16(self, network: WorldModel, root: Latent) -> tuple[fx.GraphModule, fx.GraphModule]:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        batch, kappa = len(next(iter(root.values()))), torch.zeros(1)
+        edge, noise = torch.from_numpy(self.edges.none(batch)), torch.ones(batch, self.noise)
+        step = in_bfloat16(Step(network, self.names, self.noise), root, edge, noise, kappa)
+        return in_bfloat16(Root(network, self.names), root, kappa), step
+
+    def follow(self, model: WorldModel) -> Calls:
+        """What to call in place of this model, with its present weights."""
         if self.watcher.changed():
             self.version += 1
-            network = folded(model) if self.device.type == "cpu" else model
-            self.copy = None if network is model else network
-        return self.copy or model
+            if self.copy is not None:
+                self.copy.follow()
+            for graph in self.narrow or ():
+                repack(graph)
+        if self.narrow is not None:
+            return Calls(*self.narrow)
+        network = model if self.copy is None else self.copy.network
+        return Calls(Root(network, self.names), Step(network, self.names, self.noise))
 
 
 def packed(
@@ -66,11 +95,35 @@ def packed(
     return buffer, {name: piece.view(dtype).view(shape) for name, piece, dtype, shape in pieces}
 
 
+class Rows:
+    """How latents [B, ...] lie in a table as rows of numbers, which are gathered five times as fast."""
+
+    def __init__(self, shape: torch.Size, planes_last: bool) -> None:
+        """Choose an order.
+
+        Args:
+            shape: of a row.
+            planes_last: keep planes [C, H, W] as [H, W, C], as convolutions in bfloat16 read them.
+        """
+        self.planes_last = planes_last and len(shape) == 3
+        self.stored = (*shape[1:], shape[0]) if self.planes_last else tuple(shape)
+        self.numbers = math.prod(shape)
+
+    def flat(self, latent: Tensor) -> Tensor:
+        """[B, ...] -> [B, numbers]."""
+        return (latent.movedim(1, -1) if self.planes_last else latent).reshape(-1, self.numbers)
+
+    def shaped(self, rows: Tensor) -> Tensor:
+        """[B, numbers] -> [B, ...], in memory as it lies in the table."""
+        latent = rows.view(-1, *self.stored)
+        return latent.movedim(-1, 1) if self.planes_last else latent
+
+
 class TorchSimulator:
     """The buffers of one search at a time: latents of all nodes, what a simulation is given, numbers as output.
 
-    The latents lie in one table per name, [N * B, ...], on the model's device: row ``node * B + b``.  A simulation is
-    one transfer of what it is given, one run of the step and one transfer of all numbers.
+    The latents lie in one table per name, [N * B, numbers], on the model's device: row ``node * B + b``.  A simulation
+    is one transfer of what it is given, one run of the step and one transfer of all numbers.
     """
 
     def __init__(self, model: TorchModel, batch: int, simulations: int) -> None:
@@ -92,7 +145,8 @@ class TorchSimulator:
         reward, discount, value, parameters = np.split(self.found.numpy(), np.arange(1, 4) * batch)
         self.evaluation = reward, discount, value, parameters.reshape(batch, width)
         self.table: Latent = {}
-        self.network: WorldModel | None = None  # only during a search: a simulator must not keep its model alive
+        self.rows: dict[str, Rows] = {}
+        self.calls: Calls | None = None  # only during a search: a simulator must not keep its model alive
         self.recorded: torch.cuda.CUDAGraph | None = None
         self.version = -1
 
@@ -100,18 +154,19 @@ class TorchSimulator:
         self, model: WorldModel, root: Latent, kappa: float, noise: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Start a search, as `muzero.inference.simulation.Simulator` describes."""
-        self.network = self.model.follow(model)
+        self.calls = self.model.follow(model)
         self.noise, self.simulation = noise, 0
         if self.stream is not None:
             self.stream.wait_stream(torch.cuda.current_stream(self.model.device))
         with torch.cuda.stream(self.stream):
             self.kappa.fill_(kappa)
-            parameters, value = evaluate(self.network, root, self.kappa)
+            parameters, value = self.calls.root(root, self.kappa)
             if not self.table:
                 nodes = (self.simulations + 1) * self.batch
-                self.table = {name: rows.new_zeros((nodes, *rows.shape[1:])) for name, rows in root.items()}
+                self.rows = {name: Rows(rows.shape[1:], self.model.bfloat16) for name, rows in root.items()}
+                self.table = {name: rows.new_zeros((nodes, self.rows[name].numbers)) for name, rows in root.items()}
             for name, rows in root.items():
-                self.table[name][: self.batch] = rows
+                self.table[name][: self.batch] = self.rows[name].flat(rows)
             if self.version != self.model.version:  # a recorded graph would read weights at their old addresses
                 self.recorded, self.version = None, self.model.version
             return to_numpy(parameters), to_numpy(value)
@@ -125,7 +180,7 @@ class TorchSimulator:
         self.parent[:], self.node[:], self.edge[:] = parent, node, edge
         if self.noise is not None:
             self.drawn[:] = self.noise[self.simulation]
-            self.simulation += 1
+        self.simulation += 1
         with torch.cuda.stream(self.stream):
             if self.on_gpu:
                 self.index.copy_(self.chosen, non_blocking=True)
@@ -148,16 +203,25 @@ class TorchSimulator:
 
     def _step(self) -> None:
         """Gather, expand, store: from `given` and `table` to `table` and `packed`."""
-        assert self.network is not None
+        assert self.calls is not None
         given = self.given
         source = given["parent"] * self.batch + self.columns
-        latent = {name: rows[source] for name, rows in self.table.items()}
-        noise = given["noise"] if self.model.noise else None
-        following, *numbers = self.network.expand(latent, given["edge"], noise, self.kappa)
-        target = given["node"] * self.batch + self.columns
+        latent = {name: self.rows[name].shaped(rows.index_select(0, source)) for name, rows in self.table.items()}
+        following, *numbers = self.calls.step(latent, given["edge"], given["noise"], self.kappa)
         for name, rows in self.table.items():
-            rows.index_copy_(0, target, following[name])
+            self._keep(rows, self.rows[name].flat(following[name]))
         torch.cat([number.float().flatten() for number in numbers], out=self.packed)
+
+    def _keep(self, table: Tensor, rows: Tensor) -> None:
+        """Write rows [B, numbers] of the nodes that this simulation makes.
+
+        On the CPU these are the rows of node s + 1 for simulation s, which is faster.  At max_depth, where a node is
+        evaluated again, it has its latent already and those rows are never read.
+        """
+        if self.on_gpu:  # a recorded graph reads where it writes
+            table.index_copy_(0, self.given["node"] * self.batch + self.columns, rows)
+        else:
+            table[self.simulation * self.batch : (self.simulation + 1) * self.batch] = rows
 
     def _recorded(self) -> torch.cuda.CUDAGraph:
         if self.recorded is None:
@@ -170,4 +234,4 @@ class TorchSimulator:
 
     def end(self) -> None:
         """Release the model, so that a simulator kept for later does not keep it alive."""
-        self.network = None
+        self.calls = None

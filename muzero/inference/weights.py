@@ -4,31 +4,65 @@ from __future__ import annotations
 
 import copy
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_conv_bn_weights
 
 from muzero.interfaces import WorldModel
 
 
-def folded(model: WorldModel) -> WorldModel:
-    """A copy for acting with its batch norms folded into convolutions; the model itself if it has no batch norm.
+class FoldedCopy:
+    """A copy of a model for acting, with its batch norms folded into convolutions, which follows the model's weights.
 
     A batch norm is folded where it follows a convolution directly in an `nn.Sequential`.
     """
-    if not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
-        return model
-    result = copy.deepcopy(model).eval().requires_grad_(False)
-    for layers in result.modules():
-        if not isinstance(layers, nn.Sequential):
-            continue
-        for (left, layer), (right, norm) in pairwise(list(layers.named_children())):
-            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                setattr(layers, left, fuse_conv_bn_eval(layer, norm))
-                setattr(layers, right, nn.Identity())
-    return result
+
+    def __init__(self, model: WorldModel) -> None:
+        self.network = network = copy.deepcopy(model).eval().requires_grad_(False)
+        # What is read are the dicts of modules, not the modules: a copy must not keep its model alive.
+        originals: dict[str, Any] = dict(model.named_modules())
+        modules: dict[str, Any] = dict(network.named_modules())
+        self.folded: list[tuple[Any, ...]] = []  # what is folded, and what acts
+        names = folding(network)
+        for name, norm in names:
+            layer = fuse_conv_bn_eval(modules[name], modules[norm])
+            network.set_submodule(name, layer)
+            network.set_submodule(norm, nn.Identity())
+            found = originals[norm]
+            self.folded.append((originals[name]._parameters, found._parameters, found._buffers, found.eps, layer))
+        apart = tuple(f"{name}." for name, _ in names)
+        self.others: list[tuple[dict[str, Any], str, Tensor]] = []  # where a tensor is found, and what acts
+        for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+            if not name.startswith(apart):
+                owner, _, last = name.rpartition(".")
+                found = originals[owner]
+                self.others.append((found._parameters if last in found._parameters else found._buffers, last, tensor))
+
+    @torch.inference_mode()
+    def follow(self) -> None:
+        """Take over the present weights of the model."""
+        for weights, scale, statistics, epsilon, layer in self.folded:
+            mean, variance = statistics["running_mean"], statistics["running_var"]
+            weight, bias = weights["weight"], weights["bias"]
+            fused = fuse_conv_bn_weights(weight, bias, mean, variance, epsilon, scale["weight"], scale["bias"])
+            layer.weight.copy_(fused[0])
+            layer.bias.copy_(fused[1])
+        for place, name, tensor in self.others:
+            tensor.copy_(place[name])
+
+
+def folding(model: nn.Module) -> list[tuple[str, str]]:
+    """The names of each convolution with a batch norm behind it, and of that norm."""
+    found = []
+    for path, layers in model.named_modules():
+        if isinstance(layers, nn.Sequential):
+            for (left, layer), (right, norm) in pairwise(layers.named_children()):
+                if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    found.append((f"{path}.{left}".lstrip("."), f"{path}.{right}".lstrip(".")))
+    return found
 
 
 class WeightWatcher:

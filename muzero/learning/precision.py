@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import nn
 
+from muzero.util.bfloat16 import device_has_bfloat16, has_convolutions
+
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
@@ -19,15 +21,3 @@ def learns_in_bfloat16(precision: Precision, model: nn.Module, device: torch.dev
     if precision != "auto":
         return precision == "bfloat16"
     return has_convolutions(model) and device_has_bfloat16(device)
-
-
-def has_convolutions(model: nn.Module) -> bool:
-    """Whether a model has convolutions over planes."""
-    return any(isinstance(module, nn.Conv2d) for module in model.modules())
-
-
-def device_has_bfloat16(device: torch.device) -> bool:
-    """Whether a device multiplies numbers in bfloat16 by instructions of its own."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported()

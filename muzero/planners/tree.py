@@ -48,9 +48,10 @@ class GumbelPlanner(TreePlanner):
     Args:
         simulations: evaluations of the model per move.  More play better and cost time in proportion; 16 suffice to
             learn, since the policy improves with any number.
-        inference: how the model is computed.  "auto" takes onnxruntime on the CPU and recorded CUDA graphs on a GPU,
-            where the model allows it; "torch", "onnx" and "cuda_graph" force one; "measure" takes the fastest here and
-            now, so two runs may differ in the last digits.
+        inference: how the model is computed.  "auto" takes recorded CUDA graphs on a GPU, onnxruntime on the CPU, and
+            convolutions in bfloat16 there where a search explores, is large enough for them and the processor has them;
+            "torch", "torch_bf16", "onnx" and "cuda_graph" force one; "measure" takes the fastest here and now, so two
+            runs may differ in the last digits.
         considered: the largest number of actions that the search compares at the root.  More than half the simulations
             leaves too few visits for each.
         value_scale: weight of values against the prior in the improved policy.  More trusts the search more.
@@ -80,7 +81,7 @@ class GumbelPlanner(TreePlanner):
         return Decision(result.action, result.policy, improved_value(result)), carry
 
     def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
-        with simulating(model, root, self.simulations, self.inference) as (logits, value, expand):
+        with simulating(model, root, self.simulations, self.inference, precise=rng is None) as (logits, value, expand):
             noise = rng.gumbel(size=logits.shape).astype(np.float32) if rng is not None else None
             return search.gumbel(
                 logits,
@@ -103,9 +104,10 @@ class PuctPlanner(TreePlanner):
     Args:
         simulations: evaluations of the model per move.  More play better and cost time in proportion; with fewer than
             there are actions the search says little.
-        inference: how the model is computed.  "auto" takes onnxruntime on the CPU and recorded CUDA graphs on a GPU,
-            where the model allows it; "torch", "onnx" and "cuda_graph" force one; "measure" takes the fastest here and
-            now, so two runs may differ in the last digits.
+        inference: how the model is computed.  "auto" takes recorded CUDA graphs on a GPU, onnxruntime on the CPU, and
+            convolutions in bfloat16 there where a search explores, is large enough for them and the processor has them;
+            "torch", "torch_bf16", "onnx" and "cuda_graph" force one; "measure" takes the fastest here and now, so two
+            runs may differ in the last digits.
         c_init: weight of the prior against values; more explores more widely.
         c_base: visits of a node at which exploration begins to grow; only searches of thousands reach it.
         normalize: scale values by the range seen in the whole "tree", as MuZero does, or among the "siblings" of a
@@ -140,7 +142,7 @@ class PuctPlanner(TreePlanner):
         return Decision(action, result.policy, result.value), carry
 
     def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
-        with simulating(model, root, self.simulations, self.inference) as (logits, value, expand):
+        with simulating(model, root, self.simulations, self.inference, precise=rng is None) as (logits, value, expand):
             if rng is not None:
                 logits = search.dirichlet(logits, legal, self.dirichlet_fraction, self.dirichlet_alpha, rng)
             return search.puct(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from inference_paths import CPU_PATHS as PATHS
 from uncertain import UncertainModel
 
 from muzero.actions import Box, Discrete
@@ -12,7 +13,6 @@ from muzero.models.latent import VectorModel
 from muzero.search import rows_of_parts
 
 SPACES = [Discrete(4), Box(2)]
-PATHS = ["torch", "onnx"]
 BATCH, SIMULATIONS = 5, 6
 HUGE = 40.0
 

@@ -19,9 +19,9 @@ class Ensemble:
         return 0.5 * (target - self.members).square().mean(0)
 
 
-def head(numbers):
-    """Of numbers [B, M] that a network puts out."""
-    return Certain(numbers[:, 0]) if numbers.shape[1] == 1 else Ensemble(numbers.t())
+def head(numbers, members):
+    """Of numbers [B, members] that a network puts out."""
+    return Certain(numbers[:, 0]) if members == 1 else Ensemble(numbers.t())
 
 
 class UncertainModel(WorldModel):
@@ -66,11 +66,13 @@ class UncertainModel(WorldModel):
     def imagine(self, latent, action, noise=None):
         following = self._drawn(torch.tanh(self._carried(latent, action)), noise)
         seen = self.read(following)
-        return following, Transition(head(self.reward(seen)), Certain(torch.sigmoid(self.discount(seen)[:, 0])))
+        return following, Transition(
+            head(self.reward(seen), self.members), Certain(torch.sigmoid(self.discount(seen)[:, 0]))
+        )
 
     def predict(self, latent):
         seen = self.read(latent)
-        return Prediction(policy_of(self.space, self.policy(seen)), head(self.value(seen)))
+        return Prediction(policy_of(self.space, self.policy(seen)), head(self.value(seen), self.members))
 
     def _carried(self, latent, action):
         return self.recall(self.read(latent)) + self.action(self.space.encode(action))
