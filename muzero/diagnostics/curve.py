@@ -21,19 +21,27 @@ SUFFIX = ".curve.jsonl"
 SHARES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # of the shortest run, where a curve has its points
 SCORE = "self_play_score"
 HEALTH = "health/"
-GOOD_ABOVE = (SCORE, "health/value_explained")
-TITLES = {  # of the numbers by which a run is compared
-    SCORE: "score",
-    "health/value_explained": "share of the returns' variance that the value head explains",
-    "health/value_drift": "drift of imagined values",
-    "health/drift_last": "drift of imagined latents",
-    "health/replay_age_share": "age of the replay",
-}
-MARGIN = 0.2  # share of the larger end: bands of few runs are too narrow by chance
 IN_A_ROW = 2  # points at which a number is worse, before a run is behind
 DIGITS = 4  # significant ones of a stored number
 
 Band = tuple[float, float]
+
+
+class Judged(NamedTuple):
+    """A number by which a run is compared."""
+
+    title: str
+    high: bool  # whether high is good
+    margin: float  # share of a band's larger end that a run may be outside: bands of few runs are narrow by chance
+
+
+# Not "value_drift": healthy runs of CartPole differ in it by a factor of five.
+JUDGED = {
+    SCORE: Judged("score", True, 0.2),
+    "health/value_explained": Judged("share of the returns' variance that the value head explains", True, 0.5),
+    "health/drift_last": Judged("drift of imagined latents", False, 1.0),
+    "health/replay_age_share": Judged("age of the replay", False, 0.2),
+}
 
 
 class Point(NamedTuple):
@@ -143,7 +151,7 @@ class Track:
         self.curve = curve
         self.rows: list[Mapping[str, float]] = []  # since the last point
         self.passed = 0  # points
-        self.behind = dict.fromkeys(TITLES, 0)  # points in a row at which a number was worse than its band
+        self.behind = dict.fromkeys(JUDGED, 0)  # points in a row at which a number was worse than its band
         self.text = ""  # the comparison in a few words, once there is one
         self.reported = False
 
@@ -164,7 +172,7 @@ class Track:
         """Compare means since the point before; there are none where a run was resumed later."""
         if not means:
             return None
-        for name in TITLES:
+        for name in JUDGED:
             if name in means and name in point.bands:
                 self.behind[name] = self.behind[name] + 1 if worse(name, means[name], point.bands[name]) else 0
         late = [name for name, count in self.behind.items() if count >= IN_A_ROW]
@@ -173,18 +181,18 @@ class Track:
         if not late or self.reported:
             return None
         self.reported = True
-        parts = [f"{TITLES[name]} {means[name]:.3g} ({in_words(point.bands[name])})" for name in late]
+        parts = [f"{JUDGED[name].title} {means[name]:.3g} ({in_words(point.bands[name])})" for name in late]
         return (
             f"behind healthy runs of {self.curve.game}: at {point.steps:,} steps {', '.join(parts)}; in brackets the "
-            f"lowest and highest of {len(self.curve.seeds)} runs with the shipped settings: compare this run's settings"
+            f"lowest and highest of {len(self.curve.seeds)} runs with the shipped settings, which this run may not have"
         )
 
 
 def worse(name: str, value: float, band: Band) -> bool:
-    """Whether a number is on the bad side of its band, by more than the width of the band and `MARGIN`."""
-    low, high = band
-    margin = high - low + MARGIN * max(abs(low), abs(high))
-    return value < low - margin if name in GOOD_ABOVE else value > high + margin
+    """Whether a number is on the bad side of its band, by more than the width of the band and the margin."""
+    (low, high), judged = band, JUDGED[name]
+    margin = high - low + judged.margin * max(abs(low), abs(high))
+    return value < low - margin if judged.high else value > high + margin
 
 
 def in_words(band: Band) -> str:

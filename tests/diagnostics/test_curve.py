@@ -6,9 +6,9 @@ from muzero.config import ConfigError
 from muzero.diagnostics import curve
 from muzero.diagnostics.curve import IN_A_ROW, SCORE, SHARES, Curve, Point, Track, load, make
 
-POINTS = [Point(steps, {SCORE: (10.0, 12.0), "health/value_drift": (0.1, 0.2)}) for steps in (100, 200, 300, 400)]
+POINTS = [Point(steps, {SCORE: (10.0, 12.0), "health/drift_last": (0.1, 0.2)}) for steps in (100, 200, 300, 400)]
 CURVE = Curve("gym/Some-v1", [0, 1, 2], POINTS)
-GOOD, SLOW = {SCORE: 11.0, "health/value_drift": 0.15}, {SCORE: 3.0, "health/value_drift": 0.15}
+GOOD, SLOW = {SCORE: 11.0, "health/drift_last": 0.15}, {SCORE: 3.0, "health/drift_last": 0.15}
 
 
 def rows(score, length=1000):
@@ -100,16 +100,14 @@ def test_a_run_that_catches_up_is_on_track_again():
     assert tracked(SLOW, SLOW, GOOD)[0].text == "on track"
 
 
-@pytest.mark.parametrize(
-    "row", [{SCORE: 6.0}, {SCORE: 500.0}, {"health/value_drift": 0.0}, {"health/value_drift": 0.33}]
-)
+@pytest.mark.parametrize("row", [{SCORE: 6.0}, {SCORE: 500.0}, {"health/drift_last": 0.0}, {"health/drift_last": 0.49}])
 def test_what_is_better_or_just_outside_is_not_behind(row):
     assert tracked(*[row] * 4)[1] == []
 
 
 def test_what_should_be_low_is_behind_above_the_band():
-    [message] = tracked(*[{"health/value_drift": 0.9}] * 4)[1]
-    assert "drift of imagined values 0.9 (0.1 to 0.2)" in message
+    [message] = tracked(*[{"health/drift_last": 0.9}] * 4)[1]
+    assert "drift of imagined latents 0.9 (0.1 to 0.2)" in message
 
 
 def test_before_the_first_point_and_where_nothing_was_seen_nothing_is_said():
