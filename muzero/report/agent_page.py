@@ -78,12 +78,13 @@ def heading(done: Sequence[Evaluation]) -> str:
 
 
 def curve(done: Sequence[Evaluation]) -> list[str]:
-    """The scores of evaluations as bars, a line each."""
+    """The scores of evaluations as bars from 0, or from the lowest score if that is below 0, a line each."""
     shown = thinned(done, LINES)
     if not shown:
         return []
     means = [each.mean for each in shown]
-    low, span = min(means), (max(means) - min(means)) or 1.0
+    low, high = min(0.0, *means), max(0.0, *means)
+    span = high - low or 1.0
     width = max(len(f"{mean:,.2f}") for mean in means)
     return [
         f"{each.step:>12,} steps {each.mean:>{width},.2f} {'#' * round(WIDTH * (each.mean - low) / span)}".rstrip()
