@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -247,10 +248,13 @@ def restore(training: Training, console: Console) -> None:
 
 def finished_hint(training: Training) -> str:
     """How to train a finished run further."""
-    steps = training.replay.steps
-    limits = "--steps with a larger number" + (" and a longer --time" if training.settings.seconds else "")
-    command = f"{resume_command(training)} --steps {2 * steps}"
-    return f"{training.given} finished at {steps:,} steps; to continue, add {limits}: {command}"
+    steps, command = training.replay.steps, resume_command(training)
+    if training.timed_out:
+        seconds = math.ceil(training.settings.seconds or 0)
+        used = f"{training.given} has used up its {seconds:,} seconds, at {steps:,} steps"
+        return f"{used}; to continue, give it a longer --time: {command} --time {2 * seconds}s"
+    end = f"{training.given} finished at {steps:,} steps"
+    return f"{end}; to continue, give it a larger number of --steps: {command} --steps {2 * steps}"
 
 
 def resume_hint(training: Training) -> str:

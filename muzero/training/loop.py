@@ -137,8 +137,13 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to play or learn."""
-        return self.done() >= 1 and self.learner.updates >= self.learning.owed
+        """Whether nothing is left to play or learn, or no time for it."""
+        return self.timed_out or (self.done() >= 1 and self.learner.updates >= self.learning.owed)
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the run has a time limit and has used it up."""
+        return self.settings.seconds is not None and self.clock.seconds() >= self.settings.seconds
 
     @property
     def halted(self) -> bool:
