@@ -64,13 +64,26 @@ def in_bfloat16(function: nn.Module, *example: Any) -> fx.GraphModule:
         NotTraceable: if the function is not a fixed sequence of operations, as where it depends on values of tensors.
     """
     try:
-        module = fx.symbolic_trace(function)
+        module = fx.GraphModule(function, ActingTracer().trace(function))
         ShapeProp(module).propagate(*example)
         Narrowing(module).run()
         module(*example)
     except Exception as error:  # this runs the code of any model
         raise NotTraceable(f"{type(error).__name__}: {error}") from error
     return module
+
+
+class Acting(fx.Proxy):
+    """What stands for a tensor in a trace, with what is known of all: a model that acts computes no gradients."""
+
+    requires_grad = False
+
+
+class ActingTracer(fx.Tracer):
+    """A tracer of models that act."""
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return Acting(node, self)
 
 
 def repack(module: fx.GraphModule) -> None:

@@ -11,11 +11,13 @@ from inference_paths import HAS_BFLOAT16, MODELS, computed, made, reference, roo
 from torch import nn
 
 from muzero import search
+from muzero.actions import Box, Discrete
 from muzero.config import ConfigError
 from muzero.inference import observe_first, simulating
 from muzero.inference.bfloat16 import Convolution, in_bfloat16, repack
 from muzero.inference.onnx_backend import OnnxModel
 from muzero.inference.torch_backend import TorchModel
+from muzero.interfaces import GameSpec
 from muzero.models.latent import SpatialModel
 
 pytestmark = pytest.mark.skipif(not HAS_BFLOAT16, reason="the processor has no instructions for bfloat16")
@@ -213,6 +215,17 @@ def test_sums_and_rectifiers_become_part_of_convolutions():
     assert len(narrow) == 1 + 2 * 2 + 2 * 2 + 2 and all(layer.after == "relu" for layer in narrow)
     assert not any(isinstance(layer, nn.Conv2d | nn.BatchNorm2d | nn.Identity) for layer in called)
     assert [str(node.target) for node in step.graph.nodes if "add" in str(node.target)] == []
+
+
+@pytest.mark.parametrize("space", [Discrete(7), Box(2)], ids=str)
+@pytest.mark.parametrize("scale", ["channel", "whole", "none"])
+def test_every_setting_of_the_spatial_model_can_be_traced(scale, space):
+    """Else "auto" would leave it to onnxruntime without a word."""
+    spec = GameSpec("s", (2, 6, 7), "float32", space, (0.0, 1.0))
+    model = SpatialModel(spec, channels=8, scale=scale).eval()
+    with simulating(model, roots(model, spec, 3), 1, "torch_bf16") as simulation:
+        found = simulation.expand(np.zeros(3, np.int32), space.none(3), np.ones(3, np.int32))
+    assert all(np.isfinite(numbers).all() for numbers in found)
 
 
 # --- when ----------------------------------------------------------------------------------------------------------
