@@ -89,8 +89,7 @@ class Graph:
                 what PyTorch computes: a trace may be right for its example alone.
         """
         make_distinct(network)
-        self.file = exported(network, [example[name] for name in network.inputs])
-        self.places = {tensor.name: tensor for tensor in self.file.graph.initializer}
+        self.file = without_weights(exported(network, [example[name] for name in network.inputs]), network)
         make_distinct(network)
         with torch.inference_mode():
             outputs = dict(zip(network.outputs, network(*(other[name] for name in network.inputs)), strict=True))
@@ -103,14 +102,16 @@ class Graph:
 
     def session(self, network: Function) -> Session:
         """A session of the graph with the weights of a network, on as many threads as PyTorch uses."""
-        for name, tensor in network.state_dict().items():
-            if name in self.places:
-                self.places[name].raw_data = tensor.contiguous().numpy().tobytes()
+        file, weights = onnx.ModelProto(), network.state_dict()
+        file.CopyFrom(self.file)  # a message frees what was written to it only as a whole
+        for place in file.graph.initializer:
+            if place.name in weights:
+                place.raw_data = weights[place.name].contiguous().numpy().tobytes()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # no warnings about weights that this graph does not need
-        return Session(self.file.SerializeToString(), options)
+        return Session(file.SerializeToString(), options)
 
 
 @torch.no_grad()
@@ -121,6 +122,15 @@ def make_distinct(network: nn.Module) -> None:
         if tensor.is_floating_point():
             factor, term = torch.rand(2, *tensor.shape, generator=generator)
             tensor.mul_(0.9 + 0.2 * factor).add_(0.01 * term)
+
+
+def without_weights(file: onnx.ModelProto, network: nn.Module) -> onnx.ModelProto:
+    """A copy of a file without the numbers of the weights of a network."""
+    weights = network.state_dict()
+    for place in file.graph.initializer:
+        if place.name in weights:
+            place.raw_data = b""
+    return onnx.load_model_from_string(file.SerializeToString())
 
 
 def exported(network: Function, example: list[Tensor]) -> onnx.ModelProto:

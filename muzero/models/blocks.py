@@ -13,7 +13,7 @@ def scale_to_unit(x: Tensor, dims: int | tuple[int, ...]) -> Tensor:
     """Shift and scale each latent to [0, 1] over dims (Schrittwieser et al. 2020, Appendix G); not over no dims."""
     if dims == ():
         return x
-    if dims == (-3, -2, -1) and x.requires_grad:
+    if dims == (-3, -2, -1) and torch.is_grad_enabled():
         rows = ScaledRows.apply(x.permute(0, 2, 3, 1).flatten(1))  # as planes lie in memory while a model learns
         return rows.unflatten(1, (*x.shape[2:], x.shape[1])).permute(0, 3, 1, 2)  # type: ignore[union-attr]
     low, high = x.amin(dims, keepdim=True), x.amax(dims, keepdim=True)

@@ -2,10 +2,12 @@
 
 import copy
 import gc
+import mmap
 import pickle
 import subprocess
 import sys
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,6 +183,23 @@ def test_nothing_keeps_a_model_alive(path):
     del model
     gc.collect()
     assert watched() is None
+
+
+@pytest.mark.parametrize("path", CPU_PATHS)
+def test_new_weights_take_the_place_of_the_old_ones(path):
+    model, spec = made("vector")
+    model = VectorModel(spec, width=512).eval()
+    root, edges = roots(model, spec, 2), some_edges(spec, 2)
+    megabytes = sum(parameter.nbytes for parameter in model.parameters()) / 1e6
+
+    def search_with_new_weights(times):
+        for seed in range(times):
+            randomise(model, seed)
+            computed(model, root, edges, path)
+        return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE / 1e6
+
+    before = search_with_new_weights(5)
+    assert search_with_new_weights(30) - before < 10 * megabytes  # of 30, or 60, that could have been kept
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
