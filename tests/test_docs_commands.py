@@ -146,7 +146,7 @@ def test_the_documented_commands_of_a_cluster_work_together(workspace, tmp_path)
             printed = iter(process.stdout.readline, "")
             assert any(ready in line for line in printed), f"{text} ended without a word of: {ready}"
         options = here(shlex.join(small(train)), port)[1:]
-        done = command("train", *options, folder=workspace, env=environment)
+        done = command("train", *options, folder=workspace, env=environment, fresh=True)
         assert done.returncode == 0, done.stdout + done.stderr
 
 

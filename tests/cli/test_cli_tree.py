@@ -2,12 +2,10 @@
 
 import re
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from commands import code
+from commands import command
 
 from muzero import build
 from muzero.actions import Discrete
@@ -22,12 +20,6 @@ pyspiel = pytest.importorskip("pyspiel")
 TINY = (
     "run.steps=40 run.start=40 run.updates_per_step=0 run.games=4 run.evaluation_games=1 model.width=16 model.hidden=16"
 )
-
-
-def command(name, *words, folder):
-    return subprocess.run(
-        [sys.executable, "-c", code(name), *words], cwd=folder, capture_output=True, text=True, timeout=300
-    )
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import io
 import math
-import os
 import signal
 import time
 
@@ -258,7 +257,7 @@ class Nim:
 def train_nim(folder, fault, first, often="", *words):
     (folder / "nim.py").write_text(ENVIRONMENT)
     (folder / "elsewhere").mkdir()
-    environment = os.environ | {
+    environment = {
         "FAULT": fault,
         "FIRST": str(first),
         "OFTEN": often,
