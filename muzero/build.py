@@ -98,7 +98,6 @@ def check(config: Config, spec: GameSpec) -> None:
     """
     check_memory(config, spec)
     check_planner(config, spec)
-    check_cheap_searches(config)
 
 
 def check_planner(config: Config, spec: GameSpec) -> None:
@@ -131,24 +130,6 @@ def _refusal(planner: Planner, model: WorldModel, spec: GameSpec) -> str | None:
         why = "it remembers its last plan, and in a match a player does not plan the moves of its opponent"
         return f"{spec.name} is for two players: {why}"
     return planner.refuses(model, spec)
-
-
-def check_cheap_searches(config: Config) -> None:
-    """Refuse cheap searches by a planner that does not simulate.
-
-    Raises:
-        ConfigError: with the reason, and the remedy.
-    """
-    table = config.table("selfplay")
-    if table["full_searches"] == 1:
-        return
-    try:
-        planner(config).limited(table["cheap_simulations"])
-    except ValueError as error:
-        given = (
-            f"[selfplay] full_searches = {table['full_searches']} (from {config.source('selfplay', 'full_searches')})"
-        )
-        raise ConfigError([f"{given} cannot be used: {error}; use --set selfplay.full_searches=1.0"]) from error
 
 
 def check_memory(config: Config, spec: GameSpec) -> None:

@@ -65,12 +65,8 @@ class Planner(ABC):
         return 0
 
     def limited(self, simulations: int) -> Planner:
-        """The same planner with at most this number of simulations.
-
-        Raises:
-            ValueError: if it does not simulate.
-        """
-        raise ValueError(f"{type(self).__name__} does not simulate")
+        """The same planner with at most this number of simulations; itself if it does not simulate."""
+        return self
 
     def refuses(self, model: WorldModel, spec: GameSpec) -> str | None:
         """Why the planner cannot serve this model or game, in words; None if it can."""

@@ -64,9 +64,6 @@ class SelfPlay:
                 policy; the other steps are cheap, so that more games end and teach the value in the same time (Wu
                 2019, section 3.1).  It is drawn for all games of a step at once.
             cheap_simulations: simulations of the other steps; at most those of the planner.
-
-        Raises:
-            ValueError: if not every search is full, and the planner does not simulate.
         """
         self.games, self.model, self.planner = games, model.eval(), planner
         self.seed, self.actor, self.incarnation = seed, actor, incarnation

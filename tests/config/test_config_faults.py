@@ -186,15 +186,6 @@ def test_what_contradicts_itself_is_refused_with_both_sources(settings, message)
     assert message in problem
 
 
-def test_cheap_searches_of_a_planner_that_does_not_simulate_are_refused_with_the_remedy():
-    settings = parse_settings(["planner.kind=reactive", "selfplay.full_searches=0.25"])
-    with pytest.raises(ConfigError) as caught:
-        build.configure("board/tic_tac_toe", [settings])
-    (problem,) = caught.value.problems
-    assert problem.startswith("[selfplay] full_searches = 0.25 (from --set) cannot be used: ReactivePlanner does not")
-    assert problem.endswith("use --set selfplay.full_searches=1.0")
-
-
 def test_long_segments_fit_a_small_replay_if_games_are_short():
     config = build.configure("board/tic_tac_toe", [parse_settings(["replay.capacity=500"])])
     assert config.table("selfplay")["segment_steps"] == 512

@@ -129,9 +129,10 @@ def test_a_cheap_search_has_at_most_the_simulations_of_the_planner():
     assert {bool(taught) for s in segments for taught in s.columns["taught"][: s.steps]} == {False, True}
 
 
-def test_cheap_searches_of_a_planner_that_does_not_simulate_are_refused():
-    with pytest.raises(ValueError, match="ReactivePlanner does not simulate"):
-        actor(planner=ReactivePlanner(), full_searches=0.5)
+def test_a_planner_that_does_not_simulate_is_as_cheap_as_it_can_be():
+    player = actor(planner=ReactivePlanner(), full_searches=0.5)
+    assert player.cheap_planner is player.planner
+    assert player.play(20).segments
 
 
 def test_a_state_from_before_searches_could_be_cheap_is_restored():
