@@ -47,7 +47,7 @@ def png(made: Any) -> bytes:
     return buffer.getvalue()
 
 
-def charts(runs: Sequence[Run], healthy: Bands) -> dict[str, bytes]:
+def charts(runs: Sequence[Run], healthy: Bands = NOTHING) -> dict[str, bytes]:
     """All charts for which there are figures: name of the file -> PNG.  healthy: is drawn behind the runs."""
     drawn: dict[str, Any] = {
         "evaluation-by-steps": evaluated(runs, lambda each: each.step, "environment steps"),
