@@ -52,6 +52,15 @@ class InMemory(NamedTuple):
         return safetensors.load(os.pread(self.file, self.size, 0))
 
 
+class InMessage(NamedTuple):
+    """Weights as they are sent where no file can hold them."""
+
+    content: bytes
+
+    def __call__(self) -> Weights:
+        return safetensors.load(self.content)
+
+
 class ChildProcess:
     """An actor that works while its caller does something else; see `InProcess` for the methods."""
 
@@ -93,8 +102,11 @@ class ChildProcess:
         """Make weights ready to be sent.  The child must have read those of the time before the last."""
         self.files.reverse()
         content = safetensors.save(weights)
-        os.ftruncate(self.files[0], len(content))
-        os.pwrite(self.files[0], content, 0)
+        try:
+            os.ftruncate(self.files[0], len(content))
+            os.pwrite(self.files[0], content, 0)
+        except OSError:  # a limit of the size of files (ulimit -f) is one of those in memory, too
+            return InMessage(content)
         return InMemory(self.files[0], len(content))
 
     def send(self, method: str, *arguments: Any) -> None:
