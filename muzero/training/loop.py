@@ -111,6 +111,7 @@ class Training:
                 or if an observation makes finite weights compute NaN or infinity, then what was learned is saved.
             SaveError: if checkpoints cannot be written.
         """
+        self.clock.restore(self.clock.elapsed)  # the time before, of starting up, is not one of training
         if self.settings.seconds is not None:
             self.pool.deadline = time.monotonic() + self.settings.seconds - self.clock.seconds()
         with self.stop.listening():

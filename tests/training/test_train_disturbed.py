@@ -27,7 +27,7 @@ def started(folder, *words, **how):
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if " updates" in line:
+        if " updates" in line and not line.startswith("0/"):  # it has played
             return process
     raise AssertionError(process.communicate()[1])
 
