@@ -45,8 +45,7 @@ class Health:
         self.metrics = {f"{HEALTH}{name}": number for name, number in numbers.items()}
         self.found += self.verdicts.judge(numbers, self.learner.updates, done)
         if self.track is not None:
-            score = {} if self.scores.score is None else {SCORE: self.scores.score}
-            behind = self.track.add(self.replay.steps, self.metrics | score)
+            behind = self.track.add(self.replay.steps, self.metrics | self._score())
             self.found += [behind] if behind else []
         spent = time.monotonic() - begun
         self.spent += spent
@@ -62,6 +61,11 @@ class Health:
         if (last := self.updates.pending) is not None:
             found |= measures.age(self.replay, last.rows, seen.number.numpy(), self.learner.updates)
         return found
+
+    def _score(self) -> dict[str, float]:
+        """The score of self-play, where it says how well a run plays: a better player beats itself no more often."""
+        score = self.scores.score
+        return {} if score is None or self.replay.spec.two_player else {SCORE: score}
 
     def counts(self) -> dict[str, float]:
         """The newest numbers, and the seconds that measuring took, which belong to learning."""

@@ -78,6 +78,14 @@ def test_a_run_behind_healthy_ones_warns(tmp_path, monkeypatch, eager):
     assert training.status().comparison == "behind healthy runs"
 
 
+def test_a_score_is_compared_where_there_is_one_agent(tmp_path):
+    for game, compared in (("board/tic_tac_toe", False), ("gym/CartPole-v1", True)):
+        training = made(tmp_path / game, game)
+        training.scores.scores.append(0.5)
+        assert bool(training.health._score()) == compared
+        training.close()
+
+
 def test_measuring_takes_a_bounded_share_of_the_time(tmp_path, monkeypatch):
     training = made(tmp_path / "run", "board/tic_tac_toe")
     clock = [0.0]
