@@ -188,12 +188,12 @@ def test_resuming_a_finished_run_says_so_and_changes_nothing(tmp_path):
 
 def test_resuming_a_run_whose_time_is_up_asks_for_more_time(tmp_path):
     """Also where updates are owed, which there was no time for."""
-    owing = sets("run.seconds=0.05", "run.start=1", "run.updates_per_step=1000.0", "run.evaluation_games=1")
+    owing = sets("run.seconds=3.0", "run.start=1", "run.updates_per_step=1000.0", "run.evaluation_games=1")
     assert command("train", "--game", GAME, "--run", "run", *owing, folder=tmp_path).returncode == 0
     result = command("train", "--resume", "run", folder=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "run has used up its 1 seconds, at " in result.stdout and "evaluat" not in result.stdout
-    assert result.stdout.endswith("give it a longer --time: muzero-train --resume run --time 2s\n")
+    assert "run has used up its 3 seconds, at " in result.stdout and "evaluat" not in result.stdout
+    assert result.stdout.endswith("give it a longer --time: muzero-train --resume run --time 6s\n")
 
 
 def test_a_finished_run_that_was_not_evaluated_is_evaluated(tmp_path):
