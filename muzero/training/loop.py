@@ -122,7 +122,7 @@ class Training:
                     for result in self.pool.drain():  # which are about to finish
                         self._store(result, None)
                 self._learn(progress)
-                if self.pool.lost and self.learner.updates < self.learning.owed:
+                if self.pool.lost and not self.finished:
                     self.pool.next_result(0)  # raises LostCluster
             except (EnvironmentFault, LostCluster):
                 self.save(games=False, wait=True)
