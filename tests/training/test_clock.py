@@ -25,7 +25,8 @@ def resumed(folder):
 def test_a_resumed_run_counts_on(copy):
     newest, _ = checkpoint.latest(RunFolder(copy).checkpoints)
     seconds, row = resumed(copy)
-    assert 0 < newest.state()["cpu_seconds"] <= row["cpu_seconds"] <= seconds
+    # 0 where processes of earlier tests end meanwhile, whose work counted at the beginning; see tests/util/test_cpu.py.
+    assert 0 <= newest.state()["cpu_seconds"] <= row["cpu_seconds"] <= seconds
 
 
 def test_a_checkpoint_that_did_not_count_them_can_be_resumed(copy):
