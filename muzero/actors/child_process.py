@@ -146,7 +146,7 @@ class ChildProcess:
         assert self.process is not None and self.link is not None
         self.link.close()
         try:
-            os.waitid(os.P_PID, self.process, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # raises if it is no child any more
+            os.waitid(os.P_PID, self.process, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # raises for others than children
             os.kill(self.process, signal.SIGKILL)  # which does not change how a process ended that is ending
             code = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
         except ChildProcessError:  # an environment in this process waited for it

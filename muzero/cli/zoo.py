@@ -86,7 +86,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def require_harmless(run: Path) -> None:
-    """Refuse a run whose settings execute code: nobody could load its agent without consent.
+    """Refuse a run whose settings execute code: its agent could not be loaded without consent.
 
     Raises:
         ConfigError: naming these settings.

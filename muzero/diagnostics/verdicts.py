@@ -70,7 +70,7 @@ RULES = (
         lambda n, done: (
             done > BEGUN and n["search_gain"] < STILL and n["policy_entropy"] > UNDECIDED and n["search_lead"] < WORSE
         ),
-        "the search is no better than its policy: they differ by {search_gain:.4f} nats although the policy is "
+        "the search is not better than its policy: they differ by {search_gain:.4f} nats although the policy is "
         "undecided ({policy_entropy:.0%} of the entropy of a uniform one), and its values predict returns no better; "
         "raise planner.value_scale or planner.simulations, and check that rewards reach the model (loss/reward)",
     ),

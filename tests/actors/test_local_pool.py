@@ -126,14 +126,14 @@ def test_games_that_cannot_be_brought_back_leave_the_results(pool_of, apart):
 
 
 FORGED = {
-    "a value that is no list": (lambda a, v: (a, v | {"pending": {}}), "expected a list"),
-    "a result that is no table": (lambda a, v: (a, v | {"pending": [3]}), "expected a table"),
+    "a value that is not a list": (lambda a, v: (a, v | {"pending": {}}), "expected a list"),
+    "a result that is not a table": (lambda a, v: (a, v | {"pending": [3]}), "expected a table"),
     "a count that is missing": (lambda a, v: (a, changed(v, "faults", None)), "faults missing"),
     "a count below 0": (lambda a, v: (a, changed(v, "rejected", -1)), "rejected"),
     "more segments": (lambda a, v: (a, changed(v, "segments", 10**6)), "pending.sizes"),
     "more episodes": (lambda a, v: (a, changed(v, "episodes", 10**6)), "pending.scores"),
     "a version below -1": (lambda a, v: (a, changed(v, "version", -2)), "version"),
-    "a fault that is no text": (lambda a, v: (a, changed(v, "last_fault", [1])), "last_fault"),
+    "a fault that is not text": (lambda a, v: (a, changed(v, "last_fault", [1])), "last_fault"),
     "another format": (lambda a, v: (a, changed(v, "format", "{}")), "format"),
     "arrays that are missing": (lambda a, v: ({}, v), "pending.sizes"),
     "records cut short": (lambda a, v: (a | {"pending.records": a["pending.records"][:-1]}, v), "pending.records"),

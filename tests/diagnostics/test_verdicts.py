@@ -23,7 +23,7 @@ FAULTS = {
     "edge": ({"value_edge": 0.4}, "values are at the edge", "model.value_limit"),
     "drift": ({"value_drift": 1.1, "drift_last": 1.4}, "imagined latents drift", "objective.latent_weight"),
     "misled": ({"search_lead": -0.3, "replay_lag": 0.01}, "the search is worse than its policy", "planner.simulations"),
-    "idle": ({"search_gain": 0.0001, "policy_entropy": 0.99}, "the search is no better than its policy", "planner."),
+    "idle": ({"search_gain": 0.0001, "policy_entropy": 0.99}, "the search is not better than its policy", "planner."),
     "old": ({"replay_lag": 0.8}, "the replay is too old", "run.updates_per_step"),
 }
 EARLY = 0.2  # share of the run
