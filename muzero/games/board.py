@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -35,6 +36,7 @@ ALTERNATING = {
     "mnk",
     "nim",
     "othello",
+    "othello_6x6",
     "oware",
     "pentago",
     "shogi",
@@ -113,7 +115,7 @@ def names() -> list[str]:
 
 def all_names() -> dict[str, str]:
     """Every game of OpenSpiel, with the reason why it cannot be played here; the reason is empty where it can."""
-    pyspiel = need("pyspiel", "board/...", "open_spiel", "board")
+    pyspiel = _openspiel("board/...")
     reasons = {kind.short_name: _objection(pyspiel, kind, kind.min_num_players) for kind in pyspiel.registered_games()}
     for kind in pyspiel.registered_games():
         if not kind.default_loadable and not reasons[kind.short_name]:
@@ -128,7 +130,7 @@ def load(name: str) -> Any:
         UnknownGame: if there is no such game, it is of a kind that cannot be played here, or its parameters are wrong.
         MissingExtra: if OpenSpiel is not installed.
     """
-    pyspiel = need("pyspiel", f"board/{name}", "open_spiel", "board")
+    pyspiel = _openspiel(f"board/{name}")
     if name.split("(")[0] not in pyspiel.registered_names():
         raise unknown("board", name, names())
     _check_parameters(name)
@@ -153,6 +155,17 @@ def symmetries(name: str) -> Symmetries | None:
         MissingExtra: as `load`.
     """
     return find(BoardRules(load(name).new_initial_state()))
+
+
+def _openspiel(game: str) -> Any:
+    """OpenSpiel, with the games that this package adds to it.
+
+    Raises:
+        MissingExtra: if OpenSpiel is not installed.
+    """
+    pyspiel = need("pyspiel", game, "open_spiel", "board")
+    importlib.import_module("muzero.games.othello")  # registers itself; it imports pyspiel
+    return pyspiel
 
 
 def _check_parameters(name: str) -> None:

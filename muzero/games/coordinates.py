@@ -95,6 +95,7 @@ PLAYERS: dict[str, tuple[str, str]] = {
     "mnk": ("x", "o"),
     "nine_mens_morris": ("W", "B"),
     "othello": ("black, x", "white, o"),
+    "othello_6x6": ("black, x", "white, o"),
     "shogi": ("black, upper case", "white, lower case"),
     "tic_tac_toe": ("x", "o"),
     "xiangqi": ("upper case", "lower case"),

@@ -9,7 +9,7 @@ from muzero.games.errors import UnknownGame
 
 
 @pytest.mark.parametrize(
-    "name", ["tic_tac_toe", "connect_four", "othello", "dots_and_boxes", "mancala", "misere(game=nim())"]
+    "name", ["tic_tac_toe", "connect_four", "othello", "othello_6x6", "dots_and_boxes", "mancala", "misere(game=nim())"]
 )
 def test_rewards_are_those_of_the_player_who_moved(name):
     games = board.BoardGames(name, 4, False)

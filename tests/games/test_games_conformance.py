@@ -12,6 +12,7 @@ from muzero.games.python import PythonGames
 
 CASES = [
     *[(BoardGames, name, {}) for name in ("tic_tac_toe", "othello", "dots_and_boxes", "go(board_size=5)", "nim")],
+    (BoardGames, "othello_6x6", {"random_plies": 2}),
     (BoardGames, "connect_four", {"random_plies": 4}),
     (BoardGames, "cliff_walking", {}),
     *[(ControlGames, name, {}) for name in ("CartPole-v1", "FrozenLake-v1", "Blackjack-v1")],

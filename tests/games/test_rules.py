@@ -29,7 +29,10 @@ class OpenStones(Stones):
         return f"{'o' * self.stones} player {self.player}"
 
 
-BOARDS = ["tic_tac_toe", "connect_four", "othello", "chess", "go(board_size=5)", "dots_and_boxes", "cliff_walking"]
+BOARDS = [
+    *["tic_tac_toe", "connect_four", "othello", "othello_6x6", "chess", "go(board_size=5)", "dots_and_boxes"],
+    "cliff_walking",
+]
 
 
 def games_of(name, batch):

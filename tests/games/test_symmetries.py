@@ -15,6 +15,7 @@ KNOWN = {
     "tic_tac_toe": 8,
     "connect_four": 2,
     "othello": 4,  # the others exchange the colours of the first stones
+    "othello_6x6": 4,
     "hex(board_size=5)": 2,
     "go(board_size=5)": 8,
     "go(board_size=9)": 8,
