@@ -98,6 +98,18 @@ def check(config: Config, spec: GameSpec) -> None:
     """
     check_memory(config, spec)
     check_planner(config, spec)
+    check_batch(config, spec)
+
+
+def check_batch(config: Config, spec: GameSpec) -> None:
+    """Refuse batches that the objective cannot learn from.
+
+    Raises:
+        ConfigError: with the reason, and the remedy.
+    """
+    size = config.table("learner")["batch"]
+    if reason := objective(config, spec, model(config, spec)).refuses(size):
+        raise ConfigError([f"[learner] batch = {size} (from {config.source('learner', 'batch')}) {reason}"])
 
 
 def check_planner(config: Config, spec: GameSpec) -> None:

@@ -74,6 +74,10 @@ class Objective(nn.Module, ABC):
     unroll: int = 1
     """Steps that the model is taught to imagine."""
 
+    def refuses(self, batch: int) -> str | None:
+        """Why it cannot learn from batches of this many windows, and the remedy, in words; None if it can."""
+        return None
+
     @abstractmethod
     def forward(self, model: WorldModel, target_model: WorldModel, window: Window, generator: torch.Generator) -> Loss:
         """Losses of a model on a window.

@@ -83,6 +83,12 @@ class ValueEquivalence(Objective):
             self.projector = bottleneck(features, projection, projection)
             self.predictor = bottleneck(projection, projection // 2, projection)
 
+    def refuses(self, batch: int) -> str | None:
+        if batch * self.unroll > 1 or not self.weights["consistency"]:
+            return None
+        reason = "with objective.unroll = 1 gives the consistency loss one row, and it normalises over rows"
+        return f"{reason}; set learner.batch or objective.unroll to at least 2, or objective.consistency_weight = 0"
+
     def forward(self, model: WorldModel, target_model: WorldModel, window: Window, generator: torch.Generator) -> Loss:
         value_target = self.value_target(target_model, window)
         latents, reward_loss, discount_loss = self.imagine(model, window)

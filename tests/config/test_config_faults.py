@@ -8,6 +8,7 @@ from typing import Annotated, Literal, get_args, get_origin
 import pytest
 import torch
 from edits import one_edit
+from segments import some
 
 from muzero import build
 from muzero.config import AtMost, ConfigError, Layer, Range, merge, parse_settings, read_layer
@@ -239,6 +240,30 @@ def test_an_unreadable_file_is_refused(tmp_path):
         pytest.skip("this user may read everything")
     assert file_refusal(path) == f"cannot read {path}: Permission denied"
     path.chmod(stat.S_IRUSR)
+
+
+ONE_ROW = ["learner.batch=1", "objective.unroll=1"]
+
+
+def test_one_row_for_the_consistency_loss_is_refused_before_the_run():
+    with pytest.raises(ConfigError) as caught:
+        build.configure("gym/CartPole-v1", [parse_settings(ONE_ROW)])
+    (problem,) = caught.value.problems
+    assert problem.startswith("[learner] batch = 1 (from --set) with objective.unroll = 1 gives the consistency loss")
+    assert "set learner.batch or objective.unroll to at least 2, or objective.consistency_weight = 0" in problem
+
+
+@pytest.mark.parametrize("remedy", ["learner.batch=2", "objective.unroll=2", "objective.consistency_weight=0"])
+def test_each_remedy_for_one_row_lets_the_run_learn(remedy):
+    config = build.configure("gym/CartPole-v1", [parse_settings([*ONE_ROW, remedy])])
+    spec = build.spec(config)
+    model = build.model(config, spec)
+    learner = build.learner(config, model, build.objective(config, spec, model), torch.device("cpu"))
+    replay = build.replay(config, spec, 0)
+    for segment in some(spec, 5):
+        replay.add(segment)
+    _, window = replay.sample(learner.batch, learner.objective.window)
+    assert learner.update(window, 0.0).finite
 
 
 # --- games and devices ---------------------------------------------------------------------------------------------
