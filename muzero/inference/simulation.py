@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -22,13 +23,14 @@ from muzero.util.bfloat16 import device_has_bfloat16, has_convolutions
 
 Path = Literal["auto", "torch", "torch_bf16", "onnx", "cuda_graph", "measure"]
 """How simulations are computed.  "auto" is a fixed rule: recorded graphs on a GPU; on the CPU "torch_bf16" where it
-pays, see `pays_in_bfloat16`, else onnxruntime for models that can be exported, torch for all others.  "measure" times
-what there is, so it does not make reproducible runs."""
+pays, see `pays_in_bfloat16`, and the model can be traced, else onnxruntime for models that can be exported, torch for
+all others.  "measure" times what there is, so it does not make reproducible runs."""
 
 DEVICES = {"onnx": "cpu", "torch_bf16": "cpu", "cuda_graph": "cuda"}
 OVERLAP = 32  # roots from which on two halves take turns on a GPU; below, a half would leave it idle
 WIDE = 2_000_000  # products of one position of a kernel from which on convolutions in bfloat16 pay
 IDLE = 8  # simulators of a model that are kept for the next search of their shape; the one unused longest goes first
+WARNED: set[type[WorldModel]] = set()  # kinds of models whose convolutions could not be computed in bfloat16
 
 
 class Simulator(Protocol):
@@ -233,11 +235,23 @@ def prepared(
     # A model without weights, such as the exact rules of a game, is not a network: there is nothing to compile.
     if path == "auto" and device == "cpu" and next(model.parameters(), None) is not None:
         if bfloat16:
-            with suppress(NotTraceable):
+            try:
                 return TorchModel(model, root, noise, bfloat16=True)
+            except NotTraceable as error:
+                warn_once(type(model), error)
         with suppress(NotExportable):
             return OnnxModel(model, root, noise)
     return TorchModel(model, root, noise, record=device == "cuda" and path != "torch")
+
+
+def warn_once(kind: type[WorldModel], error: NotTraceable) -> None:
+    """Log in one line why models of this kind are slower than they could be: once in a process and its forks."""
+    if kind not in WARNED:
+        WARNED.add(kind)
+        reason = " ".join(str(error).split())
+        logging.getLogger(__name__).warning(
+            "%s computes in float32, which is slower: it cannot be %s; %s", kind.__name__, error.verb, reason
+        )
 
 
 def check(path: Path, device: str) -> None:

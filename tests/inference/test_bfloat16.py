@@ -261,3 +261,13 @@ def test_a_model_that_cannot_be_traced_is_an_error_only_on_request():
     assert not kinds(model, 16)[1]
     with pytest.raises(ConfigError, match="inference = 'torch_bf16': Branching cannot be traced; "):
         kinds(model, 16, path="torch_bf16")
+
+
+def test_a_model_that_cannot_be_traced_is_reported_in_one_line_once(caplog, monkeypatch):
+    monkeypatch.setattr("muzero.inference.simulation.WARNED", set())
+    model = Branching(SPEC, channels=64).eval()
+    assert kinds(SpatialModel(SPEC, channels=64).eval(), 16)[1] and not caplog.messages
+    for batch in (16, 16, 20):
+        assert not kinds(model, batch)[1]
+    (line,) = caplog.messages
+    assert line.startswith("Branching computes in float32, which is slower: it cannot be traced; ") and "\n" not in line
