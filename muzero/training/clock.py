@@ -68,13 +68,18 @@ class CpuClock:
         """Seconds, at most `READ_EVERY` old."""
         if self.earlier is None:
             return None
-        now = time.monotonic()
-        if now - self.read_at >= READ_EVERY:
-            # A process that its parent did not wait for takes its seconds along.
-            self.read_at, self.used = now, max(self.used, cpu_seconds() - self.began)
+        if time.monotonic() - self.read_at >= READ_EVERY:
+            self._read()
         return round(self.earlier + self.used, 2)
 
-    state = seconds
+    def state(self) -> float | None:
+        """What `restore` needs: the seconds up to now."""
+        self._read()
+        return self.seconds()
+
+    def _read(self) -> None:
+        # A process that its parent did not wait for takes its seconds along.
+        self.read_at, self.used = time.monotonic(), max(self.used, cpu_seconds() - self.began)
 
     def check(self, value: Any) -> None:
         """Refuse what is not a state of this clock.
