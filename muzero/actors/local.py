@@ -16,7 +16,7 @@ from muzero.actors.pool import ActorPool
 from muzero.actors.tasks import Result, Weights
 from muzero.config import Config
 from muzero.data.segment_format import Layout
-from muzero.interfaces import EnvironmentFault, GameSpec
+from muzero.interfaces import EnvironmentFault
 
 AHEAD = 2  # tasks that are given before the result of the first is taken
 MOST_DEATHS = 5  # in a row of the process that plays, without a result in between
@@ -58,10 +58,6 @@ class LocalPool(ActorPool):
         except Died as death:
             raise EnvironmentFault(f"the process that plays {death} before its first step") from None
         self.layout = Layout(self.game, build.candidates(config, self.game))
-
-    @property
-    def spec(self) -> GameSpec:
-        return self.game
 
     def due(self, version: int) -> bool:
         return version != self.version
@@ -128,9 +124,6 @@ class LocalPool(ActorPool):
 
     # --- state ---------------------------------------------------------------------------------------------------
 
-    def check(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
-        pending.unpacked(arrays, values.get("pending", []), self.layout)
-
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Waits for the task in flight, and keeps its result too."""
         while self.flying and not self.failed:
@@ -144,8 +137,8 @@ class LocalPool(ActorPool):
         return arrays | kept, values | {"pending": described}
 
     def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int) -> bool:
-        kept = pending.among(arrays)  # empty in checkpoints of earlier versions, or where all results were taken
-        results = pending.unpacked(kept, values["pending"], self.layout) if kept else []
+        kept = pending.among(arrays)
+        results = pending.kept(kept, values, self.layout)
         games = {name: array for name, array in arrays.items() if name not in kept}
         self.ready.clear()
         self.incarnation = max(values["incarnation"], incarnation - 1)  # of the games that are lost if the actor dies
@@ -174,10 +167,6 @@ class LocalPool(ActorPool):
 
     def counts(self) -> dict[str, float]:
         return {"actors/deaths": self.deaths}
-
-    def messages(self) -> list[str]:
-        reported, self.unreported = self.unreported, []
-        return reported
 
     def close(self) -> None:
         self.place.close()

@@ -45,6 +45,15 @@ def among(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: array for name, array in arrays.items() if name.startswith(PREFIX)}
 
 
+def kept(arrays: dict[str, np.ndarray], values: dict[str, Any], layout: Layout) -> list[Result]:
+    """The results that the state of a pool holds, of which `arrays` are `among`.
+
+    None where there are no arrays: in checkpoints of earlier versions, where all results were taken, or where a run
+    continues with its weights alone.
+    """
+    return unpacked(arrays, values["pending"], layout) if arrays else []
+
+
 def unpacked(arrays: dict[str, np.ndarray], values: Any, layout: Layout) -> list[Result]:
     """The results of `packed`.
 

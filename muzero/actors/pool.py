@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from muzero.actors import pending
 from muzero.actors.tasks import Result, Weights, Work
+from muzero.data.segment_format import Layout
 from muzero.interfaces import GameSpec
 
 
@@ -20,10 +22,14 @@ class ActorPool(ABC):
     version: int = -1  # of the weights published last
     exact: bool = False  # whether `restore` brings games back, so that a resumed run is the same run
 
+    game: GameSpec
+    layout: Layout  # of segments of the game
+    unreported: list[str]  # what the user should know
+
     @property
-    @abstractmethod
     def spec(self) -> GameSpec:
         """The game that is played."""
+        return self.game
 
     @abstractmethod
     def due(self, version: int) -> bool:
@@ -59,7 +65,8 @@ class ActorPool(ABC):
 
     def messages(self) -> list[str]:
         """What the user should know and was not reported yet."""
-        return []
+        reported, self.unreported = self.unreported, []
+        return reported
 
     @property
     def lost(self) -> bool:
@@ -77,16 +84,19 @@ class ActorPool(ABC):
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and plain values from which `restore` continues; "incarnation" is that of the newest games."""
 
-    def check(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:  # noqa: B027
+    def check(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
         """Refuse a state of a form that `state` does not give; nothing is changed.
 
         Raises:
             ValueError: naming what does not fit.
         """
+        pending.unpacked(arrays, values.get("pending", []), self.layout)
 
     @abstractmethod
     def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int) -> bool:
         """Continue where `state` was taken; false, with new games, where the old ones cannot be brought back.
+
+        Results that the state holds are kept in both cases, also from a pool of another kind.
 
         Args:
             arrays: as `state` gave them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from heapq import heappop, heappush
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from muzero import build
+from muzero.actors import pending
 from muzero.actors.pool import ActorPool
 from muzero.actors.tasks import Evaluate, LostCluster, Play, Played, Reanalyse, Result, Task, Weights, Work
 from muzero.cluster.remote import RemoteActor
@@ -22,7 +23,8 @@ from muzero.cluster.session import CallFailed, Session
 from muzero.cluster.supervision import Patience, Slot, counts, room
 from muzero.cluster.weights import Publications
 from muzero.config import Config
-from muzero.interfaces import EnvironmentFault, GameSpec
+from muzero.data.segment_format import Layout
+from muzero.interfaces import EnvironmentFault
 
 STORE_BYTES = 256 << 20  # of a session on this machine, at least: weights are few, results small
 GRACE = 10.0  # seconds for tasks under way when a run is stopped
@@ -42,6 +44,8 @@ class RayPool(ActorPool):
         self.config, self.settings = config, build.actor_settings(config)
         self.steps = config.table("run")["play"]
         self.game = build.spec(config)
+        self.layout = Layout(self.game, build.candidates(config, self.game))
+        self.kept = deque[Result]()  # of the run before a resume, whose games were played in its own process
         self.numbers = count(1)
         self.number = 0  # of the newest task
         self.events = queue.SimpleQueue[Any]()
@@ -67,10 +71,6 @@ class RayPool(ActorPool):
         self.seen = -1.0  # cores of the cluster, when they were last looked at
         self.began = time.monotonic()
         self.session.on_loss = self.wake
-
-    @property
-    def spec(self) -> GameSpec:
-        return self.game
 
     def _fill(self, kinds: Sequence[type[Work]]) -> None:
         """Places for more actors, and the kind of work that each does."""
@@ -108,6 +108,8 @@ class RayPool(ActorPool):
     # --- work ----------------------------------------------------------------------------------------------------
 
     def next_result(self, timeout: float) -> Result | None:
+        if self.kept:
+            return self.kept.popleft()
         until = time.monotonic() + timeout
         while True:
             now = self._tend()
@@ -256,10 +258,6 @@ class RayPool(ActorPool):
     def counts(self) -> dict[str, float]:
         return counts(self.slots, self.tally)
 
-    def messages(self) -> list[str]:
-        reported, self.unreported = self.unreported, []
-        return reported
-
     @property
     def lost(self) -> bool:
         return self.session.lost is not None
@@ -268,7 +266,8 @@ class RayPool(ActorPool):
         self.events.put(None)
 
     def drain(self) -> list[Result]:
-        until, found = time.monotonic() + GRACE, []
+        until, found = time.monotonic() + GRACE, list(self.kept)
+        self.kept.clear()
         while any(slot.flying and slot.kind is Play for slot in self.slots):
             try:
                 event = self.events.get(timeout=max(0.0, until - time.monotonic()))
@@ -279,10 +278,12 @@ class RayPool(ActorPool):
         return found
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        return {}, {"incarnation": self.number}
+        arrays, described = pending.packed(self.kept, self.layout)
+        return arrays, {"incarnation": self.number, "pending": described}
 
     def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int) -> bool:
-        """Games are never brought back: those of the run before ended with its actors."""
+        """Games are never brought back: those of the run before ended with its actors.  Their results are."""
+        self.kept = deque(pending.kept(pending.among(arrays), values, self.layout))
         self.numbers = count(max(values["incarnation"] + 1, incarnation))
         return False
 
