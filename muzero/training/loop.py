@@ -22,6 +22,7 @@ from muzero.interfaces import EnvironmentFault, NonFiniteError, PlayerError
 from muzero.runs.evaluations import Evaluation
 from muzero.runs.folder import RunFolder
 from muzero.runs.saving import free
+from muzero.training.checkpoints import Snapshots
 from muzero.training.clock import Clock, CpuClock
 from muzero.training.evaluator import Evaluator, watching
 from muzero.training.health import Health
@@ -29,7 +30,7 @@ from muzero.training.learning import Learning
 from muzero.training.placement import gather
 from muzero.training.progress import Progress
 from muzero.training.scores import Scores
-from muzero.training.snapshot import Parts, Snapshots
+from muzero.training.snapshot import Parts
 from muzero.training.status import Status
 from muzero.training.storing import Storing
 from muzero.util.failpoints import failpoint
