@@ -249,7 +249,7 @@ def restore(training: Training, console: Console) -> None:
 def finished_hint(training: Training) -> str:
     """How to train a finished run further."""
     steps, command = training.replay.steps, resume_command(training)
-    if training.timed_out:
+    if training.ending.timed_out:
         seconds = math.ceil(training.settings.seconds or 0)
         used = f"{training.given} has used up its {seconds:,} seconds, at {steps:,} steps"
         return f"{used}; to continue, give it a longer --time: {command} --time {2 * seconds}s"

@@ -16,8 +16,9 @@ class RunSettings:
         device: where the network learns, and plays if this process plays; "auto" is a GPU if there is one.
         threads: CPU threads of torch in learning and evaluation; an actor of this machine plays on one.
         steps: environment steps of the whole run, earlier sessions of a resumed run included.
-        seconds: seconds of training after which the run ends although steps are left; "none" sets no limit.  The
-            evaluation at the end follows: it may take a tenth of this time, or one minute if that is longer.
+        seconds: seconds of training after which the run ends although steps are left; "none" sets no limit.  A run
+            that has stored no steps by then continues until it has, at most 30 seconds longer.  The evaluation at the
+            end follows: it may take a tenth of this time, or one minute if that is longer.
         games: games played side by side in this process, or in each actor.
         play: steps of each game between two rounds of learning.
         updates_per_step: updates of the network for each environment step after `start`.

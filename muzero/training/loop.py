@@ -24,6 +24,7 @@ from muzero.runs.folder import RunFolder
 from muzero.runs.saving import free
 from muzero.training.checkpoints import Snapshots
 from muzero.training.clock import Clock, CpuClock
+from muzero.training.ending import Ending
 from muzero.training.evaluator import Evaluator, watching
 from muzero.training.health import Health
 from muzero.training.learning import Learning
@@ -77,6 +78,7 @@ class Training:
         self.schedule = EvaluationSchedule(self.folder, settings.evaluate_every)
         self.evaluator = Evaluator(config, self.schedule, self.learner, self.pool, self.clock)
         self.stop = Stop(self.pool.wake)
+        self.ending = Ending(settings, self.clock, self.replay, self.pool, self.stop)
         self.warnings: list[str] = []
 
     def open(self, weights_only: bool = False) -> None:
@@ -112,17 +114,17 @@ class Training:
                 or if an observation makes finite weights compute NaN or infinity, then what was learned is saved.
             SaveError: if checkpoints cannot be written.
         """
-        self.clock.restore(self.clock.elapsed)  # the time before, of starting up, is not one of training
-        if self.settings.seconds is not None:
-            self.pool.deadline = time.monotonic() + self.settings.seconds - self.clock.seconds()
+        self.ending.begin()
         with self.stop.listening():
             try:
-                while self.done() < 1 and not self.halted:
+                while self.ending.playing:
                     self._round(progress)
                 if self.stop.number is not None:
                     for result in self.pool.drain():  # which are about to finish
                         self._store(result, None)
                 self._learn(progress)
+                for message in self.ending.messages():
+                    self.warn(message)
                 if self.pool.lost and not self.finished:
                     self.pool.next_result(0)  # raises LostCluster
             except (EnvironmentFault, LostCluster):
@@ -140,21 +142,7 @@ class Training:
     @property
     def finished(self) -> bool:
         """Whether nothing is left to play or learn, or no time for it."""
-        return self.timed_out or (self.done() >= 1 and self.learner.updates >= self.learning.owed)
-
-    @property
-    def timed_out(self) -> bool:
-        """Whether the run has a time limit and has used it up."""
-        return self.settings.seconds is not None and self.clock.seconds() >= self.settings.seconds
-
-    @property
-    def halted(self) -> bool:
-        """Whether to stop learning: a signal was received, the cluster is lost, or the time is up."""
-        return self.stop.number is not None or self.pool.lost or time.monotonic() >= self.pool.deadline
-
-    def done(self) -> float:
-        """Share of the run that is done."""
-        return self.settings.done(self.replay.steps, self.clock.seconds())
+        return self.ending.timed_out or (self.ending.done() >= 1 and self.learner.updates >= self.learning.owed)
 
     def _round(self, progress: Progress) -> None:
         with self.clock.timed("learn"):
@@ -209,11 +197,11 @@ class Training:
         """Make the updates that are owed for the steps stored; see `Learning.learn`."""
 
         def show() -> None:
-            self.health.look(self.done())
+            self.health.look(self.ending.done())
             if progress.due:
                 progress.show(self.status())
 
-        self.learning.learn(self.done, lambda: self.halted, show)
+        self.learning.learn(self.ending.done, lambda: self.ending.halted, show)
 
     # --- evaluation ----------------------------------------------------------------------------------------------
 
@@ -234,9 +222,9 @@ class Training:
 
     def _evaluate_in_time(self, progress: Progress) -> None:
         """Evaluate where it is time; a failed evaluation is not a reason to end a run."""
-        watch = watching(progress, lambda: self.halted)
+        watch = watching(progress, lambda: self.ending.halted)
         try:
-            evaluation = self.evaluator.in_time(self.replay.steps, self.done(), self._keep, watch)
+            evaluation = self.evaluator.in_time(self.replay.steps, self.ending.done(), self._keep, watch)
         except Stopped:
             return  # a resumed run evaluates this checkpoint again
         except (EnvironmentFault, PlayerError) as error:
@@ -293,7 +281,7 @@ class Training:
             updates=self.learner.updates,
             seconds=self.clock.seconds(),
             cpu_seconds=self.cpu_clock.seconds(),
-            done=self.done(),
+            done=self.ending.done(),
             losses=self.learning.updates.metrics,
             terms=self.learning.updates.terms,
             score=self.scores.score,

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import signal
 import time
 
@@ -15,9 +16,10 @@ from muzero.evaluation.in_training import Stopped
 from muzero.games import batched
 from muzero.interfaces import EnvironmentFault, MemorylessPlayer, Moves, PlayerError
 from muzero.runs import checkpoint, evaluations
-from muzero.training import evaluator
+from muzero.training import ending, evaluator
 from muzero.training.progress import Progress
 
+GAME = "board/tic_tac_toe"
 HERE = "actors.overlap=off"  # what a test replaces in this process is meant for the actor too
 
 
@@ -49,6 +51,39 @@ class Ticks:
     def read(self):
         self.now += 1.0
         return self.now
+
+
+def slow_start(training, monkeypatch, rounds):
+    """Have a run wait in vain for a result this many times at first; returns the rounds that it waited in all."""
+    next_result, waited = training.pool.next_result, []
+
+    def wait(timeout):
+        waited.append(timeout)
+        return next_result(timeout) if len(waited) > rounds else None
+
+    monkeypatch.setattr(training.pool, "next_result", wait)
+    return waited
+
+
+def test_a_run_of_little_time_plays_until_it_has_stored_steps(tmp_path, monkeypatch):
+    training = made(tmp_path, GAME, "run.seconds=0.001", HERE)
+    waited = slow_start(training, monkeypatch, 3)
+    assert run(training) is None
+    assert len(waited) > 3 and 0 < training.replay.steps == steps_saved(tmp_path)
+    assert training.warnings == []
+
+
+@pytest.mark.parametrize("rounds", [0, math.inf], ids=["no segment", "no result"])
+def test_a_run_that_stores_nothing_ends_half_a_minute_after_its_time_and_says_so(tmp_path, monkeypatch, rounds):
+    Ticks(monkeypatch)
+    training = made(tmp_path, "gym/Acrobot-v1", "run.seconds=5", "selfplay.segment_steps=100", HERE)
+    waited = slow_start(training, monkeypatch, rounds)
+    begun = time.monotonic()
+    assert run(training) is None
+    assert waited and training.replay.steps == 0
+    assert 5 + ending.LATE < time.monotonic() - begun < 5 + ending.LATE + 60  # the clock's own readings included
+    (warning,) = training.warnings
+    assert re.fullmatch(r"nothing was learned: no game or segment was complete in \d+ s; use a longer --time", warning)
 
 
 def test_time_that_is_up_ends_a_play_call_after_the_step_under_way(tmp_path, monkeypatch):
