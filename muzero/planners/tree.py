@@ -58,6 +58,8 @@ class GumbelPlanner(TreePlanner):
         visit_offset: visits that are added to the largest number of visits of an action before value_scale is applied;
             it keeps values in force when there are few simulations.
         rescale: scale values to [0, 1] within each node first, so that value_scale suits any range of rewards.
+        noise: factor of the noise that draws the move when exploring.  1 draws it from the improved policy; less plays
+            closer to the best move, so that what is seen is nearer to what the trained agent will see.
     """
 
     simulations: Simulations = 16
@@ -66,6 +68,7 @@ class GumbelPlanner(TreePlanner):
     value_scale: Annotated[float, Range(0.0, 1000.0)] = 0.1
     visit_offset: Annotated[float, Range(0.0, 10_000.0)] = 50.0
     rescale: bool = True
+    noise: Annotated[float, Range(0.0, 10.0)] = 1.0
 
     def plan(
         self,
@@ -82,7 +85,9 @@ class GumbelPlanner(TreePlanner):
 
     def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
         with simulating(model, root, self.simulations, self.inference, precise=rng is None) as (logits, value, expand):
-            noise = rng.gumbel(size=logits.shape).astype(np.float32) if rng is not None else None
+            noise = None
+            if rng is not None:
+                noise = (self.noise * rng.gumbel(size=logits.shape)).astype(np.float32)
             return search.gumbel(
                 logits,
                 value,

@@ -86,6 +86,20 @@ def test_illegal_actions_are_never_chosen_nor_taught(planner):
         assert (decision.action == 0).all() and (decision.weights[:, 1] == 0).all()
 
 
+def test_the_factor_of_the_noise_decides_how_much_is_explored():
+    planner = GumbelPlanner(simulations=8, value_scale=0.01)
+    explored = {
+        noise: np.stack(
+            [plan(dataclasses.replace(planner, noise=noise), STONES, True, seed).action for seed in range(50)]
+        )
+        for noise in (0.0, 0.01, 1.0)
+    }
+    best = plan(planner, STONES).action
+    assert (explored[0.0] == best).all()
+    changed = [(actions != best).mean() for actions in explored.values()]
+    assert 0 < changed[1] < changed[2]
+
+
 def test_exploring_without_search_samples_the_policy():
     actions = np.concatenate([plan(ReactivePlanner(), STONES, True, seed).action for seed in range(200)])
     assert actions.mean() == pytest.approx(0.5, abs=0.05)
