@@ -63,12 +63,10 @@ class TwoHot:
         """[B] cross entropy from the two-hot encoding of target [B]; targets beyond the atoms are clamped."""
         target = target.clamp(self.atoms[0], self.atoms[-1])
         above = torch.searchsorted(self.atoms, target).clamp(1, len(self.atoms) - 1)  # a NaN target gives a NaN loss
-        low, high = self.atoms[above - 1], self.atoms[above]
-        share = (target - low) / (high - low)
-        log_probability = self.logits.log_softmax(-1)
-        at_low = log_probability.gather(-1, (above - 1).unsqueeze(-1)).squeeze(-1)
-        at_high = log_probability.gather(-1, above.unsqueeze(-1)).squeeze(-1)
-        return -((1 - share) * at_low + share * at_high)
+        around = torch.stack([above - 1, above], -1)
+        low, high = self.atoms[around].unbind(-1)
+        at_low, at_high = self.logits.log_softmax(-1).gather(-1, around).unbind(-1)
+        return -torch.lerp(at_low, at_high, (target - low) / (high - low))
 
 
 class Certain:

@@ -48,11 +48,9 @@ def n_step_value(reward: Tensor, discount: Tensor, value: Tensor, n: int, trace:
     steps = reward.shape[1]
     if not 1 <= n <= steps:
         raise ValueError(f"n = {n}; expected 1 to the {steps} steps of the window")
-    total = value[:, n:]
-    # From the far end to the near: total(k) = r(k) + d(k) * total(k + 1), n times over all k at once.
-    for back in range(n - 1, -1, -1):
-        last = steps - n + back + 1
-        if trace < 1 and back < n - 1:
-            total = trace * total + (1 - trace) * value[:, back + 1 : last + 1]
-        total = reward[:, back:last] + discount[:, back:last] * total
-    return total
+    rewards, discounts, values = (numbers.unfold(1, n, 1) for numbers in (reward, discount, value[:, 1:]))
+    # Of each step: how much of a return is left when it comes, and what it adds; only the last takes its whole value.
+    left = torch.cat([torch.ones_like(discounts[..., :1]), trace * discounts[..., :-1]], -1).cumprod(-1)
+    taken = torch.ones_like(values[0, 0])
+    taken[:-1] = 1 - trace
+    return (left * (rewards + discounts * taken * values)).sum(-1)
