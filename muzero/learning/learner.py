@@ -86,6 +86,7 @@ class Learner:
         self.target = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.average = average
         self.acting = copy.deepcopy(self.model).eval().requires_grad_(False) if average else self.model
+        self.target_follower, self.acting_follower = (Follower(slow, model) for slow in (self.target, self.acting))
         self.device, self.seed = device, seed
         self.generator = torch.Generator(device)  # of the objective; seeded for every update
         self.batch = batch
@@ -148,10 +149,10 @@ class Learner:
             torch.where(finite, statistic, kept, out=statistic)
         self.updates += 1
         if self.updates % self.target_every == 0:
-            follow(self.target, self.model, self.target_rate, finite)
+            self.target_follower.follow(self.target_rate, finite)
         if self.average:
             decay = min(self.average, (1 + self.updates) / (10 + self.updates))
-            follow(self.acting, self.model, 1 - decay, finite)
+            self.acting_follower.follow(1 - decay, finite)
         return Update(figures(terms, loss, norm), loss.priority.detach().float(), finite, tuple(terms))
 
     def count(self, finite: bool) -> None:
@@ -255,17 +256,26 @@ def like(parameter: Tensor, tensor: Tensor) -> Tensor:
     return torch.empty_like(parameter).copy_(tensor)
 
 
-@torch.no_grad()
-def follow(slow: WorldModel, model: WorldModel, rate: float, finite: Tensor) -> None:
-    """Move weights and statistics of a slow copy by a share of the way to those of the model; at 1, copy them.
+class Follower:
+    """Moves the weights and statistics of a slow copy towards those of a model, whose tensors stay the same ones."""
 
-    finite: bool, scalar; where false, the model has not changed, and a share of the way is not moved.
-    """
-    share = rate * finite.float()
-    for mine, other in zip(slow.state_dict().values(), model.state_dict().values(), strict=True):
-        if rate < 1 and mine.is_floating_point():
-            mine.lerp_(other, share)
+    def __init__(self, slow: WorldModel, model: WorldModel) -> None:
+        pairs = [*zip(slow.state_dict().values(), model.state_dict().values(), strict=True)]
+        self.numbers = [pair for pair in pairs if pair[0].is_floating_point()]
+        self.counts = [pair for pair in pairs if not pair[0].is_floating_point()]
+
+    @torch.no_grad()
+    def follow(self, rate: float, finite: Tensor) -> None:
+        """Move by a share of the way; at 1, copy.  Counts are always copied.
+
+        finite: bool, scalar; where false, the model has not changed, and a share of the way is not moved.
+        """
+        slow, model = zip(*self.numbers, strict=True)
+        if rate < 1:
+            torch._foreach_lerp_(slow, model, [rate * finite.float()] * len(slow))  # type: ignore[attr-defined]
         else:
+            torch._foreach_copy_(slow, model)  # type: ignore[attr-defined]
+        for mine, other in self.counts:
             mine.copy_(other)
 
 
