@@ -73,10 +73,23 @@ class ResidualLinear(nn.Module):
         return x + self.narrow(F.relu(self.widen(self.norm(x))))
 
 
-def convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
+def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """A convolution with batch norm, which can be folded into the convolution for acting."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs))
+
+
+class FewPlanes(nn.BatchNorm2d):
+    """Batch norm of so few planes that are flattened next that it is faster where each plane lies in one piece."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.contiguous() if self.training else input)
+
+
+def squeezing(inputs: int, outputs: int) -> nn.Sequential:
+    """A convolution of single squares to fewer planes, with batch norm and ReLU."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False), nn.BatchNorm2d(outputs)
+        nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), FewPlanes(outputs)),
+        nn.ReLU(),
     )
 
 

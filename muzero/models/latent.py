@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from muzero.actions import Space
 from muzero.config import Range
 from muzero.interfaces import GameSpec, Latent, Observed, Prediction, Transition, WorldModel
-from muzero.models.blocks import ResidualConvolution, ResidualLinear, convolution, mlp, scale_to_unit, zero
+from muzero.models.blocks import ResidualConvolution, ResidualLinear, convolution, mlp, scale_to_unit, squeezing, zero
 from muzero.models.heads import TwoHot, policy_of, support
 
 Size = Annotated[int, Range(1, 4096)]
@@ -227,8 +227,8 @@ class SpatialModel(LatentModel):
         self.dynamics = residuals(channels, blocks if step_blocks is None else step_blocks)
         self.prediction = residuals(channels, blocks if head_blocks is None else head_blocks)
         self.scaled = {"channel": (-2, -1), "whole": (-3, -2, -1), "none": ()}[scale]
-        self.squeeze_transition = nn.Sequential(convolution(channels, head_channels, kernel=1), nn.ReLU())
-        self.squeeze_prediction = nn.Sequential(convolution(channels, head_channels, kernel=1), nn.ReLU())
+        self.squeeze_transition = squeezing(channels, head_channels)
+        self.squeeze_prediction = squeezing(channels, head_channels)
 
     def represent(self, observation: Tensor) -> Tensor:
         return scale_to_unit(self.encoder(observation), self.scaled)

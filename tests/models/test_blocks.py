@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muzero.models.blocks import SMALLEST, scale_to_unit
+from muzero.models.blocks import SMALLEST, FewPlanes, scale_to_unit
 from muzero.models.heads import Categorical, TwoHot, inverse_value_transform, support, value_transform
 from muzero.objectives.value_equivalence import scale_gradient
 
@@ -79,3 +79,34 @@ def test_the_gradient_of_a_scaled_latent_is_that_of_the_single_operations(flat):
     found.backward(gradient)
     expected.backward(gradient)
     assert torch.allclose(whole.grad, single.grad, rtol=1e-9, atol=1e-9)
+
+
+def test_the_gradient_of_a_scaled_vector_is_that_of_the_single_operations():
+    x = torch.randn(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: scale_to_unit(x, -1), x)
+    with torch.no_grad():
+        single = scale_to_unit(x, -1)
+    assert torch.equal(scale_to_unit(x, -1), single)
+
+
+def test_a_norm_of_few_planes_is_a_batch_norm_whose_planes_lie_in_one_piece():
+    x = torch.randn(5, 3, 2, 4, dtype=torch.float64).to(memory_format=torch.channels_last)
+    few, plain = FewPlanes(3).double(), torch.nn.BatchNorm2d(3).double()
+    outs, grads = [], []
+    for norm in (few, plain):
+        seen = x.clone().requires_grad_()
+        outs.append(norm(seen))
+        (outs[-1] * torch.arange(outs[-1].numel()).view_as(x)).sum().backward()
+        grads.append(seen.grad)
+    assert outs[0].is_contiguous() and torch.allclose(*outs) and torch.allclose(*grads)
+    assert few.state_dict().keys() == plain.state_dict().keys()
+    assert torch.equal(few.eval()(x), few(x)) and torch.allclose(few(x), plain.eval()(x))
+
+
+@pytest.mark.parametrize("target", [-9.0, -1.0, -0.7, 0.0, 0.3, 1.0, 9.0])
+def test_the_loss_of_a_number_mixes_those_of_the_atoms_around_it(target):
+    atoms, logits = torch.tensor([-1.0, -0.5, 0.0, 1.0]), torch.tensor([[0.3, -1.0, 2.0, 0.5]])
+    weights = np.array([np.interp(target, atoms, unit) for unit in np.eye(4)], dtype=np.float32)
+    expected = -(torch.from_numpy(weights) * logits.log_softmax(-1)).sum()
+    torch.testing.assert_close(TwoHot(logits, atoms).loss(torch.tensor([target]))[0], expected)
+    assert TwoHot(logits, atoms).loss(torch.tensor([float("nan")])).isnan().all()
