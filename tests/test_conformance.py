@@ -12,7 +12,7 @@ from muzero.config import Layer, merge
 from muzero.data.replay import Replay
 from muzero.data.schema import Segment, SegmentId
 from muzero.data.segment_format import Layout
-from muzero.interfaces import Games, GameSpec, Timestep, WindowSize
+from muzero.interfaces import Games, GameSpec, Timestep, WindowSize, WorldModel
 from muzero.play.selfplay import SelfPlay
 
 SPECS = [
@@ -71,6 +71,28 @@ def test_a_model_returns_what_the_contract_says(kind, spec):
     assert (transition.discount.mean <= spec.discounts[-1]).all()
     if spec.returns:
         assert (prediction.value.mean.abs() <= 1 + 1e-5).all()
+
+
+@pytest.mark.parametrize(("kind", "spec"), MODELS)
+def test_a_sequence_of_steps_is_one_step_after_the_other(kind, spec):
+    model, _, _ = parts(kind, spec)
+    model.train()  # batch norms take each step alone
+    first, chosen = observe(model, observations(spec, 4)), torch.stack([actions(spec, 4, seed) for seed in (0, 1)], 1)
+    halved = lambda latent: {name: tensor / 2 for name, tensor in latent.items()}  # noqa: E731
+    wanted, happened = WorldModel.imagine_sequence(model, first, chosen, halved)
+    latents, transition = model.imagine_sequence(first, chosen, halved)
+    for left, right in zip(latents, wanted, strict=True):
+        torch.testing.assert_close(left, right, atol=1e-4, rtol=1e-4)
+    target = torch.linspace(-1, 1, 8)
+    for left, right in zip(transition, happened, strict=True):
+        assert left.mean.shape == (8,)
+        torch.testing.assert_close(left.mean, right.mean, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(left.loss(target), right.loss(target), atol=1e-4, rtol=1e-4)
+    state = halved(first)
+    for k in range(2):
+        state, step = model.imagine(state, chosen[:, k])
+        torch.testing.assert_close(step.reward.mean, transition.reward.mean[4 * k : 4 * k + 4], atol=1e-4, rtol=1e-4)
+        state = halved(state)
 
 
 @pytest.mark.parametrize(("kind", "spec"), MODELS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -41,6 +41,35 @@ class Head(Protocol):
     def epistemic(self) -> Tensor | None:
         """[B] standard deviation between the members: ignorance, which more experience removes; None: one member."""
         ...
+
+
+class Joined:
+    """Distributions over the rows of one batch after the other, as one."""
+
+    def __init__(self, heads: Sequence[Head]) -> None:
+        self.heads = heads
+
+    @property
+    def mean(self) -> Tensor:
+        return torch.cat([head.mean for head in self.heads])
+
+    def loss(self, target: Tensor) -> Tensor:
+        parts = target.chunk(len(self.heads))
+        return torch.cat([head.loss(part) for head, part in zip(self.heads, parts, strict=True)])
+
+    @property
+    def aleatoric(self) -> Tensor:
+        return torch.cat([head.aleatoric for head in self.heads])
+
+    @property
+    def members(self) -> Tensor | None:
+        found = [head.members for head in self.heads]
+        return None if found[0] is None else torch.cat(found, 1)  # type: ignore[arg-type]
+
+    @property
+    def epistemic(self) -> Tensor | None:
+        found = [head.epistemic for head in self.heads]
+        return None if found[0] is None else torch.cat(found)  # type: ignore[arg-type]
 
 
 class PolicyHead(Protocol):
@@ -225,6 +254,28 @@ class WorldModel(nn.Module, ABC):
     @abstractmethod
     def imagine(self, latent: Latent, action: Tensor, noise: Tensor | None = None) -> tuple[Latent, Transition]:
         """The state that action [B, *shape of an action] leads to, and what happens on the way."""
+
+    def imagine_sequence(
+        self, latent: Latent, action: Tensor, passed: Callable[[Latent], Latent] = lambda latent: latent
+    ) -> tuple[list[Latent], Transition]:
+        """K steps, one after the other.
+
+        Args:
+            latent: where the first begins.
+            action: [B, K, *shape of an action].
+            passed: what becomes of a latent before each step, as scaling its gradient.
+
+        Returns:
+            the latents that the steps lead to, and what happens on the way: all rows of the first step, then all rows
+            of the second, and so on.
+        """
+        latents: list[Latent] = []
+        transitions: list[Transition] = []
+        for k in range(action.shape[1]):
+            latent, transition = self.imagine(passed(latent), action[:, k])
+            latents.append(latent)
+            transitions.append(transition)
+        return latents, Transition(*(Joined(heads) for heads in zip(*transitions, strict=True)))
 
     @abstractmethod
     def predict(self, latent: Latent) -> Prediction:

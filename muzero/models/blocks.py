@@ -16,6 +16,8 @@ def scale_to_unit(x: Tensor, dims: int | tuple[int, ...]) -> Tensor:
     if dims == (-3, -2, -1) and torch.is_grad_enabled():
         rows = ScaledRows.apply(x.permute(0, 2, 3, 1).flatten(1))  # as planes lie in memory while a model learns
         return rows.unflatten(1, (*x.shape[2:], x.shape[1])).permute(0, 3, 1, 2)  # type: ignore[union-attr]
+    if dims == -1 and torch.is_grad_enabled():
+        return ScaledRows.apply(x)  # type: ignore[return-value]
     low, high = x.amin(dims, keepdim=True), x.amax(dims, keepdim=True)
     return (x - low) / (high - low).clamp(min=SMALLEST)
 

@@ -3,6 +3,7 @@
 `LatentModel` is the model; `VectorModel` and `SpatialModel` fill it with networks for vectors and for planes.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
@@ -107,11 +108,25 @@ class LatentModel(WorldModel):
 
     def imagine(self, latent: Latent, action: Tensor, noise: Tensor | None = None) -> tuple[Latent, Transition]:
         state = self.advance(latent["state"], action)
-        hidden = self.transition_body(self.transition_features(state))
+        return {"state": state}, self.transition(self.transition_features(state))
+
+    def imagine_sequence(
+        self, latent: Latent, action: Tensor, passed: Callable[[Latent], Latent] = lambda latent: latent
+    ) -> tuple[list[Latent], Transition]:
+        latents, features = [], []
+        for k in range(action.shape[1]):
+            latent = {"state": self.advance(passed(latent)["state"], action[:, k])}
+            latents.append(latent)
+            features.append(self.transition_features(latent["state"]))
+        return latents, self.transition(torch.cat(features))
+
+    def transition(self, features: Tensor) -> Transition:
+        """What happens on the way to states, by their `transition_features` [B, features]."""
+        hidden = self.transition_body(features)
         # Distributions are of float32 numbers also where the layers compute in bfloat16.
         reward = TwoHot(self.reward_head(hidden).float(), self.atoms_of_reward)
         discount = TwoHot(self.discount_head(hidden).float(), self.atoms_of_discount)
-        return {"state": state}, Transition(reward, discount)
+        return Transition(reward, discount)
 
     def read(self, latent: Latent) -> Tensor:
         return self.prediction_features(latent["state"])

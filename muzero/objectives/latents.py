@@ -72,4 +72,5 @@ def unexplained(imagined: Tensor, seen: Tensor, known: Tensor) -> Tensor:
     count = weight.sum().clamp(min=2)
     mean = weight @ seen / count
     variance = weight @ (seen - mean).square() / (count - 1)
-    return (imagined - seen).square().mean(-1) / variance.mean().clamp(min=LEAST_VARIANCE)
+    squares = F.mse_loss(imagined, seen, reduction="none")
+    return squares.mean(-1) / variance.mean().clamp(min=LEAST_VARIANCE)

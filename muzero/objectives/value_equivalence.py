@@ -124,15 +124,16 @@ class ValueEquivalence(Objective):
 
     def imagine(self, model: WorldModel, window: Window) -> tuple[list[Latent], Tensor, Tensor]:
         """The K + 1 latents along the real actions, and the losses [B, K] of rewards and discounts between them."""
-        latent = observe_first(model, window.observation[:, 0])
-        latents, reward_loss, discount_loss = [latent], [], []
-        for k in range(self.unroll):
-            scaled = {name: scale_gradient(tensor, self.gradient_scale) for name, tensor in latent.items()}
-            latent, transition = model.imagine(scaled, window.action[:, k])
-            latents.append(latent)
-            reward_loss.append(transition.reward.loss(window.reward[:, k]))
-            discount_loss.append(transition.discount.loss(window.discount[:, k]))
-        return latents, torch.stack(reward_loss, 1), torch.stack(discount_loss, 1)
+        first = observe_first(model, window.observation[:, 0])
+        latents, transition = model.imagine_sequence(first, window.action[:, : self.unroll], self.scaled)
+        targets = (field[:, : self.unroll].t().flatten() for field in (window.reward, window.discount))
+        losses = (head.loss(target) for head, target in zip(transition, targets, strict=True))
+        reward_loss, discount_loss = (loss.view(self.unroll, -1).t() for loss in losses)
+        return [first, *latents], reward_loss, discount_loss
+
+    def scaled(self, latent: Latent) -> Latent:
+        """A latent before an imagined step, whose gradient is scaled."""
+        return {name: scale_gradient(tensor, self.gradient_scale) for name, tensor in latent.items()}
 
     def latent_terms(
         self, model: WorldModel, latents: list[Latent], window: Window, known: Tensor
