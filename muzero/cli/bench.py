@@ -12,6 +12,7 @@ from muzero.util.text import nearest
 BENCHMARKS = {
     "search": "the search without a network",
     "inference": "networks, and searches that use them",
+    "update": "the learner's update, and its share of what the core can compute",
     "overlap": "whole runs that play and learn in turns, and at once",
     "actors": "self-play in this process and by actors on Ray",
     "kills": "the cost to the learner when actors are killed",

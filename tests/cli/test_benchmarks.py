@@ -29,6 +29,7 @@ FAST = sets("run.updates_per_step=1.0")  # to the updates after which it measure
         (["inference", "--rounds", "1", "--only", "connect_four", "--table", "searches"], "connect_four 64x7x32"),
         (["ingest", "--rounds", "1", "--seconds", "0.1", "--table", "door", "--game", "gym/CartPole-v1"], "CartPole"),
         (["ingest", "--rounds", "1", "--seconds", "0.1", "--table", "batch", "--game", "gym/CartPole-v1"], "CartPole"),
+        (["update", "--rounds", "1", "--game", "gym/CartPole-v1"], "GFLOP/update"),
         (["kills", "--rounds", "1", "--seconds", "1", "--actors", "1", *FAST], "median"),
     ],
 )
