@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from commands import sets
 
 from muzero.cli.bench import bench_command
+from muzero.cli.train import train_command
+
+FEW = Path(__file__).parents[1] / "data" / "connect4" / "positions.jsonl"  # with the scores of all moves
 
 
 def test_a_misspelt_benchmark_names_the_nearest(capsys):
@@ -37,3 +41,41 @@ def test_a_benchmark_prints_its_table(arguments, wanted, tmp_path):
     code = f"from muzero.cli.bench import bench_command; bench_command({arguments})"
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert wanted in result.stdout, result.stderr
+
+
+SHORT = [
+    word for value in ("steps=600", "start=300", "games=4", "evaluation_games=2") for word in ("--set", f"run.{value}")
+]
+
+
+def test_settings_are_compared_on_the_games_of_a_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = [
+        "--game",
+        "board/connect_four",
+        "--run",
+        "run",
+        *SHORT,
+    ]
+    assert train_command([*words, "--set", "planner.simulations=2"]) == 0
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    words = ["--game", "board/connect_four", "--from", "run", "--seconds", "0.1", "--seeds", "2"]
+    asked = [
+        *words,
+        "--positions",
+        str(FEW),
+        "--set",
+        "learner.batch=8",
+        "--try",
+        "objective.unroll=2 objective.trace=1",
+    ]
+    assert bench_command(["offline", *asked]) == 0
+    rows = [line.split("  ") for line in capsys.readouterr().err.splitlines() if "policy" in line]
+    assert [row[:2] for row in rows] == [
+        [name, seed] for name in ("-", "objective.unroll=2 objective.trace=1") for seed in "01"
+    ]
+    assert all(int(row[2]) > 0 and row[5].count(".") == 2 for row in rows)
+    assert before == {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    with pytest.raises(SystemExit):
+        bench_command(["offline", "--game", "board/connect_four", "--from", "nowhere"])
+    assert "nowhere has no stored games" in capsys.readouterr().err
