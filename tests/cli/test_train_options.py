@@ -164,7 +164,7 @@ def test_a_setting_is_explained_with_its_type_default_value_and_source(capsys):
         "  type     an integer of at least 1\n  default  20000\n  now      7 (from --set)\n"
     )
     out = explained(capsys, "run.steps", "--game", "gym/CartPole-v1")
-    assert "now      24000 (from " in out and "CartPole-v1.toml, line " in out
+    assert "now      10000 (from " in out and "CartPole-v1.toml, line " in out
 
 
 def test_what_is_refused_is_explained_and_the_refusal_noted(capsys):

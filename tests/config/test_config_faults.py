@@ -247,7 +247,7 @@ ONE_ROW = ["learner.batch=1", "objective.unroll=1"]
 
 def test_one_row_for_the_consistency_loss_is_refused_before_the_run():
     with pytest.raises(ConfigError) as caught:
-        build.configure("gym/CartPole-v1", [parse_settings(ONE_ROW)])
+        build.configure("gym/Acrobot-v1", [parse_settings(ONE_ROW)])
     (problem,) = caught.value.problems
     assert problem.startswith("[learner] batch = 1 (from --set) with objective.unroll = 1 gives the consistency loss")
     assert "set learner.batch or objective.unroll to at least 2, or objective.consistency_weight = 0" in problem
@@ -255,7 +255,7 @@ def test_one_row_for_the_consistency_loss_is_refused_before_the_run():
 
 @pytest.mark.parametrize("remedy", ["learner.batch=2", "objective.unroll=2", "objective.consistency_weight=0"])
 def test_each_remedy_for_one_row_lets_the_run_learn(remedy):
-    config = build.configure("gym/CartPole-v1", [parse_settings([*ONE_ROW, remedy])])
+    config = build.configure("gym/Acrobot-v1", [parse_settings([*ONE_ROW, remedy])])
     spec = build.spec(config)
     model = build.model(config, spec)
     learner = build.learner(config, model, build.objective(config, spec, model), torch.device("cpu"))
