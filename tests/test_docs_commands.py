@@ -30,6 +30,7 @@ SMALL = [  # what the documentation says -> what is small enough for a test
     (r"fresh:\d+", "fresh:2"),
     (r"simulations=[\d,]+", "simulations=0,2"),
     (r"--time \S+", "--time 2s"),
+    (r"--seconds \d+", "--seconds 0.1"),
     (r"--actors auto", "--actors 1"),
     (r"python/my_module:MyGame", "python/nim:Nim"),
 ]
@@ -89,6 +90,9 @@ def workspace(tmp_path_factory):
     for seed in range(3):
         shutil.copytree(folder / "runs" / "cart", folder / "runs" / f"cart-s{seed}")
     scores = ", ".join(f'"{move}": {0 if move in (0, 2, 6, 8) else -1}' for move in range(9) if move != 4)
+    shipped = "configs/board/connect_four.positions.jsonl"
+    (folder / shipped).parent.mkdir(parents=True)
+    (folder / shipped).write_text("".join((ROOT / shipped).open().readlines()[:3]))
     (folder / "positions.jsonl").write_text(f'{{"moves": [4], "scores": {{{scores}}}}}\n')
     return folder
 
