@@ -47,7 +47,7 @@ def commands():
     seen = {}
     for page in PAGES:
         for block in re.findall(r"^```bash\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
-            for line in re.sub(r"(&&|\\)\n\s*", r"\1 ", block).splitlines():
+            for line in re.sub(r"(?:(&&)|\\)\n\s*", r"\1 ", block).splitlines():
                 for part in line.split("&&"):
                     if words := shlex.split(part, comments=True):
                         seen.setdefault(shlex.join(words).replace(".venv/bin/", ""), page.stem)
