@@ -48,8 +48,8 @@ def among(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def kept(arrays: dict[str, np.ndarray], values: dict[str, Any], layout: Layout) -> list[Result]:
     """The results that the state of a pool holds, of which `arrays` are `among`.
 
-    None where there are no arrays: in checkpoints of earlier versions, where all results were taken, or where a run
-    continues with its weights alone.
+    Without arrays there are no results: all were taken, the checkpoint is of an earlier version, or a run continues
+    with its weights alone.
     """
     return unpacked(arrays, values["pending"], layout) if arrays else []
 

@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -40,10 +41,9 @@ def stored(folder, config, spec, seed):
     replay = build.replay(config, spec, seed)
     with tempfile.TemporaryDirectory() as copy:
         shutil.copytree(RunFolder(folder).replay, copy, dirs_exist_ok=True)
-        log = SegmentLog(Path(copy), spec, build.candidates(config, spec))
-        for _, segment in log.scan():
-            replay.add(segment)
-        log.close()
+        with closing(SegmentLog(Path(copy), spec, build.candidates(config, spec))) as log:
+            for _, segment in log.scan():
+                replay.add(segment)
     return replay
 
 
@@ -64,26 +64,12 @@ def learned(config, folder, seconds, seed):
 
 
 @torch.inference_mode()
-def quality(model, config, path):
+def quality(model, config, start, asked):
     """Shares of optimal and of outcome-preserving moves, by the policy alone and by search, as words."""
-    start = beginning(config)
-    asked = positions.read(path, start)
     search = dataclasses.replace(build.planner(config), simulations=SIMULATIONS)
     for planner in (ReactivePlanner(), search):
         found = positions.quality(PlanningPlayer(model, planner), asked, start, 0).report()
         yield f"{found['optimal']:.3f} / {found['outcome_preserving']:.3f}"
-
-
-def beginning(config):
-    """The first position of the game.
-
-    Raises:
-        SystemExit: if its rules cannot be consulted.
-    """
-    start = positions.start(config)
-    if start is None:
-        raise SystemExit("muzero-bench offline: --positions needs a board game")
-    return start
 
 
 def main(arguments):
@@ -99,16 +85,24 @@ def main(arguments):
     options = parser.parse_args(arguments)
     if not RunFolder(options.run).replay.is_dir():
         parser.error(f"--from {options.run} has no stored games; expected the folder of a run")
+    if options.seconds <= 0 or options.seeds < 1:
+        parser.error(f"--seconds {options.seconds:g} --seeds {options.seeds}: expected more than 0 of both")
+    configs = [
+        build.configure(options.game, [parse_settings([*options.set, *t.split()])]) for t in ["", *options.tries]
+    ]
+    start = positions.start(configs[0]) if options.positions else None
+    if options.positions and start is None:
+        parser.error(f"--positions: the rules of {options.game} cannot be consulted; expected a board game")
+    asked = positions.read(options.positions, start) if options.positions else []
     torch.set_num_threads(1)
     keep_freed()  # as runs do
     columns = ["policy alone", f"{SIMULATIONS} simulations"] if options.positions else []
     table = Table("settings", "seed", "updates", "ms/update", "losses", *columns)
-    for tried in ["", *options.tries]:
-        config = build.configure(options.game, [parse_settings([*options.set, *tried.split()])])
+    for tried, config in zip(["", *options.tries], configs, strict=True):
         for seed in range(options.seeds):
             learner, took, losses = learned(config, options.run, options.seconds, seed)
             shown = " ".join(f"{name} {loss:.3f}" for name, loss in losses.items())
-            moves = quality(learner.acting.eval(), config, options.positions) if options.positions else ()
+            moves = quality(learner.acting.eval(), config, start, asked) if asked else ()
             row = tried or "-", str(seed), str(learner.updates), f"{took:.1f}", shown, *moves
             table.add_row(*row)
             print(*row, sep="  ", file=sys.stderr)  # at once: the table is not seen before the end

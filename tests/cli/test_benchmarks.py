@@ -76,6 +76,12 @@ def test_settings_are_compared_on_the_games_of_a_run(tmp_path, monkeypatch, caps
     ]
     assert all(int(row[2]) > 0 and row[5].count(".") == 2 for row in rows)
     assert before == {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
-    with pytest.raises(SystemExit):
-        bench_command(["offline", "--game", "board/connect_four", "--from", "nowhere"])
-    assert "nowhere has no stored games" in capsys.readouterr().err
+    wrong = {
+        "from nowhere": "nowhere has no stored games",
+        "seconds 0": "expected more than 0",
+        "sed 1": "did you mean",
+    }
+    for option, words in wrong.items():
+        with pytest.raises(SystemExit):
+            bench_command(["offline", "--game", "board/connect_four", "--from", "run", *f"--{option}".split()])
+        assert words in capsys.readouterr().err

@@ -187,7 +187,7 @@ def test_resuming_a_finished_run_says_so_and_changes_nothing(tmp_path):
 
 
 def test_resuming_a_run_whose_time_is_up_asks_for_more_time(tmp_path):
-    """Also where updates are owed, which there was no time for."""
+    """A run whose time was up before all of its updates were made, too."""
     owing = sets("run.seconds=3.0", "run.start=1", "run.updates_per_step=1000.0", "run.evaluation_games=1")
     assert command("train", "--game", GAME, "--run", "run", *owing, folder=tmp_path).returncode == 0
     result = command("train", "--resume", "run", folder=tmp_path)
