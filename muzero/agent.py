@@ -80,7 +80,7 @@ class Agent:
         games.close()
         model = build.model(config, games.spec)
         compatibility.load_weights(model, found, games.spec)
-        player = PlanningPlayer(model.to(build.device(device)), build.planner(config, simulations))
+        player = build.player(config, model.to(build.device(device)), simulations)
         return cls(config, games, player, found.step, folder)
 
     def act(self, observation: Any, legal: Any = None) -> np.ndarray | np.int64:

@@ -19,10 +19,12 @@ from muzero.games.trial import try_out
 from muzero.interfaces import Games, GameSpec, Objective, Planner, Symmetries, WorldModel
 from muzero.learning.learner import Learner
 from muzero.models.latent import SpatialModel, VectorModel
+from muzero.models.symmetric import symmetric
 from muzero.objectives.value_equivalence import ValueEquivalence
 from muzero.planners.reactive import ReactivePlanner
 from muzero.planners.tree import GumbelPlanner, PuctPlanner
 from muzero.play.selfplay import SelfPlay
+from muzero.players.planning import PlanningPlayer
 from muzero.util import memory
 from muzero.util.extras import MissingExtra
 from muzero.util.seeds import derive
@@ -259,6 +261,13 @@ def planner(config: Config, simulations: int | None = None) -> Planner:
         return ReactivePlanner()
     table = {"kind": config.kind("planner"), **config.table("planner"), "simulations": simulations}
     return merge([Layer("command line", {"planner": table})], {"planner": SCHEMA["planner"]}).construct("planner")
+
+
+def player(config: Config, model: WorldModel, simulations: int | None = None) -> PlanningPlayer:
+    """The trained agent as a player, see `planner`; it averages over as many images of a board as the run says."""
+    count = settings(config).symmetries
+    seen = symmetric(model, symmetries(config), count) if count > 1 else model
+    return PlanningPlayer(seen, planner(config, simulations))
 
 
 def objective(config: Config, spec: GameSpec, for_model: WorldModel) -> Objective:

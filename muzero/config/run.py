@@ -31,6 +31,9 @@ class RunSettings:
             about ten times, in at most 5 % of the run's time; 0 evaluates at the end only.
         opponent: the opponent of evaluations in two-player games: any player of muzero-eval that is not a run, such as
             "minimax".
+        symmetries: images of a board, mirrored and rotated, of which a trained agent averages the predictions: in
+            evaluations, in matches and from Python.  Two play better than one, and take twice as long.  At most as many
+            as the game has; self-play looks at the board alone.
         evaluation_games: games of each evaluation; at most 10 of them with evaluate_every = "auto", until the end.
     """
 
@@ -50,6 +53,7 @@ class RunSettings:
     failed_saves: Annotated[int, Range(0)] = 0
     evaluate_every: Annotated[int, Range(0)] | Literal["auto"] = "auto"
     opponent: str = "random"
+    symmetries: Annotated[int, Range(1, 16)] = 1
     evaluation_games: Annotated[int, Range(1, 100_000)] = 100
 
     def done(self, steps: int, seconds: float) -> float:

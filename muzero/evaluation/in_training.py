@@ -17,7 +17,6 @@ from muzero.interfaces import GameSpec, Player, WorldModel
 from muzero.play import match
 from muzero.play.match import Openings, Outcome
 from muzero.players import registry
-from muzero.players.planning import PlanningPlayer
 from muzero.players.uniform import RandomPlayer
 from muzero.runs.folder import RunFolder
 from muzero.util.files import replace
@@ -60,7 +59,7 @@ def evaluate(
         PlayerError: if the opponent cannot play.
     """
     began, settings = time.monotonic(), config.table("run")
-    trained = PlanningPlayer(model, build.planner(config))
+    trained = build.player(config, model)
     games: dict[str, list[Outcome]] = {}
 
     def play_as(title: str, player: Player, opponent: Player | None) -> None:

@@ -55,6 +55,8 @@ class GumbelPlanner(TreePlanner):
         considered: the largest number of actions that the search compares at the root.  More than half the simulations
             leaves too few visits for each.
         value_scale: weight of values against the prior in the improved policy.  More trusts the search more.
+        greedy_value_scale: value_scale of searches that do not explore, as in matches; "none": the same.  Values of an
+            agent that has learned deserve more trust than those of one that learns.
         visit_offset: visits that are added to the largest number of visits of an action before value_scale is applied;
             it keeps values in force when there are few simulations.
         rescale: scale values to [0, 1] within each node first, so that value_scale suits any range of rewards.
@@ -66,6 +68,7 @@ class GumbelPlanner(TreePlanner):
     inference: Path = "auto"
     considered: Annotated[int, Range(1, 10_000)] = 16
     value_scale: Annotated[float, Range(0.0, 1000.0)] = 0.1
+    greedy_value_scale: Annotated[float, Range(0.0, 1000.0)] | None = None
     visit_offset: Annotated[float, Range(0.0, 10_000.0)] = 50.0
     rescale: bool = True
     noise: Annotated[float, Range(0.0, 10.0)] = 1.0
@@ -85,7 +88,9 @@ class GumbelPlanner(TreePlanner):
 
     def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
         with simulating(model, root, self.simulations, self.inference, precise=rng is None) as (logits, value, expand):
-            noise = None
+            noise, value_scale = None, self.value_scale
+            if rng is None and self.greedy_value_scale is not None:
+                value_scale = self.greedy_value_scale
             if rng is not None:
                 noise = (self.noise * rng.gumbel(size=logits.shape)).astype(np.float32)
             return search.gumbel(
@@ -96,7 +101,7 @@ class GumbelPlanner(TreePlanner):
                 legal=legal,
                 noise=noise,
                 considered=self.considered,
-                value_scale=self.value_scale,
+                value_scale=value_scale,
                 visit_offset=self.visit_offset,
                 rescale=self.rescale,
             )

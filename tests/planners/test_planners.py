@@ -100,6 +100,16 @@ def test_the_factor_of_the_noise_decides_how_much_is_explored():
     assert 0 < changed[1] < changed[2]
 
 
+def test_values_of_searches_that_do_not_explore_have_their_own_weight():
+    planner = GumbelPlanner(simulations=8, value_scale=0.01, noise=0.0)
+    heavy = dataclasses.replace(planner, value_scale=1.0)
+    apart = dataclasses.replace(planner, greedy_value_scale=1.0)
+    for explore, same, other in ((False, heavy, planner), (True, planner, heavy)):
+        weights = [plan(each, STONES, explore).weights for each in (apart, same, other)]
+        np.testing.assert_array_equal(weights[0], weights[1])
+        assert (weights[0] != weights[2]).any()
+
+
 def test_exploring_without_search_samples_the_policy():
     actions = np.concatenate([plan(ReactivePlanner(), STONES, True, seed).action for seed in range(200)])
     assert actions.mean() == pytest.approx(0.5, abs=0.05)
