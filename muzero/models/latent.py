@@ -13,7 +13,16 @@ from torch import Tensor, nn
 from muzero.actions import Space
 from muzero.config import Range
 from muzero.interfaces import GameSpec, Latent, Observed, Prediction, Transition, WorldModel
-from muzero.models.blocks import ResidualConvolution, ResidualLinear, convolution, mlp, scale_to_unit, squeezing, zero
+from muzero.models.blocks import (
+    ResidualConvolution,
+    ResidualLinear,
+    Standardised,
+    convolution,
+    mlp,
+    scale_to_unit,
+    squeezing,
+    zero,
+)
 from muzero.models.heads import TwoHot, policy_of, support
 
 Size = Annotated[int, Range(1, 4096)]
@@ -147,6 +156,7 @@ class VectorModel(LatentModel):
         width: Size = 128,
         blocks: Blocks = 1,
         hidden: Size = 64,
+        standardise: bool = False,
         atoms: Atoms = 51,
         value_limit: Limit = 300.0,
         reward_limit: Limit = 300.0,
@@ -159,6 +169,8 @@ class VectorModel(LatentModel):
                 remember; the cost grows with its square.
             blocks: residual blocks of the encoder and of the dynamics, each.  More for games whose rules are intricate.
             hidden: width of the one hidden layer of each head.
+            standardise: shift and scale each number of an observation to mean 0 and variance 1 over what was learned
+                from.  It helps where some numbers are much smaller than others, as angles beside positions.
             atoms: numbers over which value and reward are distributions; more are finer and slower.
             value_limit: the largest value in reward units that can be predicted; beyond it targets are clamped.  Set it
                 to the largest discounted return that the game can give.  Without effect where the game's range of
@@ -169,6 +181,7 @@ class VectorModel(LatentModel):
         inputs = int(torch.Size(spec.observation).numel())
         self.encoder = nn.Sequential(
             nn.Flatten(),
+            *([Standardised(inputs)] if standardise else []),
             mlp(inputs, width, 1),
             nn.Linear(width, width),
             *(ResidualLinear(width) for _ in range(blocks)),

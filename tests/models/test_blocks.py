@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muzero.models.blocks import SMALLEST, FewPlanes, scale_to_unit
+from muzero.models.blocks import SMALLEST, FewPlanes, Standardised, scale_to_unit
 from muzero.models.heads import Categorical, TwoHot, inverse_value_transform, support, value_transform
 from muzero.objectives.value_equivalence import scale_gradient
 
@@ -110,3 +110,17 @@ def test_the_loss_of_a_number_mixes_those_of_the_atoms_around_it(target):
     expected = -(torch.from_numpy(weights) * logits.log_softmax(-1)).sum()
     torch.testing.assert_close(TwoHot(logits, atoms).loss(torch.tensor([target]))[0], expected)
     assert TwoHot(logits, atoms).loss(torch.tensor([float("nan")])).isnan().all()
+
+
+def test_observations_are_standardised_over_what_was_learned_from():
+    x = torch.tensor([3.0, -1.0, 100.0, 5.0]) + torch.randn(1000, 4) * torch.tensor([1.0, 0.05, 30.0, 0.0])
+    block = Standardised(4)
+    assert torch.equal(block.eval()(x), x)  # nothing has been learned from
+    block.train()
+    for batch in x.split(100):
+        block(batch)
+    found = block.eval()(x)
+    torch.testing.assert_close(found.mean(0), torch.zeros(4), atol=1e-3, rtol=0)
+    torch.testing.assert_close(found.std(0)[:3], torch.ones(3), atol=1e-2, rtol=0)
+    assert (found[:, 3] == 0).all()  # what never varies
+    assert torch.equal(found, block(x))  # acting changes nothing
