@@ -111,7 +111,7 @@ def all_names() -> dict[str, str]:
         except BaseException as error:  # an environment may fail to build in any way
             raise_interrupt(error)
             text = " ".join(str(error).split()).removeprefix(f"gym/{name}")
-            reasons[name] = text.removeprefix(" cannot be played").removeprefix(": ") or type(error).__name__
+            reasons[name] = text.removeprefix(" cannot be played").removeprefix(": ").strip() or type(error).__name__
     return reasons
 
 
@@ -138,6 +138,13 @@ def _is_atari(name: str) -> bool:
     return name.startswith("ALE/") or (spec is not None and str(spec.entry_point).startswith("ale_py"))
 
 
+def _missing(game: str, reason: str) -> MissingExtra:
+    """The error for a package that gymnasium misses; it names the extra of this package, where there is one."""
+    if "gymnasium[box2d]" in reason:
+        return MissingExtra(f'{game} needs Box2D: pip install "muzero[box2d]"')
+    return MissingExtra(f"{game}: {reason}")
+
+
 def _make(name: str, max_steps: int | None, kwargs: Arguments) -> Any:
     import gymnasium
 
@@ -155,7 +162,7 @@ def _make(name: str, max_steps: int | None, kwargs: Arguments) -> Any:
     except gymnasium.error.UnregisteredEnv as error:
         raise unknown("gym", name, _ids()) from error
     except (gymnasium.error.DependencyNotInstalled, ModuleNotFoundError) as error:
-        raise MissingExtra(f"{game}: {error}") from error
+        raise _missing(game, str(error)) from error
     except gymnasium.error.Error as error:
         raise UnknownGame(f"{game}: gymnasium says: {error}") from error
     except TypeError as error:

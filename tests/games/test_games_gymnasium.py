@@ -71,6 +71,17 @@ def test_a_package_that_an_environment_needs_is_named():
         control.ControlGames("no_such_package:Thing-v0", 1, False)
 
 
+def test_a_missing_box2d_is_answered_with_the_extra_that_brings_it(monkeypatch):
+    for loaded in [name for name in sys.modules if name.startswith("gymnasium.envs.box2d")]:
+        monkeypatch.delitem(sys.modules, loaded)
+    for loaded in ["Box2D", *(name for name in sys.modules if name.startswith("Box2D."))]:
+        monkeypatch.setitem(sys.modules, loaded, None)
+    message = 'needs Box2D: pip install "muzero[box2d]"'
+    with pytest.raises(MissingExtra, match=f"^gym/LunarLander-v3 {re.escape(message)}$"):
+        control.ControlGames("LunarLander-v3", 1, False)
+    assert control.all_names()["LunarLander-v3"] == message
+
+
 def test_listed_ids_are_those_that_can_be_played():
     listed = control.names()
     assert {"CartPole-v1", "FrozenLake-v1", "Pendulum-v1"} <= set(listed)
