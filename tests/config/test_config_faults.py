@@ -242,7 +242,7 @@ def test_an_unreadable_file_is_refused(tmp_path):
     path.chmod(stat.S_IRUSR)
 
 
-ONE_ROW = ["learner.batch=1", "objective.unroll=1"]
+ONE_ROW = ["learner.batch=1", "objective.unroll=1", "objective.consistency_weight=2"]
 
 
 def test_one_row_for_the_consistency_loss_is_refused_before_the_run():
