@@ -6,7 +6,8 @@ from contextlib import chdir, closing
 
 import torch
 
-from muzero.config import AtMost, Config, ConfigError, Layer, Needs, Schema, merge, read_layer
+from muzero.config import AtMost, Config, ConfigError, Excludes, Layer, Needs, Schema, merge, read_layer
+from muzero.config.merge import Rule
 from muzero.config.run import ActorSettings, RunSettings
 from muzero.config.shipped import CONFIGS, shipped
 from muzero.data.replay import Replay
@@ -127,10 +128,11 @@ def check_planner(config: Config, spec: GameSpec) -> None:
         raise ConfigError(
             [f"{given} cannot be used: {spec.name} is for two players: {why}; use a model without memory"]
         )
-    if config.table("actors")["reanalyse"] and network.memory(1):
-        given = f"[actors] reanalyse (from {config.source('actors', 'reanalyse')})"
-        why = "a stored position is planned again without the positions before it"
-        raise ConfigError([f"{given} cannot be used with a model with memory: {why}; set actors.reanalyse = 0"])
+    for table, key in (("actors", "reanalyse"), ("run", "reanalysed_per_step")):
+        if config.table(table)[key] and network.memory(1):
+            given = f"[{table}] {key} (from {config.source(table, key)})"
+            why = "a stored position is planned again without the positions before it"
+            raise ConfigError([f"{given} cannot be used with a model with memory: {why}; set {table}.{key} = 0"])
     if not (reason := _refusal(of_run, network, spec)):
         return
     able = [kind for kind, made in PLANNERS.items() if not _refusal(made(), network, spec)]
@@ -177,7 +179,7 @@ def _tried(config: Config, game: str) -> GameSpec:
             games.close()
 
 
-def bounds(longest: int | None) -> list[AtMost | Needs]:
+def bounds(longest: int | None) -> list[Rule]:
     """The rules between settings of different tables.
 
     longest: steps of the longest game; None if that is not known.
@@ -191,6 +193,12 @@ def bounds(longest: int | None) -> list[AtMost | Needs]:
         *(
             Needs(f"actors.{name}", "actors.count", f"set actors.count (muzero-train --actors), or actors.{name} = 0")
             for name in ("reanalyse", "evaluate")
+        ),
+        Excludes(
+            "run.reanalysed_per_step",
+            "actors.count",
+            "actors on Ray do not count what they plan again: set run.reanalysed_per_step = 0, and actors.reanalyse to "
+            "the number of further actors that do it",
         ),
     ]
 

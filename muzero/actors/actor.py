@@ -10,10 +10,12 @@ from muzero.actors.tasks import Evaluate, Play, Played, Reanalyse, Reanalysed, R
 from muzero.config import Config
 from muzero.data.replay import StoredPositions
 from muzero.evaluation.in_training import evaluate
-from muzero.interfaces import observe_first
+from muzero.interfaces import Decision, observe_first
 from muzero.play.selfplay import SelfPlay
 from muzero.util.allocator import keep_freed
 from muzero.util.seeds import derive
+
+SEARCHED = 256  # stored positions in a search: more are hardly cheaper each, and need memory for the latents of all
 
 
 class Actor:
@@ -79,14 +81,22 @@ class Actor:
         last = selfplay.last_rejection or self.games.last_fault
         return Played(harvest.segments, harvest.episodes, faults, rejected, last)
 
-    @torch.inference_mode()
     def _reanalyse(self, positions: StoredPositions) -> Reanalysed:
-        observation = torch.from_numpy(positions.observation.copy()).to(self.device)
-        root = observe_first(self.model.eval(), observation)
+        """Plan in searches of one size, whose buffers are used again: the last is filled up with the first rows."""
+        count = len(positions.numbers)
         rng = np.random.default_rng(derive(self.seed, "reanalyse", self.slot, self.version, positions.numbers[0]))
-        carry, first = self.planner.start(len(observation), self.model.space), np.ones(len(observation), bool)
-        decision, _ = self.planner.plan(self.model, root, positions.legal, carry, first, rng, explore=True)
-        return Reanalysed(positions.numbers, decision.weights, decision.value, decision.candidates)
+        searches = np.resize(np.arange(count), (-(-count // SEARCHED), SEARCHED))
+        found = [self._plan(positions.observation[rows], positions.legal[rows], rng) for rows in searches]
+        policy = np.concatenate([decision.weights for decision in found])[:count]
+        value = np.concatenate([decision.value for decision in found])[:count]
+        weighed = [decision.candidates for decision in found if decision.candidates is not None]
+        return Reanalysed(positions.numbers, policy, value, np.concatenate(weighed)[:count] if weighed else None)
+
+    @torch.inference_mode()
+    def _plan(self, observation: np.ndarray, legal: np.ndarray, rng: np.random.Generator) -> Decision:
+        root = observe_first(self.model.eval(), torch.from_numpy(observation).to(self.device))
+        carry, first = self.planner.start(len(legal), self.model.space), np.ones(len(legal), bool)
+        return self.planner.plan(self.model, root, legal, carry, first, rng, explore=True)[0]
 
     def close(self) -> None:
         """Close the environments; the actor takes no more tasks."""

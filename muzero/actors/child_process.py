@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
+import numpy as np
 import torch
 from safetensors import numpy as safetensors
 
@@ -26,6 +27,7 @@ from muzero import build
 from muzero.actors.in_process import Given, InProcess, Raised
 from muzero.actors.tasks import Played, Result, Weights
 from muzero.config import Config
+from muzero.data.replay import StoredPositions
 from muzero.data.segment_format import Layout
 from muzero.interfaces import GameSpec
 from muzero.util.messages import pack, unpack
@@ -43,22 +45,46 @@ class Died(Exception):
 
 
 class InMemory(NamedTuple):
-    """Weights in a file in memory, which parent and child have open under the same number."""
+    """Arrays in a file in memory, which parent and child have open under the same number."""
 
     file: int
     size: int
 
-    def __call__(self) -> Weights:
+    def __call__(self) -> dict[str, np.ndarray]:
         return safetensors.load(os.pread(self.file, self.size, 0))
 
 
 class InMessage(NamedTuple):
-    """Weights as they are sent where no file can hold them."""
+    """Arrays as they are sent where no file can hold them."""
 
     content: bytes
 
-    def __call__(self) -> Weights:
+    def __call__(self) -> dict[str, np.ndarray]:
         return safetensors.load(self.content)
+
+
+class Files:
+    """Two files in memory, used in turn: one can be written while the child still has to read the other."""
+
+    def __init__(self, name: str) -> None:
+        self.files = [os.memfd_create(f"{name} {number}") for number in range(2)]
+
+    def put(self, arrays: dict[str, np.ndarray]) -> Given:
+        """Write arrays.  The child must have read those of the time before the last."""
+        self.files.reverse()
+        content = safetensors.save(arrays)
+        try:
+            os.ftruncate(self.files[0], len(content))
+            os.pwrite(self.files[0], content, 0)
+        except OSError:  # a limit of the size of files (ulimit -f) is one of those in memory, too
+            return InMessage(content)
+        return InMemory(self.files[0], len(content))
+
+    def close(self) -> None:
+        """Free the memory, once the child has ended."""
+        for file in self.files:
+            os.close(file)
+        self.files = []
 
 
 class ChildProcess:
@@ -66,8 +92,7 @@ class ChildProcess:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        # Two, used in turn: one can be written while the child still has to read the other.
-        self.files = [os.memfd_create(f"weights {number}") for number in range(2)]
+        self.weights, self.positions = Files("weights"), Files("positions")
         self.link: Connection | None = None
         self.process: int | None = None
 
@@ -99,15 +124,12 @@ class ChildProcess:
         return spec
 
     def put(self, weights: Weights) -> Given:
-        """Make weights ready to be sent.  The child must have read those of the time before the last."""
-        self.files.reverse()
-        content = safetensors.save(weights)
-        try:
-            os.ftruncate(self.files[0], len(content))
-            os.pwrite(self.files[0], content, 0)
-        except OSError:  # a limit of the size of files (ulimit -f) is one of those in memory, too
-            return InMessage(content)
-        return InMemory(self.files[0], len(content))
+        """Make weights ready to be sent; see `Files.put`."""
+        return self.weights.put(weights)
+
+    def put_positions(self, positions: StoredPositions) -> Given:
+        """Make positions ready to be sent; see `Files.put`."""
+        return self.positions.put(positions._asdict())
 
     def send(self, method: str, *arguments: Any) -> None:
         """Call a method; it returns at once."""
@@ -167,9 +189,8 @@ class ChildProcess:
                 while self.link.poll(GRACE):
                     self.link.recv_bytes()
             self._end()
-        for file in self.files:
-            os.close(file)
-        self.files = []
+        self.weights.close()
+        self.positions.close()
 
 
 # --- in the child --------------------------------------------------------------------------------------------------

@@ -13,14 +13,15 @@ import numpy as np
 import torch
 
 from muzero.actors.actor import Actor
-from muzero.actors.tasks import Play, Result, Task, Weights
+from muzero.actors.tasks import Play, Reanalyse, Result, Task, Weights, Work
 from muzero.config import Config
+from muzero.data.replay import StoredPositions
 from muzero.interfaces import GameSpec
 from muzero.play.selfplay import SelfPlay
 from muzero.util.failpoints import failpoint
 
-Given = Callable[[], Weights]
-"""Weights where they lie: in this process, or between two."""
+Given = Callable[[], dict[str, np.ndarray]]
+"""Arrays where they lie: in this process, or between two."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,12 @@ class InProcess:
         """Make weights ready to be sent."""
         return lambda: weights
 
+    def put_positions(self, positions: StoredPositions) -> Given:
+        """Make positions ready to be sent."""
+        return positions._asdict
+
     def send(self, method: str, *arguments: Any) -> None:
-        """Call `play`, `state` or `restore`."""
+        """Call `play`, `reanalyse`, `state` or `restore`."""
         try:
             with one_thread():
                 answer = getattr(self, method)(*arguments)
@@ -95,13 +100,24 @@ class InProcess:
             EnvironmentFault: if an environment does not work.
             NonFiniteError: if the model produced NaN or infinity.
         """
-        assert self.actor is not None
         failpoint("actor.before_play")
-        if weights is not None:
-            self.actor.load(weights(), version)
-        result = self.actor.work(Task(number, version, Play(steps, deadline - time.monotonic())))
+        result = self._work(number, version, weights, Play(steps, deadline - time.monotonic()))
         failpoint("actor.after_play")
         return result
+
+    def reanalyse(self, number: int, version: int, weights: Given | None, positions: Given) -> Result:
+        """Plan stored positions again; see `play`.
+
+        Raises:
+            NonFiniteError: if the model produced NaN or infinity.
+        """
+        return self._work(number, version, weights, Reanalyse(StoredPositions(**positions())))
+
+    def _work(self, number: int, version: int, weights: Given | None, work: Work) -> Result:
+        assert self.actor is not None
+        if weights is not None:
+            self.actor.load(weights(), version)
+        return self.actor.work(Task(number, version, work))
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """As of `SelfPlay`."""

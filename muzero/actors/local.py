@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,22 +14,23 @@ from muzero.actors import pending
 from muzero.actors.child_process import LOOK, ChildProcess, Died
 from muzero.actors.in_process import InProcess, Raised
 from muzero.actors.pool import ActorPool
-from muzero.actors.tasks import Result, Weights
+from muzero.actors.tasks import Played, Reanalyse, Reanalysed, Result, Weights, Work
 from muzero.config import Config
 from muzero.data.segment_format import Layout
 from muzero.interfaces import EnvironmentFault
 
-AHEAD = 2  # tasks that are given before the result of the first is taken
+AHEAD = 2  # tasks of self-play that are given before the result of the first is taken
 MOST_DEATHS = 5  # in a row of the process that plays, without a result in between
 
 
 class LocalPool(ActorPool):
-    """One actor, and always one task in flight.
+    """One actor, and always one task of self-play in flight.
 
     `next_result` first gives the next task, with the weights that were published last, and then takes the result of the
     task before.  So while a run learns from result k, task k + 1 is played, and the weights of task k are those that
-    were learned from results up to k - 2.  This order is the same for an actor in this process and for one in a child
-    process, so both play the same games, and which of them it is decides the speed only.
+    were learned from results up to k - 2.  Positions that are to be planned again are given before the next task, by
+    `request`, and planned with the same weights.  This order is the same for an actor in this process and for one in a
+    child process, so both play the same games, and which of them it is decides the speed only.
     """
 
     exact = True
@@ -47,7 +49,7 @@ class LocalPool(ActorPool):
         self.steps = config.table("run")["play"]
         self.place = ChildProcess(config) if apart else InProcess(config, device)
         self.tasks = self.incarnation = 0  # numbers of the newest
-        self.flying = 0  # tasks without a result
+        self.flying: deque[tuple[str, tuple[Any, ...]]] = deque()  # tasks without a result: method, what it is given
         self.ready: deque[Result | Raised] = deque()  # results that were not taken
         self.weights: Weights | None = None  # published last
         self.given = True  # whether the actor has them
@@ -71,7 +73,7 @@ class LocalPool(ActorPool):
         return any(isinstance(result, Raised) for result in self.ready)
 
     def next_result(self, timeout: float) -> Result | None:
-        while not self.failed and self.flying + len(self.ready) < AHEAD:
+        while not self.failed and self._room:
             self._play()
         if not self.ready:
             self._take(timeout)
@@ -81,13 +83,37 @@ class LocalPool(ActorPool):
             raise raised.error
         return self.ready.popleft()  # type: ignore[return-value]
 
+    def request(self, kind: type[Work], make: Callable[[], Work]) -> bool:
+        """As of `ActorPool`: positions to plan again are taken once before each task of self-play."""
+        given = self.flying and self.flying[-1][0] == "reanalyse"
+        if kind is not Reanalyse or self.failed or given or not self._room:
+            return False
+        work = make()
+        assert isinstance(work, Reanalyse)
+        self._give("reanalyse", self.place.put_positions(work.positions))
+        return True
+
+    @property
+    def _room(self) -> bool:
+        """Whether it is time to give the next task of self-play."""
+        under_way = sum(method == "play" for method, _ in self.flying)
+        return under_way + sum(isinstance(result.found, Played) for result in self._results()) < AHEAD
+
+    def _results(self) -> list[Result]:
+        """Those that were not taken."""
+        return [result for result in self.ready if isinstance(result, Result)]
+
     def _play(self) -> None:
-        """Give the next task."""
+        """Give the next task of self-play."""
+        self._give("play", self.steps, self.deadline)
+
+    def _give(self, method: str, *what: Any) -> None:
+        """Give a task, with the newest weights."""
         self.tasks += 1
         weights = None if self.given or self.weights is None else self.place.put(self.weights)
         self.given = True
-        self.place.send("play", self.tasks, self.version, weights, self.steps, self.deadline)
-        self.flying += 1
+        self.place.send(method, self.tasks, self.version, weights, *what)
+        self.flying.append((method, what))
 
     def _take(self, timeout: float) -> None:
         """Wait for the result of a task; where the actor dies instead, replace it."""
@@ -97,13 +123,14 @@ class LocalPool(ActorPool):
             self._replace(death)
             return
         if result is not None:
-            self.flying -= 1
+            self.flying.popleft()
             self.deaths_in_a_row = 0
             self.ready.append(result)
 
     def _replace(self, death: Died) -> None:
         """Begin new games in a new process; the tasks in flight are given again."""
-        self.flying, self.given = 0, False
+        lost, self.given = list(self.flying), False
+        self.flying.clear()
         while True:
             self.deaths, self.deaths_in_a_row = self.deaths + 1, self.deaths_in_a_row + 1
             if self.deaths_in_a_row > MOST_DEATHS:
@@ -120,6 +147,8 @@ class LocalPool(ActorPool):
                 self.ready.append(Raised(error))
                 return
             else:
+                for method, what in lost:
+                    self._give(method, *what)
                 return
 
     # --- state ---------------------------------------------------------------------------------------------------
@@ -132,8 +161,7 @@ class LocalPool(ActorPool):
         while not self.failed and games is None:
             games = self._ask("state")
         arrays, values = games or ({}, {"incarnation": self.incarnation})
-        results = [result for result in self.ready if isinstance(result, Result)]
-        kept, described = pending.packed(results, self.layout)
+        kept, described = pending.packed(self._results(), self.layout)
         return arrays | kept, values | {"pending": described}
 
     def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], incarnation: int) -> bool:
@@ -162,6 +190,11 @@ class LocalPool(ActorPool):
         if isinstance(answer, Raised):
             raise answer.error
         return answer
+
+    def forget_plans(self) -> None:
+        self.ready = deque(
+            result for result in self.ready if isinstance(result, Raised) or not isinstance(result.found, Reanalysed)
+        )
 
     # --- the rest ------------------------------------------------------------------------------------------------
 

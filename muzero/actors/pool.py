@@ -104,5 +104,9 @@ class ActorPool(ABC):
             incarnation: the least that new games may take, so that ids are never reused.
         """
 
+    @abstractmethod
+    def forget_plans(self) -> None:
+        """Drop results of `Reanalyse` that `restore` has kept: the rows that they name have other numbers now."""
+
     def close(self) -> None:  # noqa: B027
         """Release actors, processes and games."""

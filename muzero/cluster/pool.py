@@ -17,7 +17,7 @@ import numpy as np
 from muzero import build
 from muzero.actors import pending
 from muzero.actors.pool import ActorPool
-from muzero.actors.tasks import Evaluate, LostCluster, Play, Played, Reanalyse, Result, Task, Weights, Work
+from muzero.actors.tasks import Evaluate, LostCluster, Play, Played, Reanalyse, Reanalysed, Result, Task, Weights, Work
 from muzero.cluster.remote import RemoteActor
 from muzero.cluster.session import CallFailed, Session
 from muzero.cluster.supervision import Patience, Slot, counts, room
@@ -286,6 +286,9 @@ class RayPool(ActorPool):
         self.kept = deque(pending.kept(pending.among(arrays), values, self.layout))
         self.numbers = count(max(values["incarnation"] + 1, incarnation))
         return False
+
+    def forget_plans(self) -> None:
+        self.kept = deque(result for result in self.kept if not isinstance(result.found, Reanalysed))
 
     def close(self) -> None:
         if self.own:

@@ -67,7 +67,29 @@ class Needs:
         return f"{given} does nothing with [{other}] {high} = 0 (from {tables[other].sources[high]}): {self.remedy}"
 
 
-def merge(layers: Iterable[Layer], schema: Schema, bounds: Iterable[AtMost | Needs] = ()) -> Config:
+@dataclass(frozen=True)
+class Excludes:
+    """A rule between two settings: where one is not 0, the other must be 0."""
+
+    low: str
+    high: str
+    remedy: str
+
+    def problem(self, tables: Mapping[str, Table]) -> str | None:
+        """The problem, if the rule is broken."""
+        given = []
+        for name in (self.low, self.high):
+            table, key = name.split(".")
+            if (value := tables[table].values[key]) == 0:
+                return None
+            given.append(f"[{table}] {key} = {written(value)} (from {tables[table].sources[key]})")
+        return f"{' cannot be used with '.join(given)}: {self.remedy}"
+
+
+Rule = AtMost | Needs | Excludes
+
+
+def merge(layers: Iterable[Layer], schema: Schema, bounds: Iterable[Rule] = ()) -> Config:
     """Resolve every key of every table of the schema; later layers win.
 
     A layer that names another kind for a table drops what earlier layers said about that table.

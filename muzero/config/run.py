@@ -22,6 +22,9 @@ class RunSettings:
         games: games played side by side in this process, or in each actor.
         play: steps of each game between two rounds of learning.
         updates_per_step: updates of the network for each environment step after `start`.
+        reanalysed_per_step: stored positions that are planned again, with the newest weights, for each environment
+            step after `start` (Schrittwieser et al. 2021); 0 plans none again.  Each costs about as much as a step that
+            is played.  Actors on Ray have `actors.reanalyse` instead.
         start: environment steps that are stored before learning begins.
         save_every: environment steps between two checkpoints.
         keep: the newest checkpoints to keep; the best by evaluation is kept too.
@@ -46,6 +49,7 @@ class RunSettings:
     games: Annotated[int, Range(1, 65_536)] = 16
     play: Annotated[int, Range(1, 10_000)] = 8
     updates_per_step: Annotated[float, Range(0.0, 1000.0)] = 0.25
+    reanalysed_per_step: Annotated[float, Range(0.0, 100.0)] = 0.0
     start: Annotated[int, Range(1)] = 1000
     save_every: Annotated[int, Range(1)] = 20_000
     keep: Annotated[int, Range(1, 1000)] = 3
@@ -74,7 +78,8 @@ class ActorSettings:
         address: HOST:PORT of a running Ray cluster; empty uses this machine alone.
         cpus: cores reserved for each actor.
         gpus: GPUs reserved for each actor; with a fraction, several actors share one.
-        reanalyse: further actors, which plan stored positions again with the newest weights.
+        reanalyse: further actors, which plan stored positions again with the newest weights; where `count` is 0,
+            `run.reanalysed_per_step` does.
         evaluate: 1 adds an actor that evaluates while the others play.
         in_flight: tasks that an actor has at once, so that it never waits for the learner.
         max_age: times that weights may have been published since a segment's weights for it to be learned from.

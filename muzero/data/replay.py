@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 
 from muzero.config import Range
-from muzero.data import schema
+from muzero.data import plans, schema
 from muzero.data.reanalyse_order import ReanalyseOrder
 from muzero.data.schema import Segment, SegmentId
 from muzero.data.sum_tree import SumTree
@@ -41,7 +41,7 @@ class Chain:
 
 def row_bytes(spec: GameSpec, candidates: int = 0) -> int:
     """Memory of a row: its columns, its links, its version, and at most 32 bytes of priority and its sums."""
-    return schema.row_bytes(spec, candidates) + 8 + 8 + 8 + 1 + 32
+    return schema.row_bytes(spec, candidates) + 8 + 8 + 8 + 1 + 1 + 32
 
 
 class Replay:
@@ -92,7 +92,8 @@ class Replay:
         self.rows["next"] = np.full(self.capacity, UNKNOWN, np.int64)
         self.rows["previous"] = np.full(self.capacity, UNKNOWN, np.int64)
         self.rows["over"] = np.zeros(self.capacity, bool)  # the game is over in the row's position
-        self.rows["version"] = np.zeros(self.capacity, np.int64)  # of the weights that played
+        self.rows["version"] = np.zeros(self.capacity, np.int64)  # of the weights that played, or planned again since
+        self.rows["refreshed"] = np.zeros(self.capacity, bool)  # planned again since it was played
         # Candidates would have to be turned, too; board games have none.
         self.symmetries = find_symmetries() if symmetries and not candidates else None
         self.priority = SumTree(self.capacity)
@@ -142,7 +143,7 @@ class Replay:
             self.rows[name][places] = array
         self.rows["next"][places] = np.append(numbers[1:], UNKNOWN)
         self.rows["previous"][places] = np.append(UNKNOWN, numbers[:-1])
-        self.rows["version"][places] = segment.version
+        self.rows["version"][places], self.rows["refreshed"][places] = segment.version, False
         ends = segment.columns["discount"][: segment.steps] == 0
         self.rows["over"][places] = False
         self.rows["over"][places[1:]] = ends[: len(segment) - 1]
@@ -212,7 +213,13 @@ class Replay:
                 return StoredPositions(numbers, self.rows["observation"][places], self.rows["legal"][places])
 
     def refresh(
-        self, numbers: np.ndarray, policy: np.ndarray, value: np.ndarray, candidates: np.ndarray | None = None
+        self,
+        numbers: np.ndarray,
+        policy: np.ndarray,
+        value: np.ndarray,
+        candidates: np.ndarray | None = None,
+        *,
+        version: int,
     ) -> int:
         """Replace the policies and values of rows, which teach the policy from then on.
 
@@ -221,6 +228,7 @@ class Replay:
             policy: [N, A], or [N, K] weights of the candidates.
             value: [N].
             candidates: [N, K, *shape of an action]; None where the planner weighs all actions, in order.
+            version: of the weights that planned.
 
         Returns:
             how many of the rows were still here.
@@ -228,18 +236,12 @@ class Replay:
         Raises:
             ValueError: if shapes do not fit or a number is not finite; nothing is replaced.
         """
-        plans = {"policy": policy, "value": value} | ({} if candidates is None else {"candidates": candidates})
-        planned = [column for column in self.columns if column.name in ("policy", "value", "candidates")]
-        wanted = {column.name: (len(numbers), *column.shape) for column in planned}
-        finite = all(np.isfinite(array).all() for array in plans.values())
-        if {name: array.shape for name, array in plans.items()} != wanted or not finite:
-            found = " and ".join(f"{name} {array.shape}" for name, array in plans.items())
-            expected = " and ".join(f"{name} {shape}" for name, shape in wanted.items())
-            raise ValueError(f"new plans: expected finite {expected}; got {'' if finite else 'not finite '}{found}")
+        new = {"policy": policy, "value": value} | ({} if candidates is None else {"candidates": candidates})
+        plans.check(self.columns, len(numbers), new)
         here = (numbers >= self.written - self.capacity) & (numbers < self.written)
         here &= ~self.rows["over"][numbers % self.capacity]  # a position after the end of a game has no policy
-        for name, array in (plans | {"taught": np.any(policy, axis=-1)}).items():
-            self.rows[name][numbers[here] % self.capacity] = array[here]
+        new["version"] = np.full(len(numbers), version)
+        plans.replace(self.rows, numbers[here] % self.capacity, {name: array[here] for name, array in new.items()})
         return int(here.sum())
 
     def _numbers(self, places: np.ndarray) -> np.ndarray:
@@ -254,7 +256,7 @@ class Replay:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """What `restore` needs besides the segments themselves, from the oldest on: arrays and plain values."""
-        here = np.arange(self.written - len(self), self.written) % self.capacity
+        here = np.arange(self.written - len(self), self.written)
         values = {
             "written": self.written,
             "first": self.marks[0][0] if self.marks else 0,
@@ -264,7 +266,7 @@ class Replay:
             "rng": self.rng.bit_generator.state,
             "sweep": self.reanalyse_order.state(),
         }
-        return {"priority": self.priority[here]}, values
+        return {"priority": self.priority[here % self.capacity]} | plans.saved(self.rows, here), values
 
     def restore(
         self, arrays: dict[str, np.ndarray], values: dict[str, Any], segments: Iterable[tuple[Any, Segment]]
@@ -285,6 +287,7 @@ class Replay:
         priority = arrays["priority"][-len(self) :] if len(self) else arrays["priority"][:0]
         if missing == 0:
             self.priority[np.arange(self.written - len(priority), self.written) % self.capacity] = priority
+            plans.bring_back(self.rows, arrays, self.written - len(self))
         self.steps, self.largest = values["steps"], values["largest"]
         self.duplicates = values["duplicates"]
         self.rng.bit_generator.state = values["rng"]

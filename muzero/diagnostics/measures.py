@@ -176,7 +176,7 @@ def linearly(found: Tensor, target: Tensor) -> float:
 
 
 def age(replay: Replay, batch: np.ndarray, newest: np.ndarray, updates: int) -> dict[str, float]:
-    """How old experience is, in updates since the weights that played it.
+    """How old experience is, in updates since the weights that played it, or that planned it again since.
 
     "replay_age": the mean of a batch.  "replay_age_share": that, as a share of all updates; about half where nothing is
     forgotten.  "replay_lag": the mean of the newest rows, as a share of all updates.

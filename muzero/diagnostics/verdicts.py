@@ -77,7 +77,7 @@ RULES = (
     Rule(
         "old",
         lambda n, done: n["replay_lag"] > OLD,
-        "the replay is too old: even its newest steps were played by weights that are {replay_lag:.0%} of all updates "
+        "the replay is too old: even its newest steps were planned by weights that are {replay_lag:.0%} of all updates "
         "old, and those of a batch {replay_age:,.0f} updates on average; actors get new weights too late or deliver "
         "segments too late: lower run.play, selfplay.segment_steps or run.updates_per_step, or use fewer actors",
     ),

@@ -56,6 +56,11 @@ class Learning:
         """Updates that the steps stored so far are worth."""
         return int((self.replay.steps - self.settings.start) * self.settings.updates_per_step)
 
+    @property
+    def enough(self) -> bool:
+        """Whether enough is stored to learn from; not so after a resume that lost experience."""
+        return len(self.replay) >= min(self.settings.start, self.replay.capacity)
+
     def learn(self, done: Callable[[], float], halted: Callable[[], bool], show: Callable[[], None]) -> None:
         """Make the updates that are owed for the steps stored.
 
@@ -69,8 +74,8 @@ class Learning:
         Raises:
             NonFiniteError: if non-finite values persist after several recoveries.
         """
-        if len(self.replay) < min(self.settings.start, self.replay.capacity):
-            return  # after a resume that lost experience
+        if not self.enough:
+            return
         while self.learner.updates < self.owed and not halted():
             window = self.updates.make(done())
             if self.learner.skipped_in_a_row == SKIPPED:

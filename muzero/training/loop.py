@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from muzero import build
-from muzero.actors.tasks import LostCluster, Played, Reanalyse, Reanalysed, Result
+from muzero.actors.tasks import LostCluster, Played, Reanalysed, Result
 from muzero.config import Config
 from muzero.data.experience import Experience
 from muzero.data.limits import Limits
@@ -30,6 +30,7 @@ from muzero.training.health import Health
 from muzero.training.learning import Learning
 from muzero.training.placement import gather
 from muzero.training.progress import Progress
+from muzero.training.reanalysis import Reanalysis
 from muzero.training.scores import Scores
 from muzero.training.snapshot import Parts
 from muzero.training.status import Status
@@ -38,7 +39,6 @@ from muzero.util.failpoints import failpoint
 from muzero.util.signals import Stop
 
 WAIT = 0.5  # seconds until the screen is refreshed although nothing was delivered
-REANALYSED = 256  # positions at a time
 RETRY = 1.0  # seconds until a full disk is tried again
 
 
@@ -72,6 +72,7 @@ class Training:
         self.learning = Learning(
             self.folder, settings, self.spec, self.learner, self.replay, lambda: self.snapshots.newest()
         )
+        self.reanalysis = Reanalysis(config, self.learning, self.pool)
         self.clock, self.cpu_clock, self.scores = Clock(), CpuClock(), Scores()
         self.health = Health(self.learning.updates, self.scores, of_game(settings.game))
         self.storing = Storing(self.pool, self.scores, config.table("actors")["max_age"])
@@ -96,7 +97,7 @@ class Training:
         self.experience = Experience(self.replay, log, Limits(self.learner.model.ranges))
         self.closing.callback(self.experience.close)
         plain = {"seconds": self.clock, "cpu_seconds": self.cpu_clock}
-        plain |= {"evaluated_at": self.schedule, "episodes": self.scores}
+        plain |= {"evaluated_at": self.schedule, "episodes": self.scores, "reanalysis": self.reanalysis}
         parts = Parts(self.spec, self.learner, self.experience, self.learning.updates, self.pool, plain)
         self.snapshots = Snapshots(RunFolder(self.folder).checkpoints, parts, self.settings, self.schedule.wanted)
 
@@ -159,11 +160,11 @@ class Training:
         if self.pool.due(self.learner.updates):
             self._publish()
         with self.clock.timed("play"):
+            self.reanalysis.request()
             result = self.pool.next_result(WAIT)
         failpoint("train.after_play")
         if result is not None:
             self._store(result, progress)
-        self._plan_again()
         self._report(progress)
         progress.show(self.status())
         self._evaluate_in_time(progress)
@@ -178,15 +179,10 @@ class Training:
                 learn = None if progress is None else lambda: self._learn(progress)
                 self.storing.store(self.experience, played, learn)
             case Reanalysed(numbers, policy, value, candidates):
-                self.storing.refreshed += self.replay.refresh(numbers, policy, value, candidates)
+                plans = policy, value, candidates
+                self.storing.refreshed += self.replay.refresh(numbers, *plans, version=result.version)
             case evaluated:
                 self._evaluated(self.evaluator.finish(evaluated, result.version), progress)
-
-    def _plan_again(self) -> None:
-        """Keep the actors busy that plan stored positions again."""
-        if self.learner.updates:
-            while self.pool.request(Reanalyse, lambda: Reanalyse(self.replay.positions(REANALYSED))):
-                pass
 
     def _publish(self) -> None:
         """Publish the weights to the actors if they are finite."""

@@ -12,6 +12,7 @@ import torch
 
 from muzero.actors import pending
 from muzero.actors.pool import ActorPool
+from muzero.data import plans
 from muzero.data.experience import Experience
 from muzero.interfaces import EnvironmentFault, GameSpec
 from muzero.learning.learner import Learner
@@ -85,9 +86,11 @@ def read(parts: Parts, found: Checkpoint, weights_only: bool = False) -> Snapsho
         tensors["optimizer"] = {key: torch.from_numpy(array) for key, array in found.arrays("optimizer").items()}
         parts.learner.check(tensors["optimizer"])
         check_state(state)
-        state.setdefault("cpu_seconds", None)  # older checkpoints have not counted them
+        for name in ("cpu_seconds", "reanalysis"):
+            state.setdefault(name, None)  # older checkpoints have not counted them
         check_arrays(replay := found.arrays("replay"))
         parts.updates.check(replay, state["replay"]["written"])
+        plans.check_saved(parts.experience.replay.columns, replay, state["replay"]["written"])
         parts.pool.check(actor := found.arrays("actor"), state["actor"])
         if not weights_only:
             require_log(parts.experience, state["replay"])
@@ -137,6 +140,7 @@ def apply(parts: Parts, snapshot: Snapshot) -> list[str]:
         missing = parts.experience.restore(snapshot.replay, state["replay"])
         parts.updates.restore({} if missing else snapshot.replay)  # where rows are missing, the others are renumbered
         if missing:
+            parts.pool.forget_plans()
             warnings.append(f"{missing:,} rows of experience are damaged and lost; the run continues with the rest")
         if lost is None:
             parts.experience.forget_tail()

@@ -120,7 +120,7 @@ def test_a_state_without_a_sweep_begins_a_new_one():
 def test_new_plans_reach_the_windows_of_their_rows_and_no_others():
     replay = filled(1, rows=10)
     policy = np.tile(np.float32([0.25, 0.75]), (2, 1))
-    assert replay.refresh(np.array([3, 5]), policy, np.float32([7, 8])) == 2
+    assert replay.refresh(np.array([3, 5]), policy, np.float32([7, 8]), version=3) == 2
     numbers, window = replay.sample(64, WindowSize(1, 1))
     value = dict(zip(numbers.tolist(), window.value[:, 0].tolist(), strict=True))
     first = dict(zip(numbers.tolist(), window.policy[:, 0, 0].tolist(), strict=True))
@@ -132,7 +132,7 @@ def test_new_plans_teach_the_policy_where_a_cheap_search_did_not():
     replay = filled(1, rows=10)
     replay.rows["taught"][:10] = False
     policy = np.float32([[0.25, 0.75], [0, 0]])  # the second planner found none
-    assert replay.refresh(np.array([3, 5]), policy, np.float32([7, 8])) == 2
+    assert replay.refresh(np.array([3, 5]), policy, np.float32([7, 8]), version=3) == 2
     numbers, window = replay.sample(64, WindowSize(1, 1))
     assert set(numbers[window.taught[:, 0].numpy()].tolist()) == {3}
     assert 5 in numbers
@@ -142,7 +142,7 @@ def test_plans_of_rows_that_were_overwritten_are_dropped():
     replay = filled(4)  # rows 20 to 119 are there
     before = replay.rows["value"].copy()
     numbers = np.array([19, 20, 119, 120])
-    assert replay.refresh(numbers, np.full((4, 2), 0.5, np.float32), np.full(4, -1, np.float32)) == 2
+    assert replay.refresh(numbers, np.full((4, 2), 0.5, np.float32), np.full(4, -1, np.float32), version=3) == 2
     changed = np.flatnonzero(replay.rows["value"] != before)
     assert changed.tolist() == [19, 20]  # places of rows 119 and 20
 
@@ -160,5 +160,5 @@ def test_plans_that_do_not_fit_are_refused_and_change_nothing(policy, value, fou
     replay = filled(1)
     before = {name: array.copy() for name, array in replay.rows.items()}
     with pytest.raises(ValueError, match=rf"expected finite policy \(2, 2\) and value \(2,\); got {found}"):
-        replay.refresh(np.array([1, 2]), policy, value)
+        replay.refresh(np.array([1, 2]), policy, value, version=3)
     assert all((replay.rows[name] == array).all() for name, array in before.items())

@@ -69,7 +69,7 @@ def test_no_window_begins_at_a_last_position_and_no_plan_changes_it():
     assert set(numbers.tolist()) == {row for row in range(20) if row % 4 != 3}
     assert replay.steps == 15 and len(replay) == 20
     everything = np.arange(20)
-    assert replay.refresh(everything, np.full((20, 2), 0.5, np.float32), np.ones(20, np.float32)) == 15
+    assert replay.refresh(everything, np.full((20, 2), 0.5, np.float32), np.ones(20, np.float32), version=1) == 15
     assert (replay.rows["value"][3:20:4] == 0).all() and (replay.rows["policy"][3:20:4] == 0).all()
 
 
@@ -81,7 +81,7 @@ def test_a_last_position_in_a_segment_of_its_own_is_linked_to_its_game():
     replay.add(last)
     found = windows(replay, [2], WindowSize(2, 2))
     assert found.observation[0, :, 0].tolist() == [2, 3] and found.over[0].tolist() == [False, True, True]
-    assert replay.refresh(np.array([3]), np.full((1, 2), 0.5, np.float32), np.ones(1, np.float32)) == 0
+    assert replay.refresh(np.array([3]), np.full((1, 2), 0.5, np.float32), np.ones(1, np.float32), version=1) == 0
 
 
 def test_games_of_earlier_versions_end_without_a_last_position():
@@ -138,6 +138,6 @@ def test_candidates_are_stored_and_sampled_with_their_weights():
     assert (found.policy.numpy() == columns["policy"][[[0, 1], [2, 3]]]).all()
     assert (found.action.numpy() == columns["action"][[[0], [2]]]).all() and found.before.shape == (2, 2)
     new = rng.dirichlet(np.ones(3), 1).astype(np.float32), np.ones(1, np.float32)
-    assert replay.refresh(np.array([2]), *new, spec.actions.draw_any((1, 3), rng)) == 1
+    assert replay.refresh(np.array([2]), *new, spec.actions.draw_any((1, 3), rng), version=1) == 1
     with pytest.raises(ValueError, match=r"expected finite policy \(1, 3\) and candidates \(1, 3, 2\)"):
-        replay.refresh(np.array([2]), *new)
+        replay.refresh(np.array([2]), *new, version=1)

@@ -265,9 +265,14 @@ def test_a_planner_with_memory_is_refused_in_games_for_two(monkeypatch):
 
 def test_positions_of_a_model_with_memory_are_not_planned_again(monkeypatch):
     monkeypatch.setitem(build.SCHEMA["model"], "remembering", RememberingModel)
-    settings = ["model.kind=remembering", "planner.kind=reactive", "actors.count=2", "actors.reanalyse=1"]
-    with pytest.raises(ConfigError, match=r"\[actors\] reanalyse .* without the positions before it; set actors"):
-        build.configure("python/remembering:Levers", [parse_settings(settings)])
+    settings = ["model.kind=remembering", "planner.kind=reactive"]
+    for of_table, more in (
+        (r"\[actors\] reanalyse .* set actors", ["actors.count=2", "actors.reanalyse=1"]),
+        (r"\[run\] reanalysed_per_step .* set run", ["run.reanalysed_per_step=1"]),
+    ):
+        with pytest.raises(ConfigError, match=of_table) as caught:
+            build.configure("python/remembering:Levers", [parse_settings(settings + more)])
+        assert "without the positions before it" in caught.value.problems[0]
 
 
 def test_the_buffers_of_a_match_serve_the_next_one(monkeypatch):
