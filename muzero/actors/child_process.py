@@ -7,12 +7,14 @@ Forking takes milliseconds, and the child finds the modules, settings and output
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import signal
 import socket
 import sys
 import traceback
 import warnings
+from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -34,6 +36,7 @@ from muzero.util.messages import pack, unpack
 from muzero.util.signals import SIGNALS
 
 GRACE = 10.0  # seconds for a child that is asked to end
+SMALL = 65_536  # bytes of a message that a link takes whether or not the child reads
 LOOK = 1.0  # seconds without an answer after which a child is looked after
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 
@@ -93,6 +96,8 @@ class ChildProcess:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.weights, self.positions = Files("weights"), Files("positions")
+        self.unanswered = 0  # calls whose answer `receive` has not returned
+        self.early = deque[bytes]()  # answers that were read before they were asked for
         self.link: Connection | None = None
         self.process: int | None = None
 
@@ -116,6 +121,8 @@ class ChildProcess:
             live(parent, there, self.config, incarnation)
         there.close()
         self.link, self.process = here, process
+        self.unanswered = 1  # what it says first
+        self.early.clear()
         _links.add(here)
         while (spec := self.receive(LOOK)) is None:
             pass
@@ -132,10 +139,15 @@ class ChildProcess:
         return self.positions.put(positions._asdict())
 
     def send(self, method: str, *arguments: Any) -> None:
-        """Call a method; it returns at once."""
+        """Call a method; it returns at once, or where the message is large, once the calls before are answered."""
         assert self.link is not None
-        with suppress(OSError):  # of a child that has died: `receive` says so
-            self.link.send_bytes(pack((method, *arguments)))
+        content = pack((method, *arguments))
+        with suppress(EOFError, OSError):  # of a child that has died: `receive` says so
+            # While it sends an answer, a child reads nothing: both would wait for the other.
+            while len(content) > SMALL and len(self.early) < self.unanswered and self._readable(math.inf):
+                self.early.append(self.link.recv_bytes())
+            self.link.send_bytes(content)
+        self.unanswered += 1
 
     def receive(self, timeout: float) -> Any:
         """The next answer, or None if it is not there in time.
@@ -145,15 +157,28 @@ class ChildProcess:
         """
         assert self.link is not None
         try:
-            # In steps: where a process that the child started holds its end of the link, that does not close.
-            while not self.link.poll(min(timeout, LOOK)):
-                if self._ended():
-                    raise EOFError
-                if (timeout := timeout - LOOK) <= 0:
-                    return None
-            return unpack(self.link.recv_bytes())
+            if not self.early and not self._readable(timeout):
+                return None
+            answer = self.early.popleft() if self.early else self.link.recv_bytes()
         except (EOFError, OSError):
             raise Died(self._end()) from None
+        self.unanswered -= 1
+        return unpack(answer)
+
+    def _readable(self, timeout: float) -> bool:
+        """Whether an answer is there in time.
+
+        Raises:
+            EOFError: if the child has ended.
+        """
+        assert self.link is not None
+        # In steps: where a process that the child started holds its end of the link, that does not close.
+        while not self.link.poll(min(timeout, LOOK)):
+            if self._ended():
+                raise EOFError
+            if (timeout := timeout - LOOK) <= 0:
+                return False
+        return True
 
     def _ended(self) -> bool:
         """Whether the child has ended, which stays to be asked for."""

@@ -17,6 +17,7 @@ from muzero.actors.tasks import Result
 from muzero.interfaces import EnvironmentFault
 from muzero.training.progress import Progress
 from muzero.util import failpoints
+from muzero.util.messages import pack, unpack
 
 LONG = 300.0  # seconds: no answer takes that long
 GATED = "python/gated:Gated"
@@ -52,7 +53,11 @@ def incarnations(pool, found):
 
 
 def kill(pool):
-    os.kill(pool.place.process, signal.SIGKILL)
+    kill_place(pool.place)
+
+
+def kill_place(place):
+    os.kill(place.process, signal.SIGKILL)
 
 
 # --- a child that dies ---------------------------------------------------------------------------------------------
@@ -170,6 +175,32 @@ def test_a_run_whose_child_is_killed_again_and_again_loses_only_games(tmp_path):
 
     assert in_child(run) == 0
     assert "the process that plays was ended by SIGKILL" in (tmp_path / "shown").read_text()
+
+
+def test_large_calls_and_large_answers_do_not_wait_for_each_other(pool_of, monkeypatch):
+    """As where no file can hold weights: while a child sends an answer, it reads nothing."""
+
+    def echoing(link, *given):
+        link.send_bytes(pack("begun"))
+        while True:
+            link.send_bytes(pack(unpack(link.recv_bytes())[1]))
+
+    def run():
+        monkeypatch.setattr(child_process, "serve", echoing)
+        place = child_process.ChildProcess(build.configure("gym/CartPole-v1", []))
+        assert place.start(0) == "begun"
+        sent = [bytes([number]) * 3_000_000 for number in range(4)] + [b"small"]
+        for content in sent:
+            place.send("echo", content)
+        assert [place.receive(LONG) for _ in sent] == sent
+        place.send("echo", b"again")
+        kill_place(place)
+        place.send("echo", sent[0])
+        with pytest.raises(child_process.Died):
+            while True:
+                place.receive(LONG)
+
+    assert in_child(run, kill_after=200) == 0
 
 
 # --- a parent that ends --------------------------------------------------------------------------------------------
