@@ -23,8 +23,8 @@ class RunSettings:
         play: steps of each game between two rounds of learning.
         updates_per_step: updates of the network for each environment step after `start`.
         reanalysed_per_step: stored positions that are planned again, with the newest weights, for each environment
-            step after `start` (Schrittwieser et al. 2021); 0 plans none again.  Each costs about as much as a step that
-            is played.  Actors on Ray have `actors.reanalyse` instead.
+            step after `start` (Schrittwieser et al. 2021); 0 plans none again.  Each costs a full search.  Actors
+            on Ray have `actors.reanalyse` instead.
         start: environment steps that are stored before learning begins.
         save_every: environment steps between two checkpoints.
         keep: the newest checkpoints to keep; the best by evaluation is kept too.
