@@ -40,11 +40,13 @@ Handle stochastic(const py::object& prior_logits, const py::object& value, const
 Handle gumbel(const py::object& prior_logits, const py::object& value, const py::object& simulations,
               const py::object& legal, const py::object& noise, const py::object& considered,
               const py::object& value_scale, const py::object& visit_offset, const py::object& rescale,
-              const py::object& max_depth, const py::object& threads, const py::object& path) {
+              const py::object& least_range, const py::object& max_depth, const py::object& threads,
+              const py::object& path) {
   const int64_t most = integer(considered, "considered", 1, kMostSimulations);
   const float scale = static_cast<float>(number(value_scale, "value_scale", 0, 1e6));
   const float offset = static_cast<float>(number(visit_offset, "visit_offset", 0, 1e6));
   if (!PyBool_Check(rescale.ptr())) throw py::type_error("rescale: expected a bool, got " + represent(rescale));
+  const float range = static_cast<float>(number(least_range, "least_range", 1e-8, 1e6));
   const Roots roots(prior_logits, value, simulations, legal, max_depth, threads);
   const Sizes& sizes = roots.sizes;
   std::vector<float> own_noise(static_cast<size_t>(sizes.batch * sizes.actions), 0.f);
@@ -53,7 +55,7 @@ Handle gumbel(const py::object& prior_logits, const py::object& value, const py:
     copy_numbers(own_noise.data(), given, sizes.batch, sizes.actions, kLargest, "noise");
   }
   Handle result = begin(roots, path);
-  result->search.use_gumbel(most, scale, offset, rescale.ptr() == Py_True, own_noise.data(), result->legal());
+  result->search.use_gumbel(most, scale, offset, rescale.ptr() == Py_True, range, own_noise.data(), result->legal());
   result->start();
   return result;
 }
@@ -95,6 +97,7 @@ PYBIND11_MODULE(_tree, module) {
              py::arg("max_depth"), py::arg("threads") = 1, py::arg("path") = py::none());
   module.def("gumbel", &gumbel, py::arg("prior_logits"), py::arg("value"), py::arg("simulations"), py::arg("legal"),
              py::arg("noise"), py::arg("considered"), py::arg("value_scale"), py::arg("visit_offset"),
-             py::arg("rescale"), py::arg("max_depth"), py::arg("threads") = 1, py::arg("path") = py::none());
+             py::arg("rescale"), py::arg("least_range"), py::arg("max_depth"), py::arg("threads") = 1,
+             py::arg("path") = py::none());
   module.def("paths", &paths, "The instruction sets that this processor has, the narrowest first.");
 }

@@ -40,6 +40,7 @@ struct Gumbel {
   static constexpr bool kLocal = true, kMass = true, kChance = false;
   float value_scale, visit_offset;
   bool rescale;
+  float least_range;
   float* root_keys;  // [B, A] padded: noise, and once the search has started noise + logits, -inf where illegal
   Halving* halving;  // [B]
 
@@ -135,7 +136,7 @@ struct Gumbel {
           low = mixed < low ? mixed : low;
           high = mixed > high ? mixed : high;
         }
-        factor /= at_least(high - low, 1e-8f);
+        factor /= at_least(high - low, rule.least_range);
       }
       open = (mixed - low) * factor;
     }

@@ -118,8 +118,8 @@ class Search {
   }
 
   // noise: [B, A], or null for none; legal: [B, A], 0 or 1.
-  void use_gumbel(int64_t considered, float value_scale, float visit_offset, bool rescale, const float* noise,
-                  const uint8_t* legal) {
+  void use_gumbel(int64_t considered, float value_scale, float visit_offset, bool rescale, float least_range,
+                  const float* noise, const uint8_t* legal) {
     float* padded = row(static_cast<size_t>(threads_.count()));
     std::fill_n(padded, static_cast<size_t>(trees_.batch) * trees_.padded, 0.f);
     for (size_t b = 0; b < static_cast<size_t>(trees_.batch); ++b) {
@@ -128,7 +128,7 @@ class Search {
       const int64_t allowed = actions - std::count(legal + b * actions, legal + (b + 1) * actions, 0);
       halving_.push_back(Halving::begin(static_cast<int32_t>(std::min(considered, allowed)), simulations()));
     }
-    use(Gumbel{value_scale, visit_offset, rescale, padded, halving_.data()});
+    use(Gumbel{value_scale, visit_offset, rescale, least_range, padded, halving_.data()});
   }
 
   // Where the caller writes what the model says.

@@ -63,6 +63,7 @@ def gumbel(
     value_scale: float,
     visit_offset: float,
     rescale: bool,
+    least_range: float,
     max_depth: int | None,
     threads: int = 1,
     path: str | None = None,

@@ -63,7 +63,7 @@ def ours(rule, batch, actions, simulations, path):
         elif rule == "puct-tree":
             trees = _tree.puct(logits, value, simulations, None, 1.25, 19652.0, "tree", None, path=path)
         else:
-            trees = _tree.gumbel(logits, value, simulations, None, noise, 16, 0.1, 50.0, True, None, path=path)
+            trees = _tree.gumbel(logits, value, simulations, None, noise, 16, 0.1, 50.0, True, 1e-8, None, path=path)
         search.policies.found([finish(trees, expand, simulations)])
 
     return once

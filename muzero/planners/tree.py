@@ -60,6 +60,8 @@ class GumbelPlanner(TreePlanner):
         visit_offset: visits that are added to the largest number of visits of an action before value_scale is applied;
             it keeps values in force when there are few simulations.
         rescale: scale values to [0, 1] within each node first, so that value_scale suits any range of rewards.
+        least_range: the range of values within a node that rescaling takes to exist at least.  Where rewards are rare,
+            values hardly differ at first, and what differs is error; rescaled, it would decide the policy.
         noise: factor of the noise that draws the move when exploring.  1 draws it from the improved policy; less plays
             closer to the best move, so that what is seen is nearer to what the trained agent will see.
     """
@@ -71,6 +73,7 @@ class GumbelPlanner(TreePlanner):
     greedy_value_scale: Annotated[float, Range(0.0, 1000.0)] | None = None
     visit_offset: Annotated[float, Range(0.0, 10_000.0)] = 50.0
     rescale: bool = True
+    least_range: Annotated[float, Range(1e-8, 1000.0)] = 1e-8
     noise: Annotated[float, Range(0.0, 10.0)] = 1.0
 
     def plan(
@@ -104,6 +107,7 @@ class GumbelPlanner(TreePlanner):
                 value_scale=value_scale,
                 visit_offset=self.visit_offset,
                 rescale=self.rescale,
+                least_range=self.least_range,
             )
 
 

@@ -38,6 +38,7 @@ def gumbel(
     value_scale: float = 0.1,
     visit_offset: float = 50.0,
     rescale: bool = True,
+    least_range: float = 1e-8,
     max_depth: int | None = None,
     threads: int = 1,
 ) -> Result:
@@ -59,6 +60,7 @@ def gumbel(
         value_scale: factor of q in sigma.
         visit_offset: added to the number of visits in sigma.
         rescale: scale q to [0, 1] over all actions before sigma.
+        least_range: the range of q that is scaled is taken as this at least.
         max_depth: edges on the longest path; as many as simulations if None.
         threads: share the rows of a batch; the result is the same for any number.
 
@@ -67,7 +69,13 @@ def gumbel(
         TypeError: an argument is not an array, or not a number.
     """
     rows = {"prior_logits": prior_logits, "value": value, "legal": legal, "noise": noise}
-    settings = {"considered": considered, "value_scale": value_scale, "visit_offset": visit_offset, "rescale": rescale}
+    settings = {
+        "considered": considered,
+        "value_scale": value_scale,
+        "visit_offset": visit_offset,
+        "rescale": rescale,
+        "least_range": least_range,
+    }
     common = {"max_depth": max_depth, "threads": threads}
     return found(run(_tree.gumbel, rows, settings | common, expand, simulations))
 

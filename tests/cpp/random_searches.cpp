@@ -110,7 +110,8 @@ void use_rule(Search& search, const Problem& problem, const std::vector<float>& 
     case 3: return search.use_stochastic(Siblings{}, problem.c_init, 19652.0, problem.decisions);
     case 4: return search.use_stochastic(range, problem.c_init, 19652.0, problem.decisions);
     case 5: return search.use_stochastic(WholeTree{}, problem.c_init, 19652.0, problem.decisions);
-    default: return search.use_gumbel(problem.considered, 0.1f, 50.f, problem.rescale, noise.data(), legal.data());
+    default:
+      return search.use_gumbel(problem.considered, 0.1f, 50.f, problem.rescale, 1e-8f, noise.data(), legal.data());
   }
 }
 

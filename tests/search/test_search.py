@@ -25,7 +25,7 @@ def run(rule, table, simulations, legal=None, noise=None, max_depth=None, path=N
         roots, allowed = np.ascontiguousarray(logits[:, :-1]), None if legal is None else legal[:, :-1].copy()
         trees = _tree.stochastic(roots, value, simulations, 1, allowed, 1.25, 19652.0, normalize, max_depth, path=path)
     elif rule == "gumbel":
-        trees = _tree.gumbel(logits, value, simulations, legal, noise, 16, 0.1, 50.0, True, max_depth, path=path)
+        trees = _tree.gumbel(logits, value, simulations, legal, noise, 16, 0.1, 50.0, True, 1e-8, max_depth, path=path)
     else:
         trees = _tree.puct(logits, value, simulations, legal, 1.25, 19652.0, normalize, max_depth, path=path)
     return search.policies.found([finish(trees, table.expand, simulations)])

@@ -149,6 +149,7 @@ WRONG_OPTIONS = [
     (search.gumbel, {"value_scale": -0.1}, "value_scale: expected a number from 0 to 1000000, got -0.1"),
     (search.gumbel, {"visit_offset": float("inf")}, "visit_offset: expected a number from 0 to 1000000, got inf"),
     (search.gumbel, {"rescale": 1}, "rescale: expected a bool, got 1"),
+    (search.gumbel, {"least_range": 0.0}, "least_range: expected a number from 1e-08 to 1000000, got 0"),
     (
         search.gumbel,
         {"noise": np.zeros((B, A))},

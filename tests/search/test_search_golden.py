@@ -51,7 +51,7 @@ def run(index, threads=1, path=None):
     }
     if case["rule"] == "gumbel":
         names = ("considered", "value_scale", "visit_offset", "rescale")
-        common |= {"noise": DATA[f"{index}/gumbel"]} | {name: case[name] for name in names}
+        common |= {"noise": DATA[f"{index}/gumbel"], "least_range": 1e-8} | {name: case[name] for name in names}
     else:
         common |= {"c_init": case["c_init"], "c_base": case["c_base"]}
         common["normalize"] = "siblings" if case["q"] == "siblings" else (case["q_min"], case["q_max"])

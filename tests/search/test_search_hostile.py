@@ -150,6 +150,7 @@ GUMBEL = {
     "value_scale": lambda rng: 0.1,
     "visit_offset": lambda rng: 50.0,
     "rescale": lambda rng: True,
+    "least_range": lambda rng: 1e-8,
     **SIZES,
 }
 PATH = {"path": lambda rng: pick(rng, [None, *_tree.paths()])}

@@ -99,7 +99,7 @@ class CallsInAnyOrder(RuleBasedStateMachine):
     def make(self):
         logits, value = self.answer(0)[3], self.answer(0)[2]
         if self.gumbel:
-            return _tree.gumbel(logits, value, self.SIMULATIONS, None, logits, 4, 0.1, 50.0, True, 3)
+            return _tree.gumbel(logits, value, self.SIMULATIONS, None, logits, 4, 0.1, 50.0, True, 1e-8, 3)
         return _tree.puct(logits, value, self.SIMULATIONS, None, 1.25, 19652.0, "tree", 3)
 
     def answer(self, simulation):

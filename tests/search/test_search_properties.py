@@ -26,6 +26,7 @@ rules = st.one_of(
         considered=st.integers(1, 20),
         value_scale=st.sampled_from([0.1, 1.0]),
         rescale=st.booleans(),
+        least_range=st.sampled_from([1e-8, 0.3]),
     ),
 )
 seeds = st.integers(0, 2**32 - 1)

@@ -42,6 +42,7 @@ gumbel_settings = st.fixed_dictionaries(
         "value_scale": st.sampled_from([0.0, 0.1, 1.0]),
         "visit_offset": st.sampled_from([0.0, 50.0]),
         "rescale": st.booleans(),
+        "least_range": st.sampled_from([1e-8, 0.5, 10.0]),
     }
 )
 

@@ -60,7 +60,7 @@ def test_roots_that_change_after_the_start_change_nothing():
 
     def searched(spoil):
         roots = [array.copy() for array in (logits, value, legal, noise)]
-        trees = _tree.gumbel(roots[0], roots[1], 10, *roots[2:], 4, 0.1, 50.0, True, None)
+        trees = _tree.gumbel(roots[0], roots[1], 10, *roots[2:], 4, 0.1, 50.0, True, 1e-8, None)
         for root in roots * spoil:
             root.fill(0)
         for _ in range(10):

@@ -159,9 +159,12 @@ class Stochastic(Puct):
 
 
 class Gumbel(Rule):
-    def __init__(self, simulations, noise, considered=16, value_scale=0.1, visit_offset=50.0, rescale=True):
+    def __init__(
+        self, simulations, noise, considered=16, value_scale=0.1, visit_offset=50.0, rescale=True, least_range=1e-8
+    ):
         self.simulations, self.noise, self.considered = simulations, noise, considered
         self.value_scale, self.visit_offset, self.rescale = value_scale, visit_offset, rescale
+        self.least_range = least_range
 
     @staticmethod
     def sequence(considered, simulations):
@@ -187,7 +190,7 @@ class Gumbel(Rule):
         completed = np.where(seen, q, mixed)
         factor = (self.visit_offset + visits.max()) * self.value_scale
         if self.rescale:
-            size = max(completed.max() - completed.min(), 1e-8)
+            size = max(completed.max() - completed.min(), self.least_range)
             completed, factor = completed - completed.min(), factor / size
         return completed * factor, factor
 
