@@ -32,6 +32,7 @@ class MinatarGames(BatchedGames):
         discount: Annotated[float, Range(0.001, 1)] = 0.997,
         sticky: Annotated[float, Range(0, 1)] = 0.1,
         ramping: bool = True,
+        stack: Annotated[int, Range(1, 16)] = 1,
         max_steps: Annotated[int, Range(1)] | None = 5000,
     ) -> None:
         """Training and evaluation play the same game.
@@ -43,6 +44,8 @@ class MinatarGames(BatchedGames):
             discount: the discount of a step that does not end the game.
             sticky: probability that the action before is repeated instead; the default is MinAtar's own.
             ramping: games become more difficult with time; the default is MinAtar's own.
+            stack: frames in an observation, oldest first; frames before the first of a game are empty.  One frame does
+                not show when things that move slowly will move next.
             max_steps: truncate games at this length.  MinAtar has no limit, so a good player would never stop.
 
         Raises:
@@ -52,12 +55,12 @@ class MinatarGames(BatchedGames):
         if name not in NAMES:
             raise unknown("minatar", name, NAMES)
         minatar = _import(f"minatar/{name}")
-        games = [_Minatar(minatar.Environment(name, sticky, ramping), discount) for _ in range(batch)]
+        games = [_Minatar(minatar.Environment(name, sticky, ramping), discount, stack) for _ in range(batch)]
         example = minatar.Environment(name)
         height, width, channels = example.state_shape()
         spec = GameSpec(
             name=f"minatar/{name}",
-            observation=(channels, height, width),
+            observation=(stack * channels, height, width),
             dtype="float32",
             actions=Discrete(len(example.minimal_action_set())),
             discounts=(0.0, discount),
@@ -95,22 +98,32 @@ def _import(game: str) -> Any:
 class _Minatar(OneGame):
     """One environment of MinAtar, with the actions that have an effect in its game."""
 
-    def __init__(self, environment: Any, discount: float) -> None:
+    def __init__(self, environment: Any, discount: float, stack: int) -> None:
         self._environment = environment
         self._discount = discount
+        height, width, channels = environment.state_shape()
+        self._frames = np.zeros((stack, channels, height, width), np.float32)
         self._actions = environment.minimal_action_set()
 
     def reset(self, seed: int) -> None:
         self._environment.seed(seed)
         self._environment.last_action = 0  # MinAtar's own reset would repeat the last action of the game before
         self._environment.reset()
+        self._frames[:] = 0
+        self._see()
 
     def step(self, action: int) -> tuple[float, float, bool]:
         reward, terminal = self._environment.act(self._actions[action])
+        self._see()
         return float(reward), 0.0 if terminal else self._discount, False
 
+    def _see(self) -> None:
+        """Take in the present frame."""
+        self._frames[:-1] = self._frames[1:]
+        self._frames[-1] = self._environment.state().transpose(2, 0, 1)
+
     def observe(self, out: np.ndarray) -> None:
-        out[...] = self._environment.state().transpose(2, 0, 1)
+        out[...] = self._frames.reshape(out.shape)
 
     def legal(self) -> None:
         return None

@@ -23,6 +23,28 @@ def test_minatar_games_are_cut_short_at_the_limit():
     assert last.truncated.all() and last.discount == np.float32(0.997) and games.spec.max_steps == 9
 
 
+def test_minatar_stacks_the_last_frames_of_the_game_itself():
+    single, stacked = (minatar.MinatarGames("breakout", 2, False, stack=stack) for stack in (1, 3))
+    assert stacked.spec.observation == (12, 10, 10)
+    seen, ended = [], 0
+    rng = np.random.default_rng(0)
+    for step in range(200):
+        action = rng.integers(3, size=2)
+        one, three = (
+            games.reset(np.arange(2)) if step == 0 else games.step(action.copy()) for games in (single, stacked)
+        )
+        seen.append(one.observation)
+        ended += one.first.sum()
+        for slot in range(2):
+            if one.first[slot]:
+                for frame in seen[:-1]:
+                    frame[slot] = 0  # of the game before
+            empty = np.zeros((2, 4, 10, 10), np.float32)
+            last = [frame[slot] for frame in [empty, empty, *seen][-3:]]
+            np.testing.assert_array_equal(three.observation[slot], np.concatenate(last))
+    assert ended > 6
+
+
 def test_minatar_is_imported_silently_and_without_plotting_packages(monkeypatch, caplog):
     for module in [name for name in sys.modules if name.split(".")[0] in ("minatar", "matplotlib", "seaborn")]:
         monkeypatch.delitem(sys.modules, module)

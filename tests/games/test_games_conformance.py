@@ -19,7 +19,7 @@ CASES = [
     (ControlGames, "Acrobot-v1", {"max_steps": 25}),
     (ControlGames, "Taxi-v4", {"max_steps": 25, "action_mask": True}),
     (MinatarGames, "breakout", {"max_steps": 25}),
-    (MinatarGames, "seaquest", {}),
+    (MinatarGames, "seaquest", {"stack": 3}),
     (ArcadeGames, "pong", {"max_frames": 120}),
     (ArcadeGames, "breakout", {"colour": True, "stack": 2, "sticky": 0.25}),
     (PythonGames, "sample_games:Corridor", {}),
