@@ -17,7 +17,7 @@ from muzero.data.segment_log import SegmentLog
 from muzero.interfaces import GameSpec, Window, WindowSize
 
 ARM = GameSpec("gym/Pendulum-v1", (3,), "float32", Box(1), (0.0, 0.997))
-LINKS = ("next", "previous", "over", "version")  # what a replay keeps beside the columns
+LINKS = ("next", "previous", "over", "version", "refreshed")  # what a replay keeps beside the columns
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
