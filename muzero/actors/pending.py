@@ -57,8 +57,8 @@ def among(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def kept(arrays: dict[str, np.ndarray], values: dict[str, Any], layout: Layout) -> list[Result]:
     """The results that the state of a pool holds, of which `arrays` are `among`.
 
-    Without arrays there are no results: all were taken, the checkpoint is of an earlier version, or a run continues
-    with its weights alone.
+    An empty list where there are no arrays: all results were taken, the checkpoint is of an earlier version, or a run
+    continues with its weights alone.
     """
     return unpacked(arrays, values["pending"], layout) if arrays else []
 

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from muzero.actions import Discrete
 from muzero.interfaces import Latent, Prediction, Symmetries, Transition, WorldModel
 from muzero.models.heads import Categorical, Certain
 
@@ -87,7 +86,7 @@ class SymmetricModel(WorldModel):
 
 def symmetric(model: WorldModel, symmetries: Symmetries | None, count: int) -> WorldModel:
     """A model that averages over up to `count` images of a board; the model itself where there is one alone."""
-    if symmetries is None or not isinstance(model.space, Discrete):
+    if symmetries is None:
         return model
     averaged = SymmetricModel(model, symmetries, count).to(next(model.parameters()).device)
     return averaged if averaged.images > 1 else model

@@ -13,6 +13,7 @@ from rich.console import Console
 from muzero import build
 from muzero.cli import train
 from muzero.config import parse_settings
+from muzero.learning.learner import Learner
 from muzero.runs import checkpoint
 from muzero.runs.folder import owned
 from muzero.training.loop import Training
@@ -102,6 +103,19 @@ def go(folder, game, *settings, console=None):
             progress.close(training.status())
             training.close()
     return training
+
+
+def stopped(after, *arguments):
+    """`go`, in a child process, with a signal that stops the run in this update."""
+    update = Learner.update
+
+    def last(learner, *given):
+        if learner.updates + 1 == after:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return update(learner, *given)
+
+    Learner.update = last
+    go(*arguments)
 
 
 def digest(training):

@@ -1,11 +1,10 @@
 """Positions planned again in a run without Ray: how many, which, by which weights; and that runs repeat exactly."""
 
-import os
 import signal
 
 import numpy as np
 import pytest
-from killing import go, in_child, made, trained, unopened
+from killing import go, in_child, made, stopped, trained, unopened
 from rich.console import Console
 
 from muzero import build
@@ -13,7 +12,6 @@ from muzero.actors import actor
 from muzero.config import ConfigError, parse_settings
 from muzero.data.replay import Replay
 from muzero.diagnostics.measures import age
-from muzero.learning.learner import Learner
 from muzero.training import reanalysis
 from muzero.training.progress import Progress
 
@@ -148,18 +146,7 @@ def test_a_run_that_is_killed_equals_one_that_was_not(tmp_path, whole, place):
 
 @pytest.mark.parametrize("after", [12, 13, 14])
 def test_a_run_that_is_stopped_with_plans_under_way_equals_one_that_was_not(tmp_path, whole, after):
-    def stopped():
-        update = Learner.update
-
-        def last(learner, *given):
-            if learner.updates + 1 == after:
-                os.kill(os.getpid(), signal.SIGTERM)
-            return update(learner, *given)
-
-        Learner.update = last  # in this process, which is a child
-        go(tmp_path, GAME, *ON)
-
-    assert in_child(stopped) == 0
+    assert in_child(lambda: stopped(after, tmp_path, GAME, *ON)) == 0
     assert (tmp_path / "digest").read_text() != whole[GAME]
     assert in_child(lambda: go(tmp_path, GAME, *ON)) == 0
     assert (tmp_path / "digest").read_text() == whole[GAME]

@@ -2,16 +2,14 @@
 
 import copy
 import math
-import os
 import signal
 
 import numpy as np
 import pytest
 import torch
-from killing import go, in_child
+from killing import go, in_child, stopped
 from small_learning import small_learner, small_replay
 
-from muzero.learning.learner import Learner
 from muzero.training.updates import Updates
 
 PRIORITIES = "replay.priority_exponent=1.0"
@@ -139,18 +137,7 @@ def test_a_run_with_priorities_that_is_killed_equals_one_that_was_not(tmp_path, 
 
 @pytest.mark.parametrize("after", [20, 21, 22])
 def test_a_run_with_priorities_that_is_stopped_equals_one_that_was_not(tmp_path, whole, after):
-    def stopped():
-        update = Learner.update
-
-        def last(learner, *given):
-            if learner.updates + 1 == after:
-                os.kill(os.getpid(), signal.SIGTERM)
-            return update(learner, *given)
-
-        Learner.update = last  # in this process, which is a child
-        go(tmp_path, GAME, PRIORITIES)
-
-    assert in_child(stopped) == 0
+    assert in_child(lambda: stopped(after, tmp_path, GAME, PRIORITIES)) == 0
     assert (tmp_path / "digest").read_text() != whole
     assert in_child(lambda: go(tmp_path, GAME, PRIORITIES)) == 0
     assert (tmp_path / "digest").read_text() == whole
