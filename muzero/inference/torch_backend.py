@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from muzero.inference.step import Root, Step, to_numpy
 from muzero.inference.weights import FoldedCopy, WeightWatcher, folding
 from muzero.interfaces import Expansion, Latent, WorldModel
 from muzero.search import Evaluation
+from muzero.util.packing import packed
 
 WARM_UP = 3  # runs before a graph is recorded, in which libraries choose their algorithms
 
@@ -75,24 +76,6 @@ class TorchModel:
             return Calls(*self.narrow)
         network = model if self.copy is None else self.copy.network
         return Calls(Root(network, self.names), Step(network, self.names, self.noise))
-
-
-def packed(
-    batch: int, kinds: dict[str, tuple[str, tuple[int, ...]]], **placed: Any
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Tensors [batch, *shape] of zeros that lie one after the other in a buffer of bytes, so that they travel as one.
-
-    Args:
-        batch: rows of each.
-        kinds: type and shape of each; the wider types first.
-        placed: where the buffer lies, as for `torch.zeros`.
-    """
-    types = [getattr(torch, dtype) for dtype, _ in kinds.values()]
-    shapes = [(batch, *shape) for _, shape in kinds.values()]
-    sizes = [math.prod(shape) * dtype.itemsize for dtype, shape in zip(types, shapes, strict=True)]
-    buffer = torch.zeros(sum(sizes), dtype=torch.uint8, **placed)
-    pieces = zip(kinds, buffer.split(sizes), types, shapes, strict=True)
-    return buffer, {name: piece.view(dtype).view(shape) for name, piece, dtype, shape in pieces}
 
 
 class Rows:

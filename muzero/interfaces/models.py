@@ -175,6 +175,8 @@ class WorldModel(nn.Module, ABC):
     """What `muzero.inference` keeps for the next search of this model: buffers, compiled networks; None drops them."""
     ranges: Mapping[str, tuple[float, float]] = {}
     """Smallest and largest "reward" and "value" that the heads can express; a missing one has no limit."""
+    regions: tuple[str, ...] = ()
+    """Methods from tensors to tensors that a learner may compile, one by one."""
 
     @property
     def edges(self) -> Space:
@@ -311,5 +313,10 @@ class WorldModel(nn.Module, ABC):
 def observe_first(model: WorldModel, observation: Tensor) -> Latent:
     """The latent of observations [B, ...] that stand alone, as at the beginning of a game."""
     batch, device = len(observation), observation.device
-    action = torch.from_numpy(model.space.none(batch)).to(device)
+    action = no_action(model.space, batch, device)
     return model.observe(model.memory(batch), action, observation, torch.ones(batch, dtype=torch.bool, device=device))
+
+
+def no_action(space: Space, batch: int, device: torch.device) -> Tensor:
+    """[B, *shape] what `Space.none` gives, made on the device: nothing waits for a transfer."""
+    return torch.zeros((batch, *space.shape), dtype=getattr(torch, space.dtype), device=device)

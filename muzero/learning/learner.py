@@ -2,28 +2,23 @@
 
 import copy
 import math
-from typing import Annotated, Any, Literal, NamedTuple
+from contextlib import nullcontext
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from muzero.config import Range
-from muzero.interfaces import Loss, Objective, Window, WorldModel, observe_first
+from muzero.interfaces import Objective, Window, WorldModel, observe_first
+from muzero.learning import optimizers
+from muzero.learning.compiling import Compile, compiled, compiles
+from muzero.learning.follower import Follower
 from muzero.learning.precision import Precision, has_convolutions, learns_in_bfloat16
+from muzero.learning.recorded import FixedWindow, Recorded
+from muzero.learning.update import Update, joined
 from muzero.util.failpoints import failpoint
 from muzero.util.seeds import derive
-
-SLOTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
-
-
-class Update(NamedTuple):
-    """What an update gives: tensors on the learner's device, which are ready when the device has computed them."""
-
-    metrics: dict[str, Tensor]  # scalars: the objective's terms and metrics, and "gradient", the gradient's norm
-    priority: Tensor  # [B] new priorities of the rows; meaningless where the update was skipped
-    finite: Tensor  # bool, scalar; false: the gradient was not finite, and the update was skipped
-    terms: tuple[str, ...]  # names of the metrics whose sum was minimised
 
 
 class Learner:
@@ -49,6 +44,8 @@ class Learner:
         target_rate: Annotated[float, Range(1e-6, 1.0)] = 1.0,
         average: Annotated[float, Range(0.0, 0.999999)] = 0.0,
         precision: Precision = "auto",
+        record: bool = True,
+        compile: Compile = "auto",
     ) -> None:
         """Move the model and the objective to the device, and make the optimiser.
 
@@ -77,6 +74,10 @@ class Learner:
                 Averaged weights play better than those of any one update, the more so the larger the learning rate.
             precision: numbers of an update's convolutions and matrix products: "float32", "bfloat16", or "auto", which
                 is bfloat16 for models with convolutions where the device has instructions for it.
+            record: on a GPU, record an update as a CUDA graph and replay it, which takes a fraction of the time.  Turn
+                it off for an objective or a model of your own that reads numbers of tensors in Python.
+            compile: on a GPU, "auto" compiles the parts of models with convolutions before an update is recorded.  It
+                takes about a minute and makes updates half as fast again, so turn it "off" for short runs.
         """
         self.model = model.to(device)
         self.objective = objective.to(device)
@@ -94,23 +95,25 @@ class Learner:
         self.clip = clip
         self.target_every, self.target_rate = target_every, target_rate
         self.parameters = [*self.model.parameters(), *self.objective.parameters()]
-        self.optimizer = self._optimizer(optimizer, learning_rate, weight_decay, momentum)
-        self._begin_momentum()
+        self.optimizer = optimizers.make(optimizer, self.parameters, learning_rate, weight_decay, momentum)
+        self.share = torch.ones((), device=device)  # that averaged weights move
+        # What an update gives; see `Update`.
+        self.numbers, self.names, self.terms = torch.empty(0), (), ()
+        self.recording, self.compiles = False, compiles(compile, model, device)
+        self.inputs: FixedWindow | None = None  # of recorded updates
+        self.recorded = Recorded(self._work_on_inputs, device)
+        if record and device.type == "cuda":
+            self._begin_recording()
         # What a forward pass writes, such as means of batch normalisation: undone after a batch with non-finite values.
         self.statistics = [*self.model.buffers(), *self.objective.buffers()]
         self.updates = 0
         self.skipped = 0  # in all
         self.skipped_in_a_row = 0
 
-    def _optimizer(self, name: str, rate: float, weight_decay: float, momentum: float) -> torch.optim.Optimizer:
-        """The optimiser of a name, which decays matrices and kernels but not vectors."""
-        groups = [
-            {"params": [p for p in self.parameters if p.ndim > 1], "weight_decay": weight_decay},
-            {"params": [p for p in self.parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        if name == "adamw":
-            return torch.optim.AdamW(groups, lr=rate, fused=True)
-        return torch.optim.SGD(groups, lr=rate, momentum=momentum, fused=True)
+    def _begin_recording(self) -> None:
+        """Have updates recorded; what changes from one to the next lies on the device."""
+        self.recording = True
+        optimizers.record(self.optimizer, self.device)
 
     @torch.enable_grad()  # an environment that uses torch itself may have switched gradients off
     def update(self, window: Window, progress: float) -> Update:
@@ -127,11 +130,57 @@ class Learner:
             ValueError: if the objective gives two figures the same name.
         """
         self.model.train()
-        window = window.to(self.device)
         if failpoint("learner.poison_batch"):
             window.reward.fill_(math.nan)
-        before = [statistic.clone() for statistic in self.statistics]
+        self._set_rates(progress)
         self.generator.manual_seed(derive(self.seed, "objective", self.updates))
+        if self.recording:
+            self._replay(window)
+            numbers = self.numbers.clone()  # the next update writes its own in the same place
+        else:
+            self._work(window.to(self.device))
+            numbers = self.numbers
+        update = Update(numbers, self.names, self.terms)
+        self.updates += 1
+        if self.updates % self.target_every == 0:
+            if self.target_rate == 1:
+                self.target_follower.copy()
+            else:
+                self.target_follower.move(self.target_rate, update.finite)
+        return update
+
+    def _set_rates(self, progress: float) -> None:
+        """Set the learning rate and the share of the averaged weights, where a recorded update reads them."""
+        optimizers.set_rate(self.optimizer, self.rate(progress))
+        done = self.updates + 1
+        self.share.fill_(1 - min(self.average, (1 + done) / (10 + done)))
+
+    def _replay(self, window: Window) -> None:
+        """Make an update by the recording of one, which the first call and a batch of another shape make."""
+        if self.inputs is None or not self.inputs.fits(window):
+            self.inputs = FixedWindow(window, self.device)
+            self.recorded.forget()
+        if not self.recorded.prepared:
+            self.inputs.put(window)
+            self.inputs.window.weight.fill_(math.nan)  # an update without a finite gradient leaves no trace
+            with compiled(self.model, self.target) if self.compiles else nullcontext():
+                try:
+                    self.recorded.prepare(self.generator)
+                except RuntimeError as error:
+                    raise RuntimeError(
+                        f"an update cannot be recorded as a CUDA graph, perhaps because the objective or the "
+                        f"model reads numbers of tensors in Python: {error}; use --set learner.record=false"
+                    ) from error
+        self.inputs.put(window)
+        self.recorded()
+
+    def _work_on_inputs(self) -> None:
+        assert self.inputs is not None
+        self._work(self.inputs.window)
+
+    def _work(self, window: Window) -> None:
+        """All that the device computes for an update.  window: on the device."""
+        before = [statistic.clone() for statistic in self.statistics]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             loss = self.objective(self.model, self.target, window, self.generator)
         terms = {name: (term * window.weight).mean() for name, term in loss.terms.items()}
@@ -139,33 +188,21 @@ class Learner:
         torch.stack(list(terms.values())).sum().backward()
         failpoint("learner.after_backward")
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.clip or math.inf)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(progress)
         finite = torch.isfinite(norm)
         # Where this flag is 1, fused optimisers change nothing, step counters included, and the host need not read it.
         self.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
         self.optimizer.step()
         for statistic, kept in zip(self.statistics, before, strict=True):
             torch.where(finite, statistic, kept, out=statistic)
-        self.updates += 1
-        if self.updates % self.target_every == 0:
-            self.target_follower.follow(self.target_rate, finite)
         if self.average:
-            decay = min(self.average, (1 + self.updates) / (10 + self.updates))
-            self.acting_follower.follow(1 - decay, finite)
-        return Update(figures(terms, loss, norm), loss.priority.detach().float(), finite, tuple(terms))
+            self.acting_follower.move(self.share, finite)
+        self.numbers, self.names = joined(terms, loss, norm, finite)
+        self.terms = tuple(terms)
 
     def count(self, finite: bool) -> None:
         """Count an update by its flag; to be called once for each, in their order."""
         self.skipped += not finite
         self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
-
-    def _begin_momentum(self) -> None:
-        """Give "sgd" velocities of 0: fused, it would make them of unset memory in a first step that is skipped."""
-        for group in self.optimizer.param_groups:
-            if group.get("momentum"):
-                for parameter in group["params"]:
-                    self.optimizer.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
 
     def rate(self, progress: float) -> float:
         """The learning rate at this point of the run."""
@@ -201,17 +238,11 @@ class Learner:
 
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         """Tensors by file name, and plain values, from which `restore` makes the same learner."""
-        slots = self.optimizer.state_dict()["state"]
         tensors = {
             "model": dict(self.acting.state_dict()),
             "target": dict(self.target.state_dict()),
             "objective": dict(self.objective.state_dict()),
-            "optimizer": {
-                f"{number}.{name}": tensor
-                for number, slot in slots.items()
-                for name, tensor in slot.items()
-                if tensor is not None
-            },
+            "optimizer": optimizers.state(self.optimizer),
         }
         if self.average:
             tensors["learning"] = dict(self.model.state_dict())
@@ -223,14 +254,7 @@ class Learner:
         Raises:
             ValueError: naming the first that does not fit.
         """
-        shapes = [parameter.shape for group in self.optimizer.param_groups for parameter in group["params"]]
-        for key, tensor in slots.items():
-            number, name = key.split(".", 1)
-            fits = name in SLOTS and number.isdigit() and int(number) < len(shapes) and tensor.is_floating_point()
-            if not fits or tensor.shape != (shapes[int(number)] if name != "step" else ()):
-                raise ValueError(
-                    f"optimizer: {key} is {tensor.dtype} {tuple(tensor.shape)}, which fits none of its parameters"
-                )
+        optimizers.check(self.optimizer, slots)
 
     def restore(self, tensors: dict[str, dict[str, Tensor]], values: dict[str, Any]) -> None:
         """Take over the `state` of another learner."""
@@ -238,59 +262,6 @@ class Learner:
         self.model.load_state_dict(tensors.get("learning", tensors["model"]))
         self.target.load_state_dict(tensors["target"])
         self.objective.load_state_dict(tensors["objective"])
-        slots: dict[int, dict[str, Tensor]] = {}
-        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        for key, tensor in tensors["optimizer"].items():
-            number, name = key.split(".", 1)
-            slots.setdefault(int(number), {})[name] = (
-                tensor if name == "step" else like(parameters[int(number)], tensor)
-            )
-        self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
-        self._begin_momentum()  # a checkpoint from before the first update has none
+        optimizers.restore(self.optimizer, tensors["optimizer"])
+        self.recorded.forget()  # it reads the tensors that the optimiser had before
         self.updates, self.skipped, self.skipped_in_a_row = int(values["updates"]), int(values["skipped"]), 0
-
-
-@torch.no_grad()
-def like(parameter: Tensor, tensor: Tensor) -> Tensor:
-    """The same numbers, laid out in memory as a parameter's: fused optimisers read both side by side."""
-    return torch.empty_like(parameter).copy_(tensor)
-
-
-class Follower:
-    """Moves the weights and statistics of a slow copy towards those of a model, whose tensors stay the same ones."""
-
-    def __init__(self, slow: WorldModel, model: WorldModel) -> None:
-        pairs = [*zip(slow.state_dict().values(), model.state_dict().values(), strict=True)]
-        self.numbers = [pair for pair in pairs if pair[0].is_floating_point()]
-        self.counts = [pair for pair in pairs if not pair[0].is_floating_point()]
-
-    @torch.no_grad()
-    def follow(self, rate: float, finite: Tensor) -> None:
-        """Move by a share of the way; at 1, copy.  Counts are always copied.
-
-        finite: bool, scalar; where false, the model has not changed, and a share of the way is not moved.
-        """
-        slow, model = zip(*self.numbers, strict=True)
-        if rate < 1:
-            torch._foreach_lerp_(slow, model, [rate * finite.float()] * len(slow))  # type: ignore[attr-defined]
-        else:
-            torch._foreach_copy_(slow, model)  # type: ignore[attr-defined]
-        for mine, other in self.counts:
-            mine.copy_(other)
-
-
-@torch.no_grad()
-def figures(terms: dict[str, Tensor], loss: Loss, norm: Tensor) -> dict[str, Tensor]:
-    """What is shown of an update: means of loss terms and of the objective's metrics, and the gradient's norm.
-
-    Raises:
-        ValueError: naming the figure that there is twice.
-    """
-    found = {name: term.detach() for name, term in terms.items()}
-    for name, figure in [*loss.metrics.items(), ("gradient", norm)]:
-        if name in found:
-            raise ValueError(
-                f"the objective gives two figures the name {name!r}; terms and metrics need different names"
-            )
-        found[name] = figure.detach().float().mean()
-    return found

@@ -35,6 +35,7 @@ Scale = Literal["channel", "whole", "none"]
 class LatentModel(WorldModel):
     """Representation, dynamics and prediction over one latent, without memory."""
 
+    regions = ("represent", "advance", "transition_features", "prediction_features")
     atoms_of_value: Tensor
     atoms_of_reward: Tensor
     atoms_of_discount: Tensor

@@ -79,7 +79,7 @@ class ValueEquivalence(Objective):
         }
         self.gradient_scale, self.trace = gradient_scale, trace
         if consistency_weight:
-            features = flat(observe_first(model, torch.zeros(1, *spec.observation))).shape[1]
+            features = size_of_latent(model, spec)
             self.projector = bottleneck(features, projection, projection)
             self.predictor = bottleneck(projection, projection // 2, projection)
 
@@ -148,6 +148,15 @@ class ValueEquivalence(Objective):
         if "latent" in wanted:
             found["latent"] = unexplained(rows(imagined), rows(seen), known.t().flatten())
         return {name: (loss.view(self.unroll, -1).t() * known).mean(1) for name, loss in found.items()}
+
+
+@torch.no_grad()
+def size_of_latent(model: WorldModel, spec: GameSpec) -> int:
+    """Numbers of a latent.  The model is left as it was: batch norms that learn would count what is passed here."""
+    training = model.training
+    latent = observe_first(model.eval(), torch.zeros(1, *spec.observation))
+    model.train(training)
+    return flat(latent).shape[1]
 
 
 def stack(latents: list[Latent]) -> Latent:

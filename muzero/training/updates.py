@@ -11,15 +11,15 @@ from torch import Tensor
 
 from muzero.data.replay import Replay
 from muzero.interfaces import Window
-from muzero.learning.learner import Learner, Update
+from muzero.learning.learner import Learner
+from muzero.learning.update import Update
 
 
 class Launched(NamedTuple):
     """An update whose results have not been used yet."""
 
     rows: np.ndarray  # [B] int64, numbers of the sampled rows
-    priority: Tensor  # [B] on the host, once `done`
-    finite: Tensor  # scalar on the host, once `done`
+    update: Update  # on the host, once `done`
     window: Window | None = None  # the batch; None after a resume
     done: torch.cuda.Event | None = None  # None: on the CPU, at once
 
@@ -27,7 +27,7 @@ class Launched(NamedTuple):
         """Rows with their new priorities, none where the update was skipped; and whether it was not. Waits for them."""
         if self.done is not None:
             self.done.synchronize()
-        priority, finite = self.priority.numpy(), bool(self.finite)
+        priority, finite = self.update.priority.numpy(), bool(self.update.finite)
         usable = np.isfinite(priority) & finite
         return self.rows[usable], priority[usable], finite
 
@@ -37,9 +37,18 @@ class Updates:
 
     def __init__(self, learner: Learner, replay: Replay) -> None:
         self.learner, self.replay = learner, replay
-        self.metrics: dict[str, Tensor] = {}  # of the last update, on the learner's device
-        self.terms: tuple[str, ...] = ()  # names of those that it minimised
+        self.newest: Update | None = None  # the last update, on the learner's device
         self.pending: Launched | None = None
+
+    @property
+    def metrics(self) -> dict[str, Tensor]:
+        """The figures of the last update, on the learner's device; empty before the first."""
+        return {} if self.newest is None else self.newest.metrics
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of those that it minimised."""
+        return () if self.newest is None else self.newest.terms
 
     def make(self, progress: float) -> Window | None:
         """Launch an update, then use the results of the one before.  progress: share of the run that is done, 0 to 1.
@@ -50,7 +59,7 @@ class Updates:
         rows, window = self.replay.sample(self.learner.batch, self.learner.objective.window)
         update = self.learner.update(window, progress)
         before, self.pending = self.pending, launched(rows, window, update)
-        self.metrics, self.terms = update.metrics, update.terms
+        self.newest = update
         if before is None:
             return None
         used, priority, finite = before.result()
@@ -95,16 +104,17 @@ class Updates:
         self.pending = None
         if "pending.rows" in arrays:
             rows, priority, finite = (arrays[f"pending.{name}"] for name in ("rows", "priority", "finite"))
-            self.pending = Launched(rows, torch.from_numpy(priority.copy()), torch.from_numpy(finite.copy()))
+            numbers = torch.from_numpy(np.append(priority, np.float32(finite)))
+            self.pending = Launched(rows, Update(numbers, (), ()))
 
 
 def launched(rows: np.ndarray, window: Window, update: Update) -> Launched:
     """Begin to copy the results of an update to the host."""
-    device = update.priority.device
+    device = update.numbers.device
     if device.type != "cuda":
-        return Launched(rows, update.priority, update.finite, window)
+        return Launched(rows, update, window)
     # Into pinned memory, and now: a copy that is requested later would wait for the next update too.
-    priority, finite = (tensor.to("cpu", non_blocking=True) for tensor in (update.priority, update.finite))
+    numbers = update.numbers.to("cpu", non_blocking=True)
     done = torch.cuda.Event()
     done.record(torch.cuda.current_stream(device))
-    return Launched(rows, priority, finite, window, done)
+    return Launched(rows, Update(numbers, update.names, update.terms), window, done)

@@ -4,6 +4,7 @@ import copy
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from small_learning import SmallModel, SmallObjective, small_learner, windows
@@ -276,3 +277,48 @@ def test_a_skipped_update_moves_no_average():
     learner.update(without_numbers(made[1]), 0.0)
     after = [t for copy in (learner.acting, learner.target) for t in copy.state_dict().values()]
     assert all(torch.equal(left, right) for left, right in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_an_update_of_tensors_that_stay_where_they_are_equals_a_plain_one_bit_for_bit(monkeypatch, optimizer):
+    """What a GPU records, on the CPU: batches without numbers in between, and a warm-up that leaves no trace."""
+    rate = Learner.rate  # which a recording reads as a number of 32 bits
+    monkeypatch.setattr(Learner, "rate", lambda self, progress: float(np.float32(rate(self, progress))))
+    settings = {"optimizer": optimizer, "target_every": 3, "target_rate": 0.5, "average": 0.9}
+    plain, recording = small_learner(7, **settings), small_learner(7, **settings)
+    recording._begin_recording()
+    for number, window in enumerate(windows(100)):
+        window = without_numbers(window) if number % 7 in (0, 3) else window
+        update, twin = (learner.update(window, number / 100) for learner in (plain, recording))
+        torch.testing.assert_close(twin.numbers, update.numbers, rtol=0, atol=0, equal_nan=True)
+        assert (twin.names, twin.terms) == (update.names, update.terms)
+        same(numbers(recording), numbers(plain))
+        if number == 0 or number == 60:  # a warm-up, as after a restart: it may only use up random numbers
+            recording.recorded.forget()
+            recording.inputs.window.weight.fill_(math.nan)
+            recording._work_on_inputs()
+            same(numbers(recording), numbers(plain))
+
+
+def test_a_recording_is_dropped_when_the_optimiser_gets_new_tensors_and_for_a_batch_of_another_shape():
+    learner, (window,) = small_learner(), windows(1)
+    learner._begin_recording()
+    learner.update(window, 0.0)
+    assert learner.recorded.prepared
+    inputs = learner.inputs
+    learner.restore(*learner.state())
+    assert not learner.recorded.prepared
+    learner.update(window, 0.0)
+    assert learner.recorded.prepared and learner.inputs is inputs
+    learner.update(windows(1, batch=8)[0], 0.0)
+    assert learner.recorded.prepared and learner.inputs is not inputs
+    assert len(learner.inputs.window.weight) == 8
+
+
+def test_results_of_an_update_are_not_overwritten_by_the_next():
+    learner, made = small_learner(), windows(2)
+    learner._begin_recording()
+    first = learner.update(made[0], 0.0)
+    before = first.numbers.clone()
+    learner.update(made[1], 0.0)
+    assert torch.equal(first.numbers, before)

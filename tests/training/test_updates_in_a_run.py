@@ -48,7 +48,7 @@ def test_priorities_are_written_one_update_late():
     expected = fresh.copy()
     expected[rows] = made[0].priority.numpy() + 1e-6
     np.testing.assert_allclose(priorities(updates), expected, rtol=1e-6)
-    assert updates.metrics is made[1].metrics
+    assert updates.newest is made[1]
 
 
 def test_skipped_updates_are_counted_one_update_late_and_set_no_priority():
