@@ -250,9 +250,9 @@ def candidates(config: Config, spec: GameSpec) -> int:
     return planner(config).candidates(spec.actions)
 
 
-def replay(config: Config, spec: GameSpec, seed: int) -> Replay:
-    """A replay without experience; the seed decides what it samples."""
-    return config.construct("replay", spec, seed, candidates(config, spec), lambda: symmetries(config))
+def replay(config: Config, spec: GameSpec, seed: int, device: torch.device | None = None) -> Replay:
+    """A replay without experience for a learner on a device; the seed decides what it samples."""
+    return config.construct("replay", spec, seed, candidates(config, spec), lambda: symmetries(config), device)
 
 
 def model(config: Config, spec: GameSpec, seed: int = 0) -> WorldModel:

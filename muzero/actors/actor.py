@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from muzero import build
 from muzero.actors.tasks import Evaluate, Play, Played, Reanalyse, Reanalysed, Result, Task, Weights
 from muzero.config import Config
-from muzero.data.replay import StoredPositions
+from muzero.data.plans import StoredPositions
 from muzero.evaluation.in_training import evaluate
 from muzero.interfaces import Decision, observe_first
 from muzero.play.selfplay import SelfPlay
@@ -93,8 +94,8 @@ class Actor:
         return Reanalysed(positions.numbers, policy, value, np.concatenate(weighed)[:count] if weighed else None)
 
     @torch.inference_mode()
-    def _plan(self, observation: np.ndarray, legal: np.ndarray, rng: np.random.Generator) -> Decision:
-        root = observe_first(self.model.eval(), torch.from_numpy(observation).to(self.device))
+    def _plan(self, observation: np.ndarray | Tensor, legal: np.ndarray, rng: np.random.Generator) -> Decision:
+        root = observe_first(self.model.eval(), torch.as_tensor(observation).to(self.device))
         carry, first = self.planner.start(len(legal), self.model.space), np.ones(len(legal), bool)
         return self.planner.plan(self.model, root, legal, carry, first, rng, explore=True)[0]
 

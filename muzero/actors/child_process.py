@@ -29,7 +29,7 @@ from muzero import build
 from muzero.actors.in_process import Given, InProcess, Raised
 from muzero.actors.tasks import Played, Result, Weights
 from muzero.config import Config
-from muzero.data.replay import StoredPositions
+from muzero.data.plans import StoredPositions
 from muzero.data.segment_format import Layout
 from muzero.interfaces import GameSpec
 from muzero.util.messages import pack, unpack

@@ -15,7 +15,7 @@ import torch
 from muzero.actors.actor import Actor
 from muzero.actors.tasks import Play, Reanalyse, Result, Task, Weights, Work
 from muzero.config import Config
-from muzero.data.replay import StoredPositions
+from muzero.data.plans import StoredPositions
 from muzero.interfaces import GameSpec
 from muzero.play.selfplay import SelfPlay
 from muzero.util.failpoints import failpoint

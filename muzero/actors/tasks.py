@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from muzero.data.replay import StoredPositions
+from muzero.data.plans import StoredPositions
 from muzero.data.schema import Segment
 from muzero.data.segment_format import Layout
 from muzero.evaluation.in_training import Evaluated

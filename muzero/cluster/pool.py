@@ -129,7 +129,9 @@ class RayPool(ActorPool):
         depth = self.settings.in_flight if kind is not Evaluate else 1
         for slot in self.others:
             if slot.kind is kind and self.weights.versions and slot.free(now, depth):
-                self._send(slot, make(), now)
+                work = make()
+                # What lies on this process's GPU cannot be sent to another.
+                self._send(slot, Reanalyse(work.positions.on_host()) if isinstance(work, Reanalyse) else work, now)
                 return True
         return False
 

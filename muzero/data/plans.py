@@ -6,14 +6,29 @@ The log holds each row as it was played, so a checkpoint holds the plans that ha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 
 from muzero.data.schema import Column
 from muzero.runs.value_checks import require_like
 
 PLANS = ("policy", "value", "candidates")  # names of the columns
 PREFIX = "refreshed."  # of their names in a checkpoint
+
+
+class StoredPositions(NamedTuple):
+    """Positions of N stored rows, to be planned again."""
+
+    numbers: np.ndarray  # [N] int64, of the rows
+    observation: np.ndarray | Tensor  # [N, *observation], where the replay keeps them
+    legal: np.ndarray  # [N, A] bool
+
+    def on_host(self) -> StoredPositions:
+        """The same positions as arrays, for another process."""
+        seen = self.observation
+        return self if isinstance(seen, np.ndarray) else self._replace(observation=seen.cpu().numpy())
 
 
 def check(columns: Sequence[Column], count: int, plans: Mapping[str, np.ndarray]) -> None:

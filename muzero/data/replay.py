@@ -8,12 +8,15 @@ them, which never repeats; ``number % capacity`` is the place in the ring.
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
+import torch
 
 from muzero.config import Range
 from muzero.data import plans, schema
+from muzero.data.device_rows import DeviceRows
+from muzero.data.plans import StoredPositions
 from muzero.data.reanalyse_order import ReanalyseOrder
 from muzero.data.schema import Segment, SegmentId
 from muzero.data.sum_tree import SumTree
@@ -21,14 +24,6 @@ from muzero.data.symmetric_windows import under_symmetries
 from muzero.data.windows import UNKNOWN, window
 from muzero.interfaces import GameSpec, Symmetries, Window, WindowSize
 from muzero.util.seeds import derive
-
-
-class StoredPositions(NamedTuple):
-    """Positions of N stored rows, to be planned again."""
-
-    numbers: np.ndarray  # [N] int64, of the rows
-    observation: np.ndarray  # [N, *observation]
-    legal: np.ndarray  # [N, A] bool
 
 
 @dataclass
@@ -53,6 +48,7 @@ class Replay:
         seed: int,
         candidates: int = 0,
         find_symmetries: Callable[[], Symmetries | None] = lambda: None,
+        device: torch.device | None = None,
         *,
         capacity: Annotated[int, Range(100, 100_000_000)] = 100_000,
         gigabytes: Annotated[float, Range(0.001, 10_000.0)] = 8.0,
@@ -67,6 +63,8 @@ class Replay:
             seed: of everything that is drawn.
             candidates: actions that the planner weighs in a position, see `schema.columns`.
             find_symmetries: finds those of the game; called once, if they are used.
+            device: of the learner.  On a GPU observations are kept in its memory, so batches need not travel there;
+                everything else stays on the host.
             capacity: most rows; fewer if that many do not fit into `gigabytes`.
             gigabytes: most memory, in 10^9 bytes.
             priority_exponent: how much sampling prefers rows with a high priority; 0 samples uniformly (Schaul et al.
@@ -88,7 +86,9 @@ class Replay:
         self.importance_exponent = importance_exponent
         self.rng = np.random.default_rng(derive(seed, "replay"))
         self.columns = schema.columns(spec, candidates)
-        self.rows = {column.name: column.rows(self.capacity) for column in self.columns}
+        self.rows: dict[str, Any] = {column.name: column.rows(self.capacity) for column in self.columns}
+        if device is not None and device.type == "cuda":
+            self.rows["observation"] = DeviceRows(self.capacity, spec.observation, spec.dtype, device)
         self.rows["next"] = np.full(self.capacity, UNKNOWN, np.int64)
         self.rows["previous"] = np.full(self.capacity, UNKNOWN, np.int64)
         self.rows["over"] = np.zeros(self.capacity, bool)  # the game is over in the row's position

@@ -26,6 +26,7 @@ def under_symmetries(window: Window, symmetries: Symmetries, rng: np.random.Gene
         drawn = np.where(applies(torch.from_numpy(symmetries.known[drawn]), window), drawn, 0)
     source, image = (torch.from_numpy(array[drawn]) for array in (symmetries.source, symmetries.action))
     seen, policy = window.observation.flatten(2), window.policy
+    source = source.to(seen.device)
     led = image.gather(1, window.before[:, None])[:, 0]
     return replace(
         window,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,8 +12,11 @@ from muzero.data import schema
 from muzero.interfaces import GameSpec, Window, WindowSize
 
 UNKNOWN = -1  # no row there: the game begins or ends, or continues in a segment that is not here
-Rows = Mapping[str, np.ndarray]
-"""The ring: the columns of `schema`, and the links "next", "previous" and "over"; row n at place n % length."""
+Rows = Mapping[str, Any]
+"""The ring: the columns of `schema`, and the links "next", "previous" and "over"; row n at place n % length.
+
+Columns are arrays; that of the observations may be `DeviceRows`.
+"""
 
 
 def window(
@@ -63,7 +67,10 @@ def window(
         "weight": weight.astype(np.float32),
         "number": numbers,
     }
-    return Window(**{name: torch.from_numpy(array) for name, array in arrays.items()}, context=size.context)
+    tensors = {
+        name: array if isinstance(array, torch.Tensor) else torch.from_numpy(array) for name, array in arrays.items()
+    }
+    return Window(**tensors, context=size.context)
 
 
 def over_items(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

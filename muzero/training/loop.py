@@ -68,7 +68,7 @@ class Training:
         model = build.model(config, self.spec, settings.seed)
         objective = build.objective(config, self.spec, model)
         self.learner = build.learner(config, model, objective, self.device, settings.seed)
-        self.replay = build.replay(config, self.spec, settings.seed)
+        self.replay = build.replay(config, self.spec, settings.seed, self.device)
         self.learning = Learning(
             self.folder, settings, self.spec, self.learner, self.replay, lambda: self.snapshots.newest()
         )

@@ -11,7 +11,7 @@ import torch
 from muzero import build
 from muzero.actors import actor
 from muzero.actors.tasks import Evaluate, Played, Reanalyse, Reanalysed
-from muzero.data.replay import StoredPositions
+from muzero.data.plans import StoredPositions
 from muzero.interfaces import observe_first
 from muzero.util.seeds import derive
 

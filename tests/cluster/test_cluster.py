@@ -16,7 +16,7 @@ from muzero.actors.tasks import Evaluate, Play, Played, Reanalyse, Reanalysed, T
 from muzero.cluster import session as sessions
 from muzero.cluster.pool import RayPool
 from muzero.config import parse_settings
-from muzero.data.replay import StoredPositions
+from muzero.data.plans import StoredPositions
 from muzero.data.segment_format import Layout
 from muzero.evaluation.in_training import Evaluated
 from muzero.interfaces import EnvironmentFault
