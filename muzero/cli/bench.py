@@ -17,6 +17,7 @@ BENCHMARKS = {
     "overlap": "whole runs that play and learn in turns, and at once",
     "actors": "self-play in this process and by actors on Ray",
     "kills": "the cost to the learner when actors are killed",
+    "gpu": "updates, searches and self-play on a GPU, and the GPU itself",
     "ingest": "how much experience one driver can receive",
 }
 

@@ -23,6 +23,12 @@ def test_help_lists_the_benchmarks(capsys):
     assert "muzero-bench search" in capsys.readouterr().out
 
 
+def test_a_misspelt_part_of_a_benchmark_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        bench_command(["gpu", "--device", "cpu", "--only", "machine,serach"])
+    assert "--only: no part 'serach'; expected machine, update," in capsys.readouterr().err
+
+
 FAST = sets("run.updates_per_step=1.0")  # to the updates after which it measures
 
 
@@ -34,6 +40,7 @@ FAST = sets("run.updates_per_step=1.0")  # to the updates after which it measure
         (["ingest", "--rounds", "1", "--seconds", "0.1", "--table", "door", "--game", "gym/CartPole-v1"], "CartPole"),
         (["ingest", "--rounds", "1", "--seconds", "0.1", "--table", "batch", "--game", "gym/CartPole-v1"], "CartPole"),
         (["update", "--rounds", "1", "--game", "gym/CartPole-v1"], "GFLOP/update"),
+        (["gpu", "--device", "cpu", "--tiny", "--only", "machine,search"], "thousand simulations/s"),
         (["kills", "--rounds", "1", "--seconds", "1", "--actors", "1", *FAST], "median"),
     ],
 )
