@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from muzero.cli.parser import Parser, duration, number
-from muzero.config import Layer, parse_settings, read_layer
+from muzero.cli.presets import settings_from
+from muzero.config import Layer, parse_settings
 
 
 def train_parser() -> Parser:
@@ -55,7 +56,12 @@ def _add_actors(parser: Parser) -> None:
 
 def _add_settings(parser: Parser) -> None:
     parser.add_argument(
-        "--config", type=Path, action="append", default=[], metavar="FILE", help="read settings from a TOML file"
+        "--config",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="read settings from a TOML file, or those shipped for a device: gpu/pong, laptop/pong, or any Atari game",
     )
     parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="change one setting")
 
@@ -101,5 +107,5 @@ def command_line(options: argparse.Namespace) -> list[Layer]:
         ("--seed", "run", "seed", options.seed),
         ("--device", "run", "device", options.device),
     ]
-    layers = [*map(read_layer, options.config), parse_settings(options.set)]
+    layers = [*map(settings_from, options.config), parse_settings(options.set)]
     return layers + [Layer(flag, {table: {key: value}}) for flag, table, key, value in flags if value is not None]

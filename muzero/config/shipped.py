@@ -1,4 +1,4 @@
-"""The files that are shipped for games."""
+"""The files with settings that are shipped for games and devices."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent
 # Inside the package in a wheel, beside it in a checkout.
 CONFIGS = next(path for path in (PACKAGE / "configs", PACKAGE.parent / "configs") if path.exists())
+DEVICES = ("gpu", "laptop")  # folders with settings for a device: gpu/atari.toml is for all Atari games
 
 
 def shipped(game: str, suffix: str) -> Path | None:
@@ -15,4 +16,9 @@ def shipped(game: str, suffix: str) -> Path | None:
     Files are compared by name: a game's name is not a path.
     """
     names = ((path, f"{path.parent.name}/{path.name}") for path in CONFIGS.glob("*/*"))
-    return next((path for path, name in names if name == f"{game}{suffix}"), None)
+    return next((path for path, name in names if name == f"{game}{suffix}" and path.parent.name not in DEVICES), None)
+
+
+def presets() -> dict[str, Path]:
+    """The files with settings for a device and a family of games, by their names: "gpu/atari"."""
+    return {f"{device}/{path.stem}": path for device in DEVICES for path in sorted((CONFIGS / device).glob("*.toml"))}
