@@ -10,6 +10,7 @@ from muzero.config import AtMost, Config, ConfigError, Excludes, Layer, Needs, S
 from muzero.config.merge import Rule
 from muzero.config.run import ActorSettings, RunSettings
 from muzero.config.shipped import CONFIGS, shipped
+from muzero.data import augmentation
 from muzero.data.replay import Replay
 from muzero.data.schema import row_bytes
 from muzero.games.errors import UnknownGame
@@ -102,6 +103,7 @@ def check(config: Config, spec: GameSpec) -> None:
     check_memory(config, spec)
     check_planner(config, spec)
     check_batch(config, spec)
+    check_augmentation(config, spec)
 
 
 def check_batch(config: Config, spec: GameSpec) -> None:
@@ -113,6 +115,19 @@ def check_batch(config: Config, spec: GameSpec) -> None:
     size = config.table("learner")["batch"]
     if reason := objective(config, spec, model(config, spec)).refuses(size):
         raise ConfigError([f"[learner] batch = {size} (from {config.source('learner', 'batch')}) {reason}"])
+
+
+def check_augmentation(config: Config, spec: GameSpec) -> None:
+    """Refuse to move frames, or to change their intensity, where observations are not frames.
+
+    Raises:
+        ConfigError: with the reason, and the remedy.
+    """
+    reason = augmentation.refusal(spec, board=config.kind("game") == "board")
+    for key in ("shift", "intensity"):
+        if reason and (value := config.table("replay")[key]):
+            given = f"[replay] {key} = {value} (from {config.source('replay', key)})"
+            raise ConfigError([f"{given} cannot be used with {spec.name}: {reason}; set replay.{key} = 0"])
 
 
 def check_planner(config: Config, spec: GameSpec) -> None:

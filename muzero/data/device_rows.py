@@ -16,15 +16,17 @@ class DeviceRows:
 
     def __getitem__(self, places: np.ndarray) -> Tensor:
         """Copies of the rows at these places [...]: [..., *shape]."""
-        return self.tensor[self._sent(places)]
+        return self.tensor[sent(places, self.tensor.device)]
 
     def __setitem__(self, places: np.ndarray, rows: np.ndarray) -> None:
         """Write rows [N, *shape] at different places [N]."""
-        self.tensor.index_copy_(0, self._sent(places), self._sent(rows))
+        device = self.tensor.device
+        self.tensor.index_copy_(0, sent(places, device), sent(rows, device))
 
-    def _sent(self, array: np.ndarray) -> Tensor:
-        """An array on the device; the host does not wait until it is there."""
-        tensor = torch.from_numpy(np.ascontiguousarray(array))
-        if self.tensor.device.type == "cuda":
-            tensor = tensor.pin_memory()
-        return tensor.to(self.tensor.device, non_blocking=True)
+
+def sent(array: np.ndarray, device: torch.device) -> Tensor:
+    """An array on a device; the host does not wait until it is there."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

@@ -15,6 +15,7 @@ import torch
 
 from muzero.config import Range
 from muzero.data import plans, schema
+from muzero.data.augmentation import augmented
 from muzero.data.device_rows import DeviceRows
 from muzero.data.plans import StoredPositions
 from muzero.data.reanalyse_order import ReanalyseOrder
@@ -55,6 +56,8 @@ class Replay:
         priority_exponent: Annotated[float, Range(0.0, 2.0)] = 0.0,
         importance_exponent: Annotated[float, Range(0.0, 2.0)] = 0.4,
         symmetries: bool = True,
+        shift: Annotated[int, Range(0, 64)] = 0,
+        intensity: Annotated[float, Range(0.0, 0.5)] = 0.0,
     ) -> None:
         """Reserve the memory.
 
@@ -73,6 +76,10 @@ class Replay:
                 (Schaul et al. 2016, section 3.4).
             symmetries: learn from mirrored and rotated boards, too, if the rules of the game are the same there: every
                 sampled window is shown under a symmetry drawn at random.  Only board games have symmetries.
+            shift: most pixels by which a sampled window is moved at random, all its frames alike; 4 is usual for
+                frames of 84 and 96 pixels (Yarats et al. 2021).  For frames, not for boards.
+            intensity: standard deviation of the random factor by which a sampled window is brighter or darker, all its
+                frames alike (Ye et al. 2021 use 0.05).  For frames, not for boards.
 
         Raises:
             ValueError: if not one row fits.
@@ -96,6 +103,7 @@ class Replay:
         self.rows["refreshed"] = np.zeros(self.capacity, bool)  # planned again since it was played
         # Candidates would have to be turned, too; board games have none.
         self.symmetries = find_symmetries() if symmetries and not candidates else None
+        self.shift, self.intensity = shift, intensity
         self.priority = SumTree(self.capacity)
         self.reanalyse_order = ReanalyseOrder()
         self.largest = 1.0  # priority of new rows
@@ -183,7 +191,9 @@ class Replay:
             weight = np.ones(batch)
         oldest = self.written - len(self)
         found = window(self.rows, self.spec, numbers, size, weight / weight.max(), oldest, self.rng)
-        return numbers, found if self.symmetries is None else under_symmetries(found, self.symmetries, self.rng)
+        if self.symmetries is not None:
+            found = under_symmetries(found, self.symmetries, self.rng)
+        return numbers, augmented(found, self.shift, self.intensity, self.rng)
 
     def update(self, numbers: np.ndarray, priority: np.ndarray) -> None:
         """Set the priorities of sampled rows; rows overwritten since are left alone."""
