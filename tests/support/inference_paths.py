@@ -67,10 +67,10 @@ def reference(model, root, edges):
     return found
 
 
-def computed(model, root, edges, path):
+def computed(model, root, edges, path, precise=False):
     """The outputs of a simulator for the same roots and edges."""
     batch = len(next(iter(root.values())))
-    with simulating(model, root, len(edges), path) as simulation:
+    with simulating(model, root, len(edges), path, precise=precise) as simulation:
         found = [(simulation.parameters.copy(), simulation.value.copy())]
         for parent, action, node in edges:
             rows = np.full(batch, parent, np.int32), action, np.full(batch, node, np.int32)

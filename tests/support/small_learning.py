@@ -1,5 +1,8 @@
 """A model of a few numbers and an objective with everything that a learner handles: statistics, noise, metrics."""
 
+import math
+from dataclasses import replace
+
 import torch
 from chain import ChainGames, ChainModel
 from torch import nn
@@ -11,6 +14,7 @@ from muzero.planners.reactive import ReactivePlanner
 from muzero.play.selfplay import SelfPlay
 
 CELLS = 4
+CPU = torch.device("cpu")
 
 
 class SmallModel(nn.Module):
@@ -36,7 +40,7 @@ class SmallObjective(Objective):
 
     def forward(self, model, target_model, window, generator):
         self.calls += 1
-        noise = torch.rand(len(window.reward), generator=generator)
+        noise = torch.rand(len(window.reward), generator=generator, device=generator.device)
         found = model(window.observation[:, 0].float())
         error = self.scale * found - window.reward[:, 0]
         surprise = (found - target_model(window.observation[:, 0].float())).abs().detach()
@@ -44,10 +48,39 @@ class SmallObjective(Objective):
         return Loss(terms, error.abs().detach(), {"noise": noise, "surprise": surprise.max()})
 
 
-def small_learner(seed=0, **settings):
+def small_learner(seed=0, device=CPU, **settings):
     """Always with the same weights."""
     torch.manual_seed(0)
-    return Learner(SmallModel(), SmallObjective(), torch.device("cpu"), seed, **{"batch": 16, **settings})
+    return Learner(SmallModel(), SmallObjective(), device, seed, **{"batch": 16, **settings})
+
+
+def recording_learner(seed=0, device=CPU, **settings):
+    """One that makes updates of tensors that stay where they are, as a GPU records them, on the CPU too."""
+    learner = small_learner(seed, device, **settings)
+    if not learner.recording:
+        learner._begin_recording()
+    return learner
+
+
+def numbers(learner):
+    """A copy of all numbers that an update can change: weights, statistics, slow copy, state of the optimiser."""
+    return {
+        f"{group}.{name}": tensor.clone()
+        for group, tensors in learner.state()[0].items()
+        for name, tensor in tensors.items()
+    }
+
+
+def same(left, right):
+    """Check that two such copies are the same, bit for bit."""
+    assert left.keys() == right.keys()
+    for name in left:
+        assert torch.equal(left[name], right[name]), name
+
+
+def without_numbers(window):
+    """A batch from which no update can be made."""
+    return replace(window, reward=torch.full_like(window.reward, math.nan))
 
 
 def small_replay(**settings):
