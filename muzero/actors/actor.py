@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from muzero import build
 from muzero.actors.tasks import Evaluate, Play, Played, Reanalyse, Reanalysed, Result, Task, Weights
@@ -14,9 +13,17 @@ from muzero.evaluation.in_training import evaluate
 from muzero.interfaces import Decision, observe_first
 from muzero.play.selfplay import SelfPlay
 from muzero.util.allocator import keep_freed
+from muzero.util.bfloat16 import has_convolutions
 from muzero.util.seeds import derive
+from muzero.util.tensors import as_tensor, copy_into
 
 SEARCHED = 256  # stored positions in a search: more are hardly cheaper each, and need memory for the latents of all
+SEARCHED_ON_GPU = 2048  # which smaller searches leave idle
+
+
+def searched(device: torch.device) -> int:
+    """Stored positions in a search on a device."""
+    return SEARCHED_ON_GPU if device.type == "cuda" else SEARCHED
 
 
 class Actor:
@@ -37,6 +44,8 @@ class Actor:
         self.games = build.games(config, settings.games, training=True)
         self.seed = settings.seed
         self.model = build.model(config, self.games.spec, settings.seed).to(device)
+        if device.type == "cuda" and has_convolutions(self.model):
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as published weights lie
         self.planner = build.planner(config)
         self.version = -1
         self.reported = (0, 0)  # faults and rejections that earlier results reported
@@ -54,7 +63,7 @@ class Actor:
 
     def load(self, weights: Weights, version: int) -> None:
         """Use these weights from now on."""
-        self.model.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
+        copy_into(self.model.state_dict(), {name: as_tensor(found) for name, found in weights.items()})
         self.version = version
         if self.selfplay is not None:
             self.selfplay.version = version
@@ -84,18 +93,22 @@ class Actor:
 
     def _reanalyse(self, positions: StoredPositions) -> Reanalysed:
         """Plan in searches of one size, whose buffers are used again: the last is filled up with the first rows."""
-        count = len(positions.numbers)
+        count, size = len(positions.numbers), searched(self.device)
         rng = np.random.default_rng(derive(self.seed, "reanalyse", self.slot, self.version, positions.numbers[0]))
-        searches = np.resize(np.arange(count), (-(-count // SEARCHED), SEARCHED))
-        found = [self._plan(positions.observation[rows], positions.legal[rows], rng) for rows in searches]
+        searches = np.resize(np.arange(count), (-(-count // size), size))
+        observations = torch.as_tensor(positions.observation)  # on the device already, if the replay is
+        found = [self._plan(observations, rows, positions.legal[rows], rng) for rows in searches]
         policy = np.concatenate([decision.weights for decision in found])[:count]
         value = np.concatenate([decision.value for decision in found])[:count]
         weighed = [decision.candidates for decision in found if decision.candidates is not None]
         return Reanalysed(positions.numbers, policy, value, np.concatenate(weighed)[:count] if weighed else None)
 
     @torch.inference_mode()
-    def _plan(self, observation: np.ndarray | Tensor, legal: np.ndarray, rng: np.random.Generator) -> Decision:
-        root = observe_first(self.model.eval(), torch.as_tensor(observation).to(self.device))
+    def _plan(
+        self, observations: torch.Tensor, rows: np.ndarray, legal: np.ndarray, rng: np.random.Generator
+    ) -> Decision:
+        seen = observations.index_select(0, torch.from_numpy(rows).to(observations.device))
+        root = observe_first(self.model.eval(), seen.to(self.device))
         carry, first = self.planner.start(len(legal), self.model.space), np.ones(len(legal), bool)
         return self.planner.plan(self.model, root, legal, carry, first, rng, explore=True)[0]
 

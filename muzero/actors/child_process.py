@@ -34,6 +34,7 @@ from muzero.data.segment_format import Layout
 from muzero.interfaces import GameSpec
 from muzero.util.messages import pack, unpack
 from muzero.util.signals import SIGNALS
+from muzero.util.tensors import on_host
 
 GRACE = 10.0  # seconds for a child that is asked to end
 SMALL = 65_536  # bytes of a message that a link takes whether or not the child reads
@@ -132,7 +133,7 @@ class ChildProcess:
 
     def put(self, weights: Weights) -> Given:
         """Make weights ready to be sent; see `Files.put`."""
-        return self.weights.put(weights)
+        return self.weights.put(on_host(weights))
 
     def put_positions(self, positions: StoredPositions) -> Given:
         """Make positions ready to be sent; see `Files.put`."""

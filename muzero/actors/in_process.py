@@ -20,8 +20,8 @@ from muzero.interfaces import GameSpec
 from muzero.play.selfplay import SelfPlay
 from muzero.util.failpoints import failpoint
 
-Given = Callable[[], dict[str, np.ndarray]]
-"""Arrays where they lie: in this process, or between two."""
+Given = Callable[[], Any]
+"""Arrays or tensors by name, where they lie: in this process, or between two."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 
 from muzero import build
 from muzero.actors import pending
+from muzero.actors.actor import searched
 from muzero.actors.child_process import LOOK, ChildProcess, Died
 from muzero.actors.in_process import InProcess, Raised
 from muzero.actors.pool import ActorPool
@@ -47,6 +48,7 @@ class LocalPool(ActorPool):
             EnvironmentFault: if an environment does not work.
         """
         self.steps = config.table("run")["play"]
+        self.device = torch.device("cpu") if apart else device
         self.place = ChildProcess(config) if apart else InProcess(config, device)
         self.tasks = self.incarnation = 0  # numbers of the newest
         self.flying: deque[tuple[str, tuple[Any, ...]]] = deque()  # tasks without a result: method, what it is given
@@ -66,6 +68,10 @@ class LocalPool(ActorPool):
 
     def publish(self, weights: Weights, version: int) -> None:
         self.weights, self.version, self.given = weights, version, False
+
+    @property
+    def searched(self) -> int:
+        return searched(self.device)
 
     @property
     def failed(self) -> bool:

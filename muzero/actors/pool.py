@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 
 from muzero.actors import pending
+from muzero.actors.actor import searched
 from muzero.actors.tasks import Result, Weights, Work
 from muzero.data.segment_format import Layout
 from muzero.interfaces import GameSpec
@@ -47,6 +49,11 @@ class ActorPool(ABC):
             EnvironmentFault: if all actors keep failing.
             LostCluster: if the cluster is gone.
         """
+
+    @property
+    def searched(self) -> int:
+        """Positions in a search of `Reanalyse`: its positions should be a multiple of these."""
+        return searched(torch.device("cpu"))
 
     def age(self, version: int) -> int:
         """How many newer weights were published since this version."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import Tensor
 
 from muzero.data.plans import StoredPositions
 from muzero.data.schema import Segment
@@ -14,8 +15,8 @@ from muzero.data.segment_format import Layout
 from muzero.evaluation.in_training import Evaluated
 from muzero.play.selfplay import Episode
 
-Weights = dict[str, np.ndarray]
-"""A model's parameters and buffers by name."""
+Weights = dict[str, np.ndarray] | dict[str, Tensor]
+"""A model's parameters and buffers by name: tensors on the learner's device, or arrays for other processes."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ from itertools import count
 from typing import Any
 
 import numpy as np
+import torch
 
 from muzero import build
 from muzero.actors import pending
+from muzero.actors.actor import searched
 from muzero.actors.pool import ActorPool
 from muzero.actors.tasks import Evaluate, LostCluster, Play, Played, Reanalyse, Reanalysed, Result, Task, Weights, Work
 from muzero.cluster.remote import RemoteActor
@@ -25,6 +27,7 @@ from muzero.cluster.weights import Publications
 from muzero.config import Config
 from muzero.data.segment_format import Layout
 from muzero.interfaces import EnvironmentFault
+from muzero.util.tensors import on_host
 
 STORE_BYTES = 256 << 20  # of a session on this machine, at least: weights are few, results small
 GRACE = 10.0  # seconds for tasks under way when a run is stopped
@@ -42,6 +45,7 @@ class RayPool(ActorPool):
             ConfigError: if the cluster cannot be reached or does not ask for a token.
         """
         self.config, self.settings = config, build.actor_settings(config)
+        self.device = torch.device("cuda" if self.settings.gpus else "cpu")  # of an actor's model
         self.steps = config.table("run")["play"]
         self.game = build.spec(config)
         self.layout = Layout(self.game, build.candidates(config, self.game))
@@ -93,7 +97,7 @@ class RayPool(ActorPool):
     def publish(self, weights: Weights, version: int) -> None:
         self.taken = 0
         try:
-            self.session.put(weights)
+            self.session.put(on_host(weights))
         except CallFailed as problem:
             if not self.weights.versions:
                 raise
@@ -101,6 +105,10 @@ class RayPool(ActorPool):
         else:
             self.weights.add(version)
             self.version = version
+
+    @property
+    def searched(self) -> int:
+        return searched(self.device)
 
     def age(self, version: int) -> int:
         return self.weights.age(version)
@@ -184,7 +192,7 @@ class RayPool(ActorPool):
         """Ask for an actor.  Returns its key in the session."""
         cpus, gpus = self.settings.cpus, self.settings.gpus
         options = {"num_cpus": cpus, "num_gpus": gpus, "max_restarts": -1, "max_task_retries": 0}
-        place = "cuda" if gpus else "cpu", max(1, int(cpus))
+        place = self.device.type, max(1, int(cpus))
         return self.session.make(options, RemoteActor, self.config.to_toml(), slot.number, *place)
 
     def _send(self, slot: Slot, work: Work, now: float) -> None:

@@ -134,7 +134,7 @@ class OnnxSimulator:
     def begin(
         self, model: WorldModel, root: Latent, kappa: float, noise: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Start a search, as `muzero.inference.simulation.Simulator` describes."""
+        """Start a search, as `muzero.inference.simulators.Simulator` describes."""
         self.model.follow(model)
         for name, rows in root.items():
             self.table[name][: self.batch] = rows

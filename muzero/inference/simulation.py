@@ -3,66 +3,35 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 
 from muzero.config import ConfigError
+from muzero.inference.acting import NotInBfloat16
 from muzero.inference.bfloat16 import NotTraceable
 from muzero.inference.onnx_backend import OnnxModel, OnnxSimulator
 from muzero.inference.onnx_graph import NotExportable
+from muzero.inference.simulators import Simulator, Simulators
 from muzero.inference.torch_backend import TorchModel, TorchSimulator
 from muzero.interfaces import Latent, WorldModel
-from muzero.search import Evaluation, Expand, Launch, rows_of_parts
+from muzero.search import Expand, Launch, rows_of_parts
 from muzero.util.bfloat16 import device_has_bfloat16, has_convolutions
 
 Path = Literal["auto", "torch", "torch_bf16", "onnx", "cuda_graph", "measure"]
-"""How simulations are computed.  "auto" is a fixed rule: recorded graphs on a GPU; on the CPU "torch_bf16" where it
-pays, see `pays_in_bfloat16`, and the model can be traced, else onnxruntime for models that can be exported, torch for
-all others.  "measure" times what there is, so it does not make reproducible runs."""
+"""How simulations are computed.  "auto" is a fixed rule.  On a GPU, recorded graphs, with convolutions in bfloat16 if a
+search explores.  On the CPU "torch_bf16" where it pays, see `pays_in_bfloat16`, and the model can be traced, else
+onnxruntime for models that can be exported, torch for all others.  "measure" times what there is, so it does not make
+reproducible runs."""
 
 DEVICES = {"onnx": "cpu", "torch_bf16": "cpu", "cuda_graph": "cuda"}
-OVERLAP = 32  # roots from which on two halves take turns on a GPU; below, a half would leave it idle
+OVERLAP = 1024  # roots from which on two halves take turns on a GPU: below, launching two costs more (measured, H100)
 WIDE = 2_000_000  # products of one position of a kernel from which on convolutions in bfloat16 pay
-IDLE = 8  # simulators of a model that are kept for the next search of their shape; the one unused longest goes first
 WARNED: set[type[WorldModel]] = set()  # kinds of models whose convolutions could not be computed in bfloat16
-
-
-class Simulator(Protocol):
-    """The buffers of one search, and what fills them."""
-
-    def begin(
-        self, model: WorldModel, root: Latent, kappa: float, noise: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Start a search with the model's present weights.
-
-        Args:
-            model: as it is now.
-            root: latents of the roots, B in front.
-            kappa: as of `WorldModel.expand`.
-            noise: [simulations, B, noise of the model]; None: the simulator was made for none.
-
-        Returns:
-            the policy's parameters [B, P] and the value [B] of the roots.
-        """
-        ...
-
-    def expand(self, parent: np.ndarray, edge: np.ndarray, node: np.ndarray) -> Evaluation:
-        """Evaluate one edge of each tree, as `muzero.search.Expand` describes."""
-        ...
-
-    def launch(self, parent: np.ndarray, edge: np.ndarray, node: np.ndarray) -> Callable[[], Evaluation]:
-        """Begin to evaluate one edge of each tree, as `muzero.search.Launch` describes."""
-        ...
-
-    def end(self) -> None:
-        """Release the model, which a simulator must not keep alive."""
-        ...
 
 
 class Simulation(NamedTuple):
@@ -73,42 +42,6 @@ class Simulation(NamedTuple):
     # As `muzero.search` takes it: one function, or one for each part of the batch.  An edge is of the model's `edges`,
     # so [B, *shape], and what it leads to is described by the policy's parameters in place of logits.
     expand: Expand | list[Launch]
-
-
-class Simulators:
-    """What searches of a model leave for later ones, kept as the model's attribute `simulators`.
-
-    It is freed with the model.  A copy of the model, a pickled model and a forked process begin without: sessions of
-    onnxruntime cannot be copied, and their threads do not exist in a forked process.
-    """
-
-    def __init__(self) -> None:
-        self.process = os.getpid()
-        self.models: dict[Any, OnnxModel | TorchModel] = {}
-        self.idle: list[tuple[Any, Simulator]] = []  # the one used last at the end
-
-    @classmethod
-    def of(cls, model: WorldModel) -> Simulators:
-        """Those of a model, empty at its first search in this process."""
-        if model.simulators is None or model.simulators.process != os.getpid():
-            model.simulators = cls()
-        return model.simulators
-
-    def __reduce__(self) -> tuple[type[Simulators], tuple[()]]:
-        return Simulators, ()
-
-    def take(self, key: Any) -> Simulator | None:
-        """An idle simulator of this shape."""
-        for place, (other, simulator) in enumerate(self.idle):
-            if other == key:
-                del self.idle[place]
-                return simulator
-        return None
-
-    def give_back(self, key: Any, simulator: Simulator) -> None:
-        """Keep a simulator for the next search."""
-        simulator.end()
-        self.idle = [*self.idle, (key, simulator)][-IDLE:]
 
 
 @contextmanager
@@ -194,14 +127,15 @@ def simulator_for(model: OnnxModel | TorchModel, batch: int, simulations: int) -
 
 
 def pays_in_bfloat16(model: WorldModel, root: Latent) -> bool:
-    """Whether convolutions in bfloat16 save more time on this processor than all that is around them costs.
+    """Whether convolutions in bfloat16 save more time on this device than all that is around them costs.
 
-    That depends on the products of the convolutions, here of one position of a kernel that makes planes of planes:
-    rows times squares times the square of the channels.
+    On the CPU that depends on the products of the convolutions, here of one position of a kernel that makes planes of
+    planes: rows times squares times the square of the channels.  On a GPU they always do.
     """
     products = max((rows.numel() * rows.shape[1] for rows in root.values() if rows.ndim == 4), default=0)
     device = next(iter(root.values())).device
-    return device.type == "cpu" and products >= WIDE and has_convolutions(model) and device_has_bfloat16(device)
+    enough = device.type == "cuda" or products >= WIDE
+    return enough and has_convolutions(model) and device_has_bfloat16(device)
 
 
 def prepared(
@@ -215,7 +149,7 @@ def prepared(
         simulations: of a search.
         path: how to compute.
         noise: numbers that a step is given for each row.
-        bfloat16: let "auto" try "torch_bf16" first.
+        bfloat16: let "auto" try convolutions in bfloat16 first.
 
     Raises:
         ConfigError: if the path does not exist for this model or device.
@@ -241,10 +175,26 @@ def prepared(
                 warn_once(type(model), error)
         with suppress(NotExportable):
             return OnnxModel(model, root, noise)
-    return TorchModel(model, root, noise, record=device == "cuda" and path != "torch")
+    if device == "cuda":
+        return on_gpu(model, root, path, noise, bfloat16)
+    return TorchModel(model, root, noise)
 
 
-def warn_once(kind: type[WorldModel], error: NotTraceable) -> None:
+def on_gpu(model: WorldModel, root: Latent, path: Path, noise: int, bfloat16: bool) -> TorchModel:
+    """The model as it is called on a GPU; see `prepared`."""
+    kept, device = Simulators.of(model), next(iter(root.values())).device
+    record = path != "torch"
+    if not has_convolutions(model):
+        return TorchModel(model, root, noise, record)
+    if bfloat16:
+        try:
+            return TorchModel(model, root, noise, record, acting=kept.copy(model, device, True))
+        except NotInBfloat16 as error:
+            warn_once(type(model), error)
+    return TorchModel(model, root, noise, record, acting=kept.copy(model, device, False))
+
+
+def warn_once(kind: type[WorldModel], error: NotTraceable | NotInBfloat16) -> None:
     """Log in one line why models of this kind are slower than they could be: once in a process and its forks."""
     if kind not in WARNED:
         WARNED.add(kind)

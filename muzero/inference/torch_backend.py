@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
+from muzero.inference.acting import ActingCopy, NotInBfloat16
 from muzero.inference.bfloat16 import in_bfloat16, repack
 from muzero.inference.step import Root, Step, to_numpy
 from muzero.inference.weights import FoldedCopy, WeightWatcher, folding
 from muzero.interfaces import Expansion, Latent, WorldModel
 from muzero.search import Evaluation
 from muzero.util.packing import packed
-
-WARM_UP = 3  # runs before a graph is recorded, in which libraries choose their algorithms
+from muzero.util.recorded import Recorded
 
 
 class Calls(NamedTuple):
@@ -30,11 +30,18 @@ class Calls(NamedTuple):
 class TorchModel:
     """A model as it is called: on the CPU a copy with its batch norms folded, if it has any.
 
-    On a GPU it is the model itself: a recorded graph reads the weights in place, so it sees them change.
+    On a GPU it is an `ActingCopy` of models with convolutions, and others themselves: a recorded graph reads weights
+    where they are, so it sees them change.
     """
 
     def __init__(
-        self, model: WorldModel, root: Latent, noise: int, record: bool = False, bfloat16: bool = False
+        self,
+        model: WorldModel,
+        root: Latent,
+        noise: int,
+        record: bool = False,
+        bfloat16: bool = False,
+        acting: ActingCopy | None = None,
     ) -> None:
         """Prepare to call a model.
 
@@ -44,16 +51,21 @@ class TorchModel:
             noise: numbers that a step is given for each row; 0: none, see `WorldModel`.
             record: replay simulations as a CUDA graph.
             bfloat16: compute convolutions in bfloat16, on the CPU.
+            acting: what is called in place of the model.
 
         Raises:
             NotTraceable: if the model's convolutions cannot be replaced.
+            NotInBfloat16: if what acts in bfloat16 does not compute.
         """
         self.device = next(iter(root.values())).device
         self.edges, self.noise, self.record, self.bfloat16 = model.edges, noise, record, bfloat16
-        self.names = list(root)
+        self.names, self.acting = list(root), acting
         self.watcher = WeightWatcher(model)
         self.version = 0
-        copied = self.device.type == "cpu" and (bfloat16 or bool(folding(model)))
+        if acting is not None:
+            self._try(acting, root)
+            self.bfloat16 = acting.bfloat16
+        copied = acting is None and self.device.type == "cpu" and (bfloat16 or bool(folding(model)))
         self.copy = FoldedCopy(model) if copied else None
         self.narrow = self._in_bfloat16(self.copy.network, root) if bfloat16 and self.copy is not None else None
 
@@ -64,8 +76,37 @@ class TorchModel:
         step = in_bfloat16(Step(network, self.names, self.noise), root, edge, noise, kappa)
         return in_bfloat16(Root(network, self.names), root, kappa), step
 
+    def _try(self, acting: ActingCopy, root: Latent) -> None:
+        """Compute once what a search asks for."""
+        acting.follow()
+        batch, calls = len(next(iter(root.values()))), self._calls(acting.network)
+        edge = torch.from_numpy(self.edges.none(batch)).to(self.device)
+        noise, kappa = torch.ones(batch, self.noise, device=self.device), torch.zeros(1, device=self.device)
+        try:
+            calls.root(acting.kept(root), kappa)
+            calls.step(acting.kept(root), edge, noise, kappa)
+        except Exception as error:  # this runs the code of any model
+            if not acting.bfloat16:
+                raise
+            raise NotInBfloat16(f"{type(error).__name__}: {error}") from error
+
+    def _calls(self, network: WorldModel) -> Calls:
+        return Calls(Root(network, self.names), Step(network, self.names, self.noise))
+
+    @property
+    def planes_last(self) -> bool:
+        """Whether convolutions read planes [C, H, W] as [H, W, C]."""
+        return self.bfloat16 or self.acting is not None
+
+    def kept(self, latent: Latent) -> Latent:
+        """A latent in the type in which it is kept during a search."""
+        return latent if self.acting is None else self.acting.kept(latent)
+
     def follow(self, model: WorldModel) -> Calls:
         """What to call in place of this model, with its present weights."""
+        if self.acting is not None:
+            self.acting.follow()
+            return self._calls(self.acting.network)
         if self.watcher.changed():
             self.version += 1
             if self.copy is not None:
@@ -74,8 +115,7 @@ class TorchModel:
                 repack(graph)
         if self.narrow is not None:
             return Calls(*self.narrow)
-        network = model if self.copy is None else self.copy.network
-        return Calls(Root(network, self.names), Step(network, self.names, self.noise))
+        return self._calls(model if self.copy is None else self.copy.network)
 
 
 class Rows:
@@ -130,14 +170,14 @@ class TorchSimulator:
         self.table: Latent = {}
         self.rows: dict[str, Rows] = {}
         self.calls: Calls | None = None  # only during a search: a simulator must not keep its model alive
-        self.recorded: torch.cuda.CUDAGraph | None = None
+        self.recorded = Recorded(self._step, device, self.stream)
         self.version = -1
 
     def begin(
         self, model: WorldModel, root: Latent, kappa: float, noise: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Start a search, as `muzero.inference.simulation.Simulator` describes."""
-        self.calls = self.model.follow(model)
+        """Start a search, as `muzero.inference.simulators.Simulator` describes."""
+        self.calls, root = self.model.follow(model), self.model.kept(root)
         self.noise, self.simulation = noise, 0
         if self.stream is not None:
             self.stream.wait_stream(torch.cuda.current_stream(self.model.device))
@@ -146,12 +186,13 @@ class TorchSimulator:
             parameters, value = self.calls.root(root, self.kappa)
             if not self.table:
                 nodes = (self.simulations + 1) * self.batch
-                self.rows = {name: Rows(rows.shape[1:], self.model.bfloat16) for name, rows in root.items()}
+                self.rows = {name: Rows(rows.shape[1:], self.model.planes_last) for name, rows in root.items()}
                 self.table = {name: rows.new_zeros((nodes, self.rows[name].numbers)) for name, rows in root.items()}
             for name, rows in root.items():
                 self.table[name][: self.batch] = self.rows[name].flat(rows)
             if self.version != self.model.version:  # a recorded graph would read weights at their old addresses
-                self.recorded, self.version = None, self.model.version
+                self.recorded.forget()
+                self.version = self.model.version
             return to_numpy(parameters), to_numpy(value)
 
     def launch(self, parent: np.ndarray, edge: np.ndarray, node: np.ndarray) -> Callable[[], Evaluation]:
@@ -167,10 +208,9 @@ class TorchSimulator:
         with torch.cuda.stream(self.stream):
             if self.on_gpu:
                 self.index.copy_(self.chosen, non_blocking=True)
-            if self.model.record:
-                self._recorded().replay()
-            else:
-                self._step()
+            if self.model.record and not self.recorded.prepared:
+                self._record()
+            self.recorded()
             if self.on_gpu:
                 self.found.copy_(self.packed, non_blocking=True)
         return self._collect
@@ -191,6 +231,7 @@ class TorchSimulator:
         source = given["parent"] * self.batch + self.columns
         latent = {name: self.rows[name].shaped(rows.index_select(0, source)) for name, rows in self.table.items()}
         following, *numbers = self.calls.step(latent, given["edge"], given["noise"], self.kappa)
+        following = self.model.kept(following)
         for name, rows in self.table.items():
             self._keep(rows, self.rows[name].flat(following[name]))
         torch.cat([number.float().flatten() for number in numbers], out=self.packed)
@@ -206,14 +247,14 @@ class TorchSimulator:
         else:
             table[self.simulation * self.batch : (self.simulation + 1) * self.batch] = rows
 
-    def _recorded(self) -> torch.cuda.CUDAGraph:
-        if self.recorded is None:
-            for _ in range(WARM_UP):
-                self._step()
-            self.recorded = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.recorded, stream=self.stream):
-                self._step()
-        return self.recorded
+    def _record(self) -> None:
+        try:
+            self.recorded.prepare()
+        except RuntimeError as error:
+            raise RuntimeError(
+                "a search cannot be recorded as a CUDA graph, perhaps because the model reads numbers of tensors in "
+                f"Python: {error}; use --set planner.inference=torch"
+            ) from error
 
     def end(self) -> None:
         """Release the model, so that a simulator kept for later does not keep it alive."""

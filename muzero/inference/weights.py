@@ -34,12 +34,13 @@ class FoldedCopy:
             found = originals[norm]
             self.folded.append((originals[name]._parameters, found._parameters, found._buffers, found.eps, layer))
         apart = tuple(f"{name}." for name, _ in names)
-        self.others: list[tuple[dict[str, Any], str, Tensor]] = []  # where a tensor is found, and what acts
-        for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        self.others: list[tuple[dict[str, Any], dict[str, Any], str]] = []  # where a tensor is found, and what acts
+        modules = dict(network.named_modules())
+        for name, _ in (*network.named_parameters(), *network.named_buffers()):
             if not name.startswith(apart):
                 owner, _, last = name.rpartition(".")
-                found = originals[owner]
-                self.others.append((found._parameters if last in found._parameters else found._buffers, last, tensor))
+                group = "_parameters" if last in originals[owner]._parameters else "_buffers"
+                self.others.append((getattr(originals[owner], group), getattr(modules[owner], group), last))
 
     @torch.inference_mode()
     def follow(self) -> None:
@@ -50,8 +51,8 @@ class FoldedCopy:
             fused = fuse_conv_bn_weights(weight, bias, mean, variance, epsilon, scale["weight"], scale["bias"])
             layer.weight.copy_(fused[0])
             layer.bias.copy_(fused[1])
-        for place, name, tensor in self.others:
-            tensor.copy_(place[name])
+        for place, mine, name in self.others:
+            mine[name].copy_(place[name])
 
 
 def folding(model: nn.Module) -> list[tuple[str, str]]:

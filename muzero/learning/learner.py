@@ -5,7 +5,6 @@ import math
 from contextlib import nullcontext
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,10 +14,12 @@ from muzero.learning import optimizers
 from muzero.learning.compiling import Compile, compiled, compiles
 from muzero.learning.follower import Follower
 from muzero.learning.precision import Precision, has_convolutions, learns_in_bfloat16
-from muzero.learning.recorded import FixedWindow, Recorded
+from muzero.learning.recorded import FixedWindow
 from muzero.learning.update import Update, joined
 from muzero.util.failpoints import failpoint
+from muzero.util.recorded import Recorded
 from muzero.util.seeds import derive
+from muzero.util.tensors import copies
 
 
 class Learner:
@@ -213,28 +214,31 @@ class Learner:
 
     @torch.inference_mode()
     def is_finite(self, observation: Tensor) -> bool:
-        """Whether all weights, and the outputs for observations [B, *observation], are finite; only then publish."""
+        """Whether all weights, and the outputs for observations [B, *observation], are finite; only then publish.
+
+        The device is waited for once.
+        """
         if failpoint("learner.poison_weights"):
             next(self.model.parameters()).data.fill_(math.nan)
-        tensors = [tensor for tensor in self.model.state_dict().values() if tensor.is_floating_point()]
-        if not all(torch.isfinite(tensor).all() for tensor in tensors):
-            return False
+        tensors = [each for each in self.model.state_dict().values() if each.is_floating_point() and each.numel()]
+        largest = torch._foreach_norm(tensors, math.inf)  # type: ignore[attr-defined]  # NaN, if a number is
         model = self.acting.eval()
         latent = observe_first(model, observation.to(self.device))
         action = torch.from_numpy(model.space.none(len(observation))).to(self.device)
         latent, transition = model.imagine(latent, action)
         prediction = model.predict(latent)
         numbers = [
+            *largest,
             transition.reward.mean,
             transition.discount.mean,
             prediction.value.mean,
             prediction.policy.parameters,
         ]
-        return all(bool(torch.isfinite(number).all()) for number in numbers)
+        return bool(torch.cat([number.flatten().float() for number in numbers]).isfinite().all())
 
-    def weights(self) -> dict[str, np.ndarray]:
-        """A copy of the weights that act."""
-        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.acting.state_dict().items()}
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the weights that act, on the learner's device."""
+        return copies(self.acting.state_dict())
 
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         """Tensors by file name, and plain values, from which `restore` makes the same learner."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from muzero.actors.actor import SEARCHED
 from muzero.actors.pool import ActorPool
 from muzero.actors.tasks import Reanalyse
 from muzero.config import Config
@@ -16,7 +15,7 @@ class Reanalysis:
     """Requests that positions are planned again, in the order of `ReanalyseOrder`.
 
     In one process `run.reanalysed_per_step` decides how many: they are owed for the steps stored, as updates are.  A
-    request is for a multiple of `SEARCHED` positions, so that searches are large; the rest stays owed.
+    request is for a multiple of `ActorPool.searched` positions, so that searches are large; the rest stays owed.
     """
 
     def __init__(self, config: Config, learning: Learning, pool: ActorPool) -> None:
@@ -43,10 +42,10 @@ class Reanalysis:
         if not self.learning.learner.updates or not self.learning.enough:
             return  # weights that have learned nothing plan no better than those that played
         if self.further:
-            while self.pool.request(Reanalyse, lambda: self._work(SEARCHED)):
+            while self.pool.request(Reanalyse, lambda: self._work(self.pool.searched)):
                 pass
-        elif self.owed >= SEARCHED:
-            self.pool.request(Reanalyse, lambda: self._work(self.owed // SEARCHED * SEARCHED))
+        elif searches := self.owed // self.pool.searched:
+            self.pool.request(Reanalyse, lambda: self._work(searches * self.pool.searched))
 
     def _work(self, count: int) -> Reanalyse:
         positions = self.replay.positions(count)

@@ -5,6 +5,7 @@ import sys
 import killing
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 from muzero import build
@@ -119,4 +120,4 @@ def test_a_game_with_torch_settings_of_its_own_is_learned_as_without(own_setting
         return training.learner.weights()
 
     found, expected = trained(own_settings), trained("python/sample_games:Corridor")
-    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)

@@ -198,7 +198,7 @@ def test_averaged_weights_act_and_the_weights_that_learn_are_kept_beside_them():
     tensors, _ = learner.state()
     published = learner.weights()
     for (name, expected), learns in zip(tensors["model"].items(), tensors["learning"].values(), strict=True):
-        assert torch.equal(torch.from_numpy(published[name]), expected)
+        assert torch.equal(published[name], expected)
         assert not expected.is_floating_point() or not torch.equal(learns, expected)
     for found, expected in zip(tensors["model"].values(), mean, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)

@@ -24,8 +24,7 @@ KILLED = -signal.SIGKILL
 @pytest.fixture(autouse=True)
 def small_searches(monkeypatch):
     """In processes that are forked from now on too."""
-    for module in (actor, reanalysis):
-        monkeypatch.setattr(module, "SEARCHED", SEARCHED)
+    monkeypatch.setattr(actor, "SEARCHED", SEARCHED)
 
 
 class Observed:
@@ -112,8 +111,7 @@ def whole(tmp_path_factory):
     """Digests of undisturbed runs in one process."""
     found = {}
     with pytest.MonkeyPatch.context() as patch:
-        for module in (actor, reanalysis):
-            patch.setattr(module, "SEARCHED", SEARCHED)
+        patch.setattr(actor, "SEARCHED", SEARCHED)
         for game in (GAME, "board/tic_tac_toe"):
             folder = tmp_path_factory.mktemp("whole")
             assert in_child(lambda folder=folder, game=game: go(folder, game, *ON, "actors.overlap=off")) == 0
