@@ -40,7 +40,10 @@ FAST = sets("run.updates_per_step=1.0")  # to the updates after which it measure
         (["ingest", "--rounds", "1", "--seconds", "0.1", "--table", "door", "--game", "gym/CartPole-v1"], "CartPole"),
         (["ingest", "--rounds", "1", "--seconds", "0.1", "--table", "batch", "--game", "gym/CartPole-v1"], "CartPole"),
         (["update", "--rounds", "1", "--game", "gym/CartPole-v1"], "GFLOP/update"),
-        (["gpu", "--device", "cpu", "--tiny", "--only", "machine,search"], "thousand simulations/s"),
+        (
+            ["gpu", "--device", "cpu", "--tiny", "--only", "update,search"],
+            "bfloat16, recorded, compiled: batch drawn in",
+        ),
         (["kills", "--rounds", "1", "--seconds", "1", "--actors", "1", *FAST], "median"),
     ],
 )
