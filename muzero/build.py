@@ -209,6 +209,11 @@ def bounds(longest: int | None) -> list[Rule]:
             Needs(f"actors.{name}", "actors.count", f"set actors.count (muzero-train --actors), or actors.{name} = 0")
             for name in ("reanalyse", "evaluate")
         ),
+        Needs(
+            "objective.age_steps",
+            "objective.n_step",
+            "values of returns to the end of the game are not bootstrapped; set objective.age_steps = 0",
+        ),
         Excludes(
             "run.reanalysed_per_step",
             "actors.count",

@@ -189,8 +189,7 @@ class Replay:
         weight = (len(self) * self.priority[places] / self.priority.total) ** -self.importance_exponent
         if self.priority_exponent == 0:
             weight = np.ones(batch)
-        oldest = self.written - len(self)
-        found = window(self.rows, self.spec, numbers, size, weight / weight.max(), oldest, self.rng)
+        found = window(self.rows, self.spec, numbers, size, weight / weight.max(), self.written, self.rng)
         if self.symmetries is not None:
             found = under_symmetries(found, self.symmetries, self.rng)
         return numbers, augmented(found, self.shift, self.intensity, self.rng)

@@ -25,7 +25,7 @@ def window(
     numbers: np.ndarray,
     size: WindowSize,
     weight: np.ndarray,
-    oldest: int,
+    written: int,
     rng: np.random.Generator,
 ) -> Window:
     """The windows that begin at rows.
@@ -36,11 +36,11 @@ def window(
         numbers: [B] of the sampled rows.
         size: how far the windows reach.
         weight: [B] importance weights.
-        oldest: number of the oldest row that is here.
+        written: rows ever written; those that the ring still holds are here.
         rng: draws the actions past the end of a game.
     """
     length, space = len(rows["next"]), spec.actions
-    before, first = retrace(rows, numbers, size.context, oldest)
+    before, first = retrace(rows, numbers, size.context, max(0, written - length))
     path, known, over = follow(rows, numbers, size.steps)
     there = np.ones(before.shape, bool)
     path, known, over = (np.hstack(pair) for pair in ((before, path), (there, known), (~there, over)))
@@ -66,6 +66,7 @@ def window(
         "over": over,
         "weight": weight.astype(np.float32),
         "number": numbers,
+        "age": written - 1 - numbers,
     }
     tensors = {
         name: array if isinstance(array, torch.Tensor) else torch.from_numpy(array) for name, array in arrays.items()

@@ -39,7 +39,7 @@ def newest(replay: Replay, size: WindowSize, count: int = ROWS) -> tuple[Window,
     numbers = replay.written - 1 - rng.choice(span, min(span, count), replace=False)
     numbers = numbers[replay.priority[numbers % replay.capacity] > 0]
     weight = np.ones(len(numbers))
-    found = window(replay.rows, replay.spec, numbers, size, weight, replay.written - len(replay), rng)
+    found = window(replay.rows, replay.spec, numbers, size, weight, replay.written, rng)
     return found, torch.from_numpy(replay.rows["legal"][numbers % replay.capacity])
 
 

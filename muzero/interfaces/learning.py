@@ -39,6 +39,7 @@ class Window:
     over: Tensor  # [B, C + W + 1] bool
     weight: Tensor  # [B] importance weights of prioritised sampling
     number: Tensor  # [B] int64, the sampled rows' numbers in the replay, which never repeat
+    age: Tensor  # [B] int64, rows that the replay has written since
     candidates: Tensor | None = None  # [B, C + O, K, *shape of an action]; None: candidate k is action k
     context: int = 0  # C
 

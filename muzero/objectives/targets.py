@@ -28,7 +28,17 @@ def close_cuts(
     return reward, torch.where(stays, discount, 0.0)
 
 
-def n_step_value(reward: Tensor, discount: Tensor, value: Tensor, n: int, trace: float = 1.0) -> Tensor:
+def steps_by_age(age: Tensor, n: int, age_steps: int) -> Tensor:
+    """[B] real steps before a value target bootstraps: n, less one for each `age_steps` of an age [B], at least 1.
+
+    The older an action is, the less the present policy would take it (Ye et al. 2021, section 4.3).
+    """
+    return (n - age // age_steps).clamp(1, n)
+
+
+def n_step_value(
+    reward: Tensor, discount: Tensor, value: Tensor, n: int, trace: float = 1.0, steps: Tensor | None = None
+) -> Tensor:
     """Value targets that bootstrap after n steps (Schrittwieser et al. 2020, Appendix G), or at each step in part.
 
     Args:
@@ -38,6 +48,7 @@ def n_step_value(reward: Tensor, discount: Tensor, value: Tensor, n: int, trace:
         n: steps before bootstrapping, at least 1.
         trace: lambda, the share that each step before the n-th keeps of what follows; the rest is the value there
             (Sutton and Barto 2018, eq. 12.18, cut after n steps).
+        steps: [B] whole numbers from 1 to n: steps before bootstrapping in each row, where they differ; None: n.
 
     Returns:
         [B, W + 1 - n] in reward units, each seen by the player to move there.
@@ -45,12 +56,14 @@ def n_step_value(reward: Tensor, discount: Tensor, value: Tensor, n: int, trace:
     Raises:
         ValueError: if W < n.
     """
-    steps = reward.shape[1]
-    if not 1 <= n <= steps:
-        raise ValueError(f"n = {n}; expected 1 to the {steps} steps of the window")
+    if not 1 <= n <= reward.shape[1]:
+        raise ValueError(f"n = {n}; expected 1 to the {reward.shape[1]} steps of the window")
     rewards, discounts, values = (numbers.unfold(1, n, 1) for numbers in (reward, discount, value[:, 1:]))
     # Of each step: how much of a return is left when it comes, and what it adds; only the last takes its whole value.
     left = torch.cat([torch.ones_like(discounts[..., :1]), trace * discounts[..., :-1]], -1).cumprod(-1)
     taken = torch.ones_like(values[0, 0])
     taken[:-1] = 1 - trace
+    if steps is not None:
+        after = torch.arange(1, n + 1, device=steps.device) - steps[:, None, None]  # [B, 1, n], of each step
+        left, taken = left * (after <= 0), torch.where(after == 0, 1.0, taken)
     return (left * (rewards + discounts * taken * values)).sum(-1)

@@ -8,7 +8,7 @@ from torch import Tensor
 from muzero.config import Range
 from muzero.interfaces import GameSpec, Latent, Loss, Objective, Window, WindowSize, WorldModel, observe_first
 from muzero.objectives.latents import bottleneck, consistency, flat, observed, rows, unexplained
-from muzero.objectives.targets import close_cuts, n_step_value
+from muzero.objectives.targets import close_cuts, n_step_value, steps_by_age
 
 Weight = Annotated[float, Range(0.0, 1000.0)]
 LONGEST_GAME = 512  # the largest number of steps that a return to the end of the game looks ahead
@@ -37,6 +37,7 @@ class ValueEquivalence(Objective):
         latent_weight: Weight = 0.0,
         gradient_scale: Annotated[float, Range(0.0, 1.0)] = 0.5,
         trace: Annotated[float, Range(0.0, 1.0)] = 1.0,
+        age_steps: Annotated[int, Range(0, 1_000_000_000)] = 0,
     ) -> None:
         """Make the losses, and the networks of the consistency loss.
 
@@ -62,6 +63,9 @@ class ValueEquivalence(Objective):
             trace: lambda of value targets (Sutton and Barto 2018, section 12.2): at every step before the last, a
                 target keeps this share of what follows and takes the rest from the search's value there.  1 is the
                 return of n steps; less has less variance and more bias.
+            age_steps: environment steps stored since, for each of which a value target bootstraps one step earlier than
+                after `n_step`: older actions are less what the policy would do now.  Ye et al. 2021 use 0.3 times the
+                steps of the run, with values of the slow copy; 0: all after `n_step`.
         """
         super().__init__()
         self.unroll = unroll
@@ -77,7 +81,7 @@ class ValueEquivalence(Objective):
             "consistency": consistency_weight,
             "latent": latent_weight,
         }
-        self.gradient_scale, self.trace = gradient_scale, trace
+        self.gradient_scale, self.trace, self.age_steps = gradient_scale, trace, age_steps
         if consistency_weight:
             features = size_of_latent(model, spec)
             self.projector = bottleneck(features, projection, projection)
@@ -113,14 +117,17 @@ class ValueEquivalence(Objective):
     @torch.no_grad()
     def value_target(self, target_model: WorldModel, window: Window) -> Tensor:
         """[B, K + 1] returns of n real steps and a bootstrapped value; 0 where the game is over."""
-        value = window.value
+        value, steps = window.value, None
+        if self.age_steps:
+            steps = steps_by_age(window.age, self.n_step, self.age_steps)
         if self.bootstrap == "target":
-            latent = observe_first(target_model, window.observation[:, self.n_step :].flatten(0, 1))
+            earliest = self.n_step if steps is None else 1  # position of a value that a target takes
+            latent = observe_first(target_model, window.observation[:, earliest:].flatten(0, 1))
             fresh = target_model.predict(latent).value.mean.view(len(value), -1)
-            usable = (window.known & ~window.over)[:, self.n_step :]
-            value = torch.cat([value[:, : self.n_step], torch.where(usable, fresh, value[:, self.n_step :])], 1)
+            usable = (window.known & ~window.over)[:, earliest:]
+            value = torch.cat([value[:, :earliest], torch.where(usable, fresh, value[:, earliest:])], 1)
         reward, discount = close_cuts(window.reward, window.discount, value, window.known, window.planned)
-        return n_step_value(reward, discount, value * (window.known & ~window.over), self.n_step, self.trace)
+        return n_step_value(reward, discount, value * (window.known & ~window.over), self.n_step, self.trace, steps)
 
     def imagine(self, model: WorldModel, window: Window) -> tuple[list[Latent], Tensor, Tensor]:
         """The K + 1 latents along the real actions, and the losses [B, K] of rewards and discounts between them."""

@@ -178,6 +178,10 @@ def test_a_thousand_configurations_list_every_mistake_and_its_source(tmp_path):
             ["run.reanalysed_per_step=2", "actors.count=3"],
             "2.0 (from --set) cannot be used with [actors] count = 3 (from",
         ),
+        (
+            ["objective.age_steps=9", "objective.n_step=0"],
+            "age_steps = 9 (from --set) does nothing with [objective] n_step",
+        ),
         (["run.steps=10"], "[run] start = 1000 (from default); expected at most [run] steps = 10 (from --set)"),
         (["selfplay.segment_steps=400", "replay.capacity=300"], "segment_steps = 400 (from --set); expected at most"),
         (["replay.capacity=100", "learner.batch=x"], "an integer from 1 to 65536"),

@@ -22,9 +22,8 @@ def with_ends(length, game, sequence=0):
 
 
 def windows(replay, numbers, size):
-    count = len(numbers)
-    oldest = replay.written - len(replay)
-    return window(replay.rows, replay.spec, np.array(numbers), size, np.ones(count), oldest, np.random.default_rng(0))
+    weight, rng = np.ones(len(numbers)), np.random.default_rng(0)
+    return window(replay.rows, replay.spec, np.array(numbers), size, weight, replay.written, rng)
 
 
 def test_context_begins_before_the_sampled_row_and_repeats_the_first_one():
@@ -41,6 +40,16 @@ def test_context_begins_before_the_sampled_row_and_repeats_the_first_one():
     assert found.before.tolist() == [0, 0, 0]  # the action that led to row 1 is that of row 0; else none
     assert found.action.tolist() == [[1, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
     assert found.known.all() and not found.over.any()
+
+
+def test_the_age_of_a_row_is_the_number_of_rows_written_since():
+    replay = Replay(NUMBERED, 0, capacity=100)
+    for game in range(20):
+        replay.add(with_ends(6, game))
+    assert replay.written == 140
+    assert windows(replay, [139, 138, 40], WindowSize(1, 1)).age.tolist() == [0, 1, 99]
+    numbers, found = replay.sample(16, WindowSize(2, 2))
+    assert found.age.tolist() == (139 - numbers).tolist()
 
 
 def test_the_action_before_leads_to_the_first_position():

@@ -7,7 +7,7 @@ from chain import DISCOUNT, ChainGames, ChainModel
 
 from muzero.actions import Discrete
 from muzero.data.replay import Replay
-from muzero.interfaces import GameSpec, Window
+from muzero.interfaces import GameSpec, Window, observe_first
 from muzero.learning.learner import Learner
 from muzero.models.latent import SpatialModel, VectorModel
 from muzero.objectives.value_equivalence import ValueEquivalence
@@ -31,6 +31,7 @@ def window(spec, batch=4, unroll=3, n=2, observations=None, seed=0):
         first=torch.zeros(batch, observations, dtype=torch.bool),
         before=torch.zeros(batch, dtype=torch.int64),
         number=torch.arange(batch),
+        age=torch.arange(batch),
         observation=torch.randint(0, 255, shape, generator=rng, dtype=torch.uint8).to(getattr(torch, spec.dtype)),
         action=torch.randint(spec.actions.columns, (batch, steps), generator=rng),
         reward=torch.zeros(batch, steps),
@@ -142,6 +143,39 @@ def test_the_target_model_is_asked_where_the_bootstrap_is_its_value():
     made = window(VECTOR, observations=objective.window.observations)
     target = objective.value_target(other, made)
     assert torch.allclose(target, torch.full_like(target, 300 * 0.99**2), rtol=1e-3)
+
+
+@pytest.mark.parametrize("bootstrap", ["search", "target"])
+def test_targets_of_older_rows_bootstrap_earlier_as_written_out_in_a_loop(bootstrap):
+    _, objective = parts(bootstrap=bootstrap, n_step=3, age_steps=10)
+    other, _ = parts()
+    torch.nn.init.normal_(other.value_head.weight)
+    made = window(VECTOR, batch=5, n=3, observations=objective.window.observations)
+    made = replaced(made, age=torch.tensor([0, 9, 10, 25, 1000]), reward=torch.rand(made.reward.shape))
+    made.known[1, 5:], made.planned[0, 1] = False, False  # a cut, and an action drawn at random
+    value = made.value
+    if bootstrap == "target":
+        fresh = [other.predict(observe_first(other, made.observation[:, k])).value.mean for k in range(1, 7)]
+        value = torch.where(made.known, torch.stack([value[:, 0], *fresh], 1), value).detach()
+    found = objective.value_target(other, made)
+    for row, steps in enumerate([3, 3, 2, 1, 1]):
+        for k in range(4):
+            expected, factor = 0.0, 1.0
+            for step in range(k, k + steps):
+                if not (made.planned[row, step] and made.known[row, step + 1]):
+                    break
+                expected, factor = expected + factor * made.reward[row, step], factor * made.discount[row, step]
+            else:
+                step = k + steps
+            if made.known[row, k]:
+                assert found[row, k].item() == pytest.approx(float(expected + factor * value[row, step]), rel=1e-4)
+
+
+def test_rows_of_no_age_and_of_no_setting_have_the_same_targets():
+    made = replaced(window(VECTOR), age=torch.zeros(4, dtype=torch.int64))
+    plain, aged = (parts(age_steps=steps) for steps in (0, 10**9))
+    targets = [objective.value_target(model, made) for model, objective in (plain, aged)]
+    assert torch.equal(*targets)
 
 
 def test_the_model_expects_a_game_to_go_on_before_it_learned_anything():

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muzero.objectives.targets import close_cuts, n_step_value
+from muzero.objectives.targets import close_cuts, n_step_value, steps_by_age
 
 
 def row(*numbers):
@@ -89,3 +89,26 @@ def test_a_trace_mixes_the_returns_of_all_lengths(data):
     returns = [n_step_value(reward, discount, value, k)[:, : steps + 1 - n] for k in range(1, n + 1)]
     expected = sum(share * found for share, found in zip(shares, returns, strict=True))
     assert torch.allclose(n_step_value(reward, discount, value, n, trace), expected, atol=1e-4)
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_rows_of_different_steps_have_the_targets_of_each(data):
+    n = data.draw(st.integers(1, 5))
+    width, rows = n + data.draw(st.integers(0, 3)), data.draw(st.integers(1, 4))
+    trace = data.draw(st.sampled_from([1.0, 0.8, 0.0]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    reward, value = (torch.from_numpy(rng.normal(size=(rows, width + more))) for more in (0, 1))
+    discount = torch.from_numpy(rng.choice([-1.0, 0.0, 0.9], size=(rows, width)))
+    steps = torch.from_numpy(rng.integers(1, n + 1, rows))
+    found = n_step_value(reward, discount, value, n, trace, steps)
+    for row, mine in enumerate(steps.tolist()):
+        one = slice(row, row + 1)
+        expected = n_step_value(reward[one], discount[one], value[one], mine, trace)[0, : width + 1 - n]
+        torch.testing.assert_close(found[row], expected)
+
+
+def test_targets_of_older_rows_take_fewer_steps_and_at_least_one():
+    ages = torch.tensor([0, 99, 100, 250, 399, 400, 10**12])
+    assert steps_by_age(ages, 5, 100).tolist() == [5, 5, 4, 3, 2, 1, 1]
+    assert steps_by_age(ages, 1, 100).tolist() == [1] * 7
