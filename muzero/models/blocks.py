@@ -42,9 +42,10 @@ class ScaledRows(torch.autograd.Function):
         scaled, span, at_low, at_high, varies = ctx.saved_tensors
         found = gradients[0] / span
         # scaled = (x - low) / (high - low): both ends have a share in the gradient of every number.
-        of_span = (found * scaled).sum(1, keepdim=True) * varies
-        found.scatter_add_(1, at_low, of_span - found.sum(1, keepdim=True))
-        return found.scatter_add_(1, at_high, -of_span)
+        of_span, of_all = (found * scaled).sum(1, keepdim=True) * varies, found.sum(1, keepdim=True)
+        # Sums are wider where this is compiled under autocast.
+        found.scatter_add_(1, at_low, (of_span - of_all).to(found.dtype))
+        return found.scatter_add_(1, at_high, -of_span.to(found.dtype))
 
 
 def zero(layer: nn.Linear) -> nn.Linear:

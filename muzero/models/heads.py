@@ -51,7 +51,7 @@ class TwoHot:
     @property
     def mean(self) -> Tensor:
         """[B] the mean of the distribution: the number expected."""
-        return self.logits.softmax(-1) @ self.atoms
+        return (self.logits.softmax(-1) * self.atoms).sum(-1)  # autocast would multiply matrices in bfloat16
 
     @property
     def aleatoric(self) -> Tensor:

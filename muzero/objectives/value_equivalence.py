@@ -160,8 +160,8 @@ class ValueEquivalence(Objective):
 @torch.no_grad()
 def size_of_latent(model: WorldModel, spec: GameSpec) -> int:
     """Numbers of a latent.  The model is left as it was: batch norms that learn would count what is passed here."""
-    training = model.training
-    latent = observe_first(model.eval(), torch.zeros(1, *spec.observation))
+    training, device = model.training, next(iter(model.parameters()), torch.empty(0)).device
+    latent = observe_first(model.eval(), torch.zeros(1, *spec.observation, device=device))
     model.train(training)
     return flat(latent).shape[1]
 
