@@ -43,6 +43,6 @@ def copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def on_host(tensors: Mapping[str, np.ndarray] | Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     """Tensors as arrays on the host, each in one piece; what is an array already stays as it is."""
     return {
-        name: np.ascontiguousarray(tensor.detach().cpu().numpy()) if isinstance(tensor, Tensor) else tensor
+        name: tensor.detach().cpu().contiguous().numpy() if isinstance(tensor, Tensor) else tensor
         for name, tensor in tensors.items()
     }
