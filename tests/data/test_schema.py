@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from segments import LINE, SPECS, changed, some
+from segments import IMAGE, LINE, SPECS, assert_same, changed, some
 
 from muzero.actions import Box
 from muzero.data.replay import Replay
@@ -21,9 +21,15 @@ LINKS = ("next", "previous", "over", "version", "refreshed")  # what a replay ke
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
-def test_the_bytes_of_a_logged_segment_follow_format_3(spec):
-    """An independent encoding: a head, then the columns in a fixed order, little-endian, compressed."""
+def test_the_bytes_of_a_logged_segment_follow_format_4(spec):
+    """An independent encoding: a head, then the columns in a fixed order, little-endian, compressed.
+
+    Nothing is shared by these observations; see `test_frame_stack` for those that share frames.
+    """
+    rng = np.random.default_rng(0)
     for segment in some(spec, 6):
+        dense = rng.integers(1, 256, segment.columns["observation"].shape).astype(spec.dtype)
+        segment = changed(segment, observation=dense)
         found = segment.columns
         order = [
             found["observation"].astype("<f4" if spec.dtype == "float32" else "u1"),
@@ -112,10 +118,32 @@ def test_a_log_of_format_2_is_read_and_continued(tmp_path, folder, spec, candida
             np.testing.assert_array_equal(segment.columns[name], written[f"{number}.{name}"])
         np.testing.assert_array_equal(segment.columns["taught"], before_format_3(written, number))
     mask = np.arange(len(before[0])) % 2 == 0
-    log.append(changed(before[0], taught=mask))  # a resumed run: a record of format 3 in the same file
+    log.append(changed(before[0], taught=mask))  # a resumed run: a record of format 4 in the same file
     *again, last = [segment for _, segment in log.scan()]
     assert len(again) == len(before) and log.damaged == 0
     np.testing.assert_array_equal(last.columns["taught"], mask)
+    log.close()
+
+
+def test_a_log_of_format_3_is_read_and_continued(tmp_path):
+    """A log as the commit 9e101b2 wrote it, with stacked observations that are whole, and the columns that it wrote."""
+    folder = Path(__file__).parent / "segment_log_3"
+    shutil.copy(folder / "00000001.log", tmp_path)
+    written = np.load(folder / "columns.npz")
+    log = SegmentLog(tmp_path, IMAGE)
+    before = [segment for _, segment in log.scan()]
+    assert len(before) == 3 and log.damaged == 0
+    end = log.position
+    for number, segment in enumerate(before):
+        for name, array in segment.columns.items():
+            np.testing.assert_array_equal(array, written[f"{number}.{name}"])
+        log.append(segment)  # a resumed run: in the same file, in format 4
+    again = [segment for _, segment in log.scan()]
+    assert len(again) == 6 and log.damaged == 0 and log.files() == [1]
+    for one, other in zip(before * 2, again, strict=True):
+        assert_same(other, one)
+    shared = [HEAD.unpack_from(log.layout.pack(segment))[5] >> 1 for segment in before]
+    assert shared == [1, 0, 1] and log.position.offset - end.offset < end.offset
     log.close()
 
 

@@ -40,6 +40,26 @@ def changed(segment, **columns):
     return replace(segment, columns=segment.columns | columns)
 
 
+def shifted(segment, new, rng, least=1):
+    """The same segment with observations of which each has so many new planes, and at least so many rows."""
+    rows = max(len(segment), least)
+    columns = {name: np.resize(array, (rows, *array.shape[1:])) for name, array in segment.columns.items()}
+    _, planes, *plane = columns["observation"].shape
+    once = (256 * rng.random((planes + (rows - 1) * new, *plane))).astype(columns["observation"].dtype)
+    columns["observation"] = np.stack([once[new * row : new * row + planes] for row in range(rows)])
+    return replace(segment, columns=columns)
+
+
+def assert_same(found, wanted):
+    """Two segments are equal bit for bit."""
+    for part in ("id", "version", "tail"):
+        assert getattr(found, part) == getattr(wanted, part)
+    assert list(found.columns) == list(wanted.columns)
+    for name, array in found.columns.items():
+        assert array.dtype == wanted.columns[name].dtype and array.shape == wanted.columns[name].shape, name
+        assert array.tobytes() == wanted.columns[name].tobytes(), name
+
+
 def some(spec, count, seed=0):
     rng = np.random.default_rng(seed)
     return [segment(spec, number, rng, tail=number % 3 == 2) for number in range(count)]
