@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
+from muzero.evaluation.published_scores import human_normalised
 from muzero.util.text import escaped
 
 UNLIMITED = 1_000_000  # columns of an output that is not a terminal
@@ -107,14 +108,20 @@ def without_beginning(name: str, width: int) -> str:
     return f"...{kept}"
 
 
-def show_results(console: Console, results: dict[str, Any], two_player: bool) -> None:
-    """A table of evaluations; what is in brackets are 95 % intervals."""
+def show_results(console: Console, results: dict[str, Any], game: str, two_player: bool) -> None:
+    """A table of evaluations; what is in brackets are 95 % intervals.
+
+    "human" is the mean between random play, 0, and a human tester, 1, for games with published scores of both.
+    """
     ends = ["wins", "draws", "losses"] if two_player else ["min", "max"]
-    drawn = Figures("evaluation, greedy [95 % intervals]", ["", "games", "mean", *ends])
+    normalised = {name: human_normalised(game, summary.mean) for name, summary in results.items()}
+    human = ["human"] if any(score is not None for score in normalised.values()) else []
+    drawn = Figures("evaluation, greedy [95 % intervals]", ["", "games", "mean", *ends, *human])
     for name, summary in results.items():
         report = summary.report(two_player)
         cells = [f"{report['games']:,}", bracketed(summary.mean, summary.interval, ".2f")]
-        drawn.add_row(name, *cells, *(f"{report[end]:g}" for end in ends))
+        cells += [f"{report[end]:g}" for end in ends] + ([f"{normalised[name]:.3f}"] if human else [])
+        drawn.add_row(name, *cells)
     console.print(drawn)
 
 

@@ -221,7 +221,7 @@ def train(training: Training, changed: list[str] | None) -> int:
         say(console, f"the evaluation was stopped ({error}); the run is saved; {evaluation_hint(training)}")
         return 0 if training.stop.number is None else 128 + training.stop.number
     write_results(folder, results, training.spec.two_player)
-    show_results(console, results, training.spec.two_player)
+    show_results(console, results, training.spec.name, training.spec.two_player)
     say(console, evaluation_hint(training))
     return 0
 

@@ -7,7 +7,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from muzero.cli.tables import Figures, bracketed, say, say_wrapped, without_beginning
+from muzero.cli.tables import Figures, bracketed, say, say_wrapped, show_results, terminal, without_beginning
+from muzero.evaluation.intervals import Summary
+from muzero.play.match import Outcome
 
 LONG = "runs/board/tic_tac_toe/a-rather-long-folder-name-of-a-run-for-tic-tac-toe"
 
@@ -103,3 +105,11 @@ def test_a_sentence_is_wrapped_between_words(width, expected):
     lines = file.getvalue().splitlines()
     assert " ".join(lines) == sentence
     assert all(cell_len(line) <= width for line in lines if LONG not in line) and len(lines) == expected
+
+
+@pytest.mark.parametrize(("game", "shown"), [("atari/pong", True), ("gym/CartPole-v1", False)])
+def test_results_beside_published_human_scores_are_normalised(game, shown, capsys):
+    summary = Summary([Outcome(14.6, 0, 100, number) for number in range(2)])
+    show_results(terminal(), {"trained": summary}, game, two_player=False)
+    head, row = capsys.readouterr().out.splitlines()[1:]
+    assert head.endswith("human") == shown and row.endswith("1.000") == shown

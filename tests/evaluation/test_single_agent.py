@@ -5,6 +5,7 @@ import pytest
 from evaluating import evaluated
 
 from muzero import build
+from muzero.config import parse_settings
 from muzero.evaluation import published_scores
 from muzero.evaluation.aggregate import aggregate
 from muzero.games import registry
@@ -59,6 +60,22 @@ def test_atari_is_evaluated_with_and_without_sticky_actions():
     pytest.importorskip("ale_py")
     protocols = registry.protocols(build.configure("atari/pong", []))
     assert [config.table("game")["sticky"] for config in protocols.values()] == [0.0, 0.25]
-    games = build.games(protocols[""], 1, training=False)
-    assert games._environment.reward_clipping is False if hasattr(games._environment, "reward_clipping") else True
-    games.close()
+
+
+@pytest.mark.parametrize("protocol", [0, 1])
+def test_atari_is_evaluated_in_full_games_with_true_rewards(protocol):
+    pytest.importorskip("ale_py")
+    config = build.configure("atari/alien", [parse_settings(["game.size=24", "game.noops=0"])])
+    config = list(registry.protocols(config).values())[protocol]
+
+    def first_game(training):
+        games, rng = build.games(config, 1, training), np.random.default_rng(0)
+        shown = [games.reset(np.array([5]))]
+        while not shown[-1].last[0]:
+            shown.append(games.step(rng.integers(games.spec.actions.columns, size=1)))
+        games.close()
+        return {float(now.reward[0]) for now in shown}, len(shown)
+
+    (rewards, steps), (clipped, life) = first_game(False), first_game(True)
+    assert clipped == {0, 1} and {0, 10} <= rewards  # the first dots give 10 points each
+    assert steps > 2 * life  # three lives

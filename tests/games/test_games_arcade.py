@@ -1,6 +1,7 @@
 """Atari and MinAtar: lives, limits, rewards, and what their packages do unasked."""
 
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -113,3 +114,24 @@ def test_a_rom_without_a_single_player_mode_is_refused():
     with pytest.raises(UnknownGame, match="no single-player mode"):
         arcade.ArcadeGames("combat", 1, False)
     assert "combat" not in arcade.names() and "pong" in arcade.names()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", arcade.names() if find_spec("ale_py") else [])
+def test_every_rom_plays_a_hundred_steps(name):
+    games = arcade.ArcadeGames(name, 2, True, size=42)
+    shown = list(play(games, 100))
+    games.close()
+    assert len(shown) == 101 and games.faults == 0
+    assert all(np.isfinite(now.reward).all() and (np.abs(now.reward) <= 1).all() for now in shown)
+    assert len({now.observation.tobytes() for now in shown}) > 20  # the game moves
+
+
+def test_sticky_actions_repeat_the_action_before():
+    def frames(sticky, action):
+        games = arcade.ArcadeGames("pong", 1, False, sticky=sticky, noops=0)
+        games.reset(np.array([0]))
+        return [games.step(np.array([action])).observation.tobytes() for _ in range(40)]
+
+    assert frames(1.0, 2) == frames(1.0, 3) == frames(0.0, 0)  # nothing is before the first action
+    assert frames(0.0, 2) != frames(0.0, 3)
