@@ -10,7 +10,8 @@ from muzero.actors.tasks import Evaluate, Play, Played, Reanalyse, Reanalysed, R
 from muzero.config import Config
 from muzero.data.plans import StoredPositions
 from muzero.evaluation.in_training import evaluate
-from muzero.interfaces import Decision, observe_first
+from muzero.inference import observe_first, observing
+from muzero.interfaces import Decision
 from muzero.play.selfplay import SelfPlay
 from muzero.util.allocator import keep_freed
 from muzero.util.bfloat16 import has_convolutions
@@ -108,7 +109,7 @@ class Actor:
         self, observations: torch.Tensor, rows: np.ndarray, legal: np.ndarray, rng: np.random.Generator
     ) -> Decision:
         seen = observations.index_select(0, torch.from_numpy(rows).to(observations.device))
-        root = observe_first(self.model.eval(), seen.to(self.device))
+        root = observe_first(observing(self.model.eval(), self.device), seen.to(self.device))
         carry, first = self.planner.start(len(legal), self.model.space), np.ones(len(legal), bool)
         return self.planner.plan(self.model, root, legal, carry, first, rng, explore=True)[0]
 

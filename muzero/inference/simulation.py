@@ -104,6 +104,15 @@ def simulating(
             kept.give_back(key, simulator)
 
 
+def observing(model: WorldModel, device: torch.device) -> WorldModel:
+    """What observes in place of a model: its folded copy with the weights of now on a GPU, else the model itself."""
+    if device.type != "cuda" or not has_convolutions(model):
+        return model
+    copy = Simulators.of(model).copy(model, device, False)
+    copy.follow()
+    return copy.network
+
+
 def checked(noise: np.ndarray | None, shape: tuple[int, int, int]) -> np.ndarray | None:
     """The noise, if it has this shape; None where that is empty, as of a model in which nothing is random."""
     if noise is not None and noise.shape != shape:

@@ -11,7 +11,10 @@ from muzero.config import Range
 from muzero.inference import Path, simulating
 from muzero.interfaces import Carry, Decision, GameSpec, Latent, Planner, WorldModel
 from muzero.search import Result
+from muzero.util.cpu import cores
 
+ROWS_PER_THREAD = 256  # for which a thread of its own pays
+MOST_THREADS = 8
 Simulations = Annotated[int, Range(1, 10_000)]
 
 
@@ -48,10 +51,10 @@ class GumbelPlanner(TreePlanner):
     Args:
         simulations: evaluations of the model per move.  More play better and cost time in proportion; 16 suffice to
             learn, since the policy improves with any number.
-        inference: how the model is computed.  "auto" takes recorded CUDA graphs on a GPU, onnxruntime on the CPU, and
-            convolutions in bfloat16 there where a search explores, is large enough for them and the processor has them;
-            "torch", "torch_bf16", "onnx" and "cuda_graph" force one; "measure" takes the fastest here and now, so two
-            runs may differ in the last digits.
+        inference: how the model is computed.  "auto" takes recorded CUDA graphs on a GPU and onnxruntime on the CPU.
+            Where a search explores, it has convolutions and matrix products in bfloat16 on a GPU, and convolutions on
+            the CPU if the search is large enough and the processor has them.  "torch", "torch_bf16", "onnx" and
+            "cuda_graph" force one; "measure" takes the fastest here and now, so two runs may differ in the last digits.
         considered: the largest number of actions that the search compares at the root.  More than half the simulations
             leaves too few visits for each.
         value_scale: weight of values against the prior in the improved policy.  More trusts the search more.
@@ -108,6 +111,7 @@ class GumbelPlanner(TreePlanner):
                 visit_offset=self.visit_offset,
                 rescale=self.rescale,
                 least_range=self.least_range,
+                threads=threads_for(root),
             )
 
 
@@ -118,10 +122,10 @@ class PuctPlanner(TreePlanner):
     Args:
         simulations: evaluations of the model per move.  More play better and cost time in proportion; with fewer than
             there are actions the search says little.
-        inference: how the model is computed.  "auto" takes recorded CUDA graphs on a GPU, onnxruntime on the CPU, and
-            convolutions in bfloat16 there where a search explores, is large enough for them and the processor has them;
-            "torch", "torch_bf16", "onnx" and "cuda_graph" force one; "measure" takes the fastest here and now, so two
-            runs may differ in the last digits.
+        inference: how the model is computed.  "auto" takes recorded CUDA graphs on a GPU and onnxruntime on the CPU.
+            Where a search explores, it has convolutions and matrix products in bfloat16 on a GPU, and convolutions on
+            the CPU if the search is large enough and the processor has them.  "torch", "torch_bf16", "onnx" and
+            "cuda_graph" force one; "measure" takes the fastest here and now, so two runs may differ in the last digits.
         c_init: weight of the prior against values; more explores more widely.
         c_base: visits of a node at which exploration begins to grow; only searches of thousands reach it.
         normalize: scale values by the range seen in the whole "tree", as MuZero does, or among the "siblings" of a
@@ -168,7 +172,19 @@ class PuctPlanner(TreePlanner):
                 c_init=self.c_init,
                 c_base=self.c_base,
                 normalize=self.normalize,
+                threads=threads_for(root),
             )
+
+
+def threads_for(root: Latent) -> int:
+    """Threads that share the trees of a search, whose result is the same for any number.
+
+    One on the CPU, which the network keeps busy; on a GPU as many as the cores and the rows allow.
+    """
+    rows = next(iter(root.values()))
+    if rows.device.type == "cpu":
+        return 1
+    return max(1, min(MOST_THREADS, cores(), len(rows) // ROWS_PER_THREAD))
 
 
 def improved_value(result: Result) -> np.ndarray:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from muzero.inference import observing
 from muzero.interfaces import Carry, Latent, Moves, NonFiniteError, Planner, Player, Positions, WorldModel
 
 SIZES = 6  # of searches at one table, so that `muzero.inference` keeps all of them
@@ -56,7 +57,7 @@ class PlanningPlayer(Player):
             for array in (slots, positions.action[rows], positions.observation[rows], first)
         )
         before = {name: latent[places] for name, latent in memory.latent.items()}
-        root = self.model.observe(before, action, observation, again)
+        root = observing(self.model, self.device).observe(before, action, observation, again)
         carry = {name: array[slots] for name, array in memory.carry.items()}
         try:
             plan = self.planner.plan

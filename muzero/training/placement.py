@@ -1,6 +1,5 @@
 """Who plays: this process, a child process beside it, or actors on Ray."""
 
-import os
 import sys
 
 import torch
@@ -8,6 +7,7 @@ import torch
 from muzero.actors.local import LocalPool
 from muzero.actors.pool import ActorPool
 from muzero.config import Config, ConfigError
+from muzero.util.cpu import cores
 
 UNFORKABLE = ("jax", "tensorflow")  # libraries whose own threads a forked process lacks and waits for
 
@@ -50,8 +50,3 @@ def obstacle(device: torch.device) -> str | None:
         return "the environment uses CUDA, which a forked process cannot use"
     loaded = [name for name in UNFORKABLE if name in sys.modules]
     return f"{loaded[0]} is loaded, which a forked process cannot use" if loaded else None
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))

@@ -1,4 +1,4 @@
-"""CPU time of a process and of those that it started."""
+"""The cores that a process may use; CPU time of it and of those that it started."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from pathlib import Path
 
 PROCESSES = Path("/proc")  # of Linux
 TIMES = slice(11, 15)  # fields of `stat` behind the name: user, system, and both of children that were waited for
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_seconds() -> float:

@@ -5,8 +5,10 @@ import copy
 import numpy as np
 import pytest
 import torch
+from devices import full_precision, on_all_devices
 from inference_paths import MODELS, assert_agrees, assert_close, made, randomise, reference, roots, some_edges
 
+from muzero.inference import observe_first, observing
 from muzero.inference.acting import ActingCopy, NotInBfloat16
 from muzero.inference.simulation import on_gpu, simulator_for
 from muzero.inference.torch_backend import TorchModel
@@ -14,17 +16,14 @@ from muzero.models.latent import SpatialModel
 
 CPU = torch.device("cpu")
 CONVOLUTIONAL = ["spatial", "image"]
-PLACES = [CPU, pytest.param(torch.device("cuda"), marks=pytest.mark.gpu)]
 BATCH = 5
 
 
 @pytest.fixture(autouse=True)
-def full_precision():
-    """Products without TF32, whose ten bits of mantissa differ from the CPU by more than the tests allow."""
-    allowed = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
-    yield
-    torch.backends.cudnn.allow_tf32 = allowed
+def precise():
+    """Convolutions without TF32."""
+    with full_precision():
+        yield
 
 
 def placed(rows, device):
@@ -62,7 +61,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("device", PLACES)
+@on_all_devices
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_copy_computes_what_the_model_says_also_once_its_weights_change(change, device):
     model, spec = made("spatial")
@@ -78,7 +77,7 @@ def test_a_copy_computes_what_the_model_says_also_once_its_weights_change(change
     assert tensors == [tensor.data_ptr() for tensor in prepared.acting.network.state_dict().values()]
 
 
-@pytest.mark.parametrize("device", PLACES)
+@on_all_devices
 @pytest.mark.parametrize("name", CONVOLUTIONAL)
 def test_in_bfloat16_a_copy_agrees_with_the_model_and_follows_it(name, device):
     model, spec = made(name)
@@ -93,6 +92,20 @@ def test_in_bfloat16_a_copy_agrees_with_the_model_and_follows_it(name, device):
         assert_agrees("torch_bf16", found, expected)
     assert {rows.dtype for rows in simulator.table.values()} == {torch.bfloat16}
     assert all(array.dtype == np.float32 for arrays in found for array in arrays)
+
+
+@on_all_devices
+@pytest.mark.parametrize("name", MODELS)
+@torch.inference_mode()
+def test_what_observes_in_place_of_a_model_does_so_with_its_weights(name, device):
+    model, spec = made(name)
+    torch.manual_seed(1)
+    observation = torch.rand(BATCH, *spec.observation).to(getattr(torch, spec.dtype))
+    for seed in (1, 2):
+        randomise(model.to(CPU), seed)
+        expected = observe_first(model, observation)
+        found = observe_first(observing(model.to(device), device), observation.to(device))
+        torch.testing.assert_close(placed(found, CPU), expected, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONAL)

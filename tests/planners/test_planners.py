@@ -11,6 +11,7 @@ from nim import NimModel
 from muzero.actions import Box, Discrete
 from muzero.interfaces import GameSpec, observe_first
 from muzero.models.latent import VectorModel
+from muzero.planners import tree
 from muzero.planners.reactive import ReactivePlanner
 from muzero.planners.tree import GumbelPlanner, PuctPlanner
 
@@ -51,6 +52,23 @@ def test_values_a_distant_reward_by_its_discount(planner):
     # The mean over all simulations stays below the best return, and approaches it next to the goal.
     assert decision.value[3] == pytest.approx(1, abs=0.15)
     assert (decision.value <= DISCOUNT ** np.array([3, 2, 1, 0]) + 1e-6).all()
+
+
+@pytest.mark.parametrize("planner", TREES, ids=repr)
+def test_threads_of_trees_change_nothing(planner, monkeypatch):
+    small, found = dataclasses.replace(planner, simulations=30), []
+    for threads in (1, 3):
+        monkeypatch.setattr(tree, "threads_for", lambda root, threads=threads: threads)
+        found.append(plan(small, STONES, explore=True))
+    for one, other in zip(vars(found[0]).values(), vars(found[1]).values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_gpu_leaves_cores_to_the_trees_of_large_searches(monkeypatch):
+    monkeypatch.setattr(tree, "cores", lambda: 6)
+    threads = [tree.threads_for({"state": torch.empty(rows, 1, device="meta")}) for rows in (1, 511, 512, 1024, 2048)]
+    assert threads == [1, 1, 2, 4, 6]
+    assert tree.threads_for({"state": torch.empty(2048, 1)}) == 1
 
 
 @pytest.mark.parametrize("planner", TREES, ids=repr)
