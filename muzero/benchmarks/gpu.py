@@ -68,6 +68,16 @@ def run(bench: Bench, case: Case) -> None:
         torch.cuda.empty_cache()
 
 
+def report(bench: Bench) -> None:
+    """Print all figures as a table, and what failed."""
+    table = Figures(f"{bench.game} on {bench.device}", ["figure", "value", "unit"])
+    for part, name, value, unit in bench.figures:
+        table.add_row(f"{part}: {name}", f"{value:,.5g}", unit)
+    terminal().print(table)
+    for part, name, reason in bench.failed:
+        sys.stderr.write(f"muzero-bench gpu: {part}: {name}: {reason}\n")
+
+
 def main(arguments=None):
     """Measure all cases in the order of their worth, as far as the time lasts, and print the figures as a table."""
     parser = Parser(prog="muzero-bench gpu", description=__doc__.splitlines()[0])
@@ -87,14 +97,12 @@ def main(arguments=None):
     bench.write({"provenance": provenance(), "game": bench.game, "device": str(bench.device), "tiny": bench.tiny})
     cases = [*gpu_machine.cases(bench), *gpu_learning.cases(bench), *gpu_playing.cases(bench)]
     cases += gpu_learning.last_cases(bench)
+    cases = [case for case in cases if case.part in wanted]
     for case in cases:
-        if time.monotonic() < bench.end and case.part in wanted:
+        if time.monotonic() > bench.end:
+            bench.failed.append((case.part, case.name, "not reached"))
+        else:
             run(bench, case)
-    table = Figures(f"{bench.game} on {bench.device}", ["figure", "value", "unit"])
-    for part, name, value, unit in bench.figures:
-        table.add_row(f"{part}: {name}", f"{value:,.5g}", unit)
-    terminal().print(table)
-    for part, name, reason in bench.failed:
-        sys.stderr.write(f"muzero-bench gpu: {part}: {name}: {reason}\n")
+    report(bench)
     if bench.failed:
         sys.exit(1)

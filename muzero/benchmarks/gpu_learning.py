@@ -9,8 +9,10 @@ import torch
 from muzero import build
 from muzero.benchmarks.gpu_bench import Bench, Case
 from muzero.config import Config
+from muzero.interfaces import Window
 from muzero.learning.learner import Learner
 from muzero.training.updates import Updates
+from muzero.util.tensors import copy_into
 
 EAGER = "float32, operation by operation"
 VARIANTS = {
@@ -34,8 +36,11 @@ def cases(bench: Bench) -> list[Case]:
         Case("agreement", name, lambda name=name, other=other: agreement(bench, name, VARIANTS[other]))
         for name, other in COMPARED.items()
     ]
+    beside = [Case("update", "publishing", lambda: publishing(bench))]
+    if bench.game == "atari/pong":
+        beside += [Case("update", "moved frames", lambda: moving(bench))]
     # The one that is compiled takes longest to begin.
-    return [*rates[:-1], *agree, rates[-1]]
+    return [*rates[:-1], *agree, *beside, rates[-1]]
 
 
 def last_cases(bench: Bench) -> list[Case]:
@@ -74,7 +79,7 @@ def rate(bench: Bench, name: str) -> None:
         bench.say(f"{name}: updates without a finite gradient", learner.skipped, "")
 
 
-def launching(bench: Bench, learner: Learner, window) -> float:
+def launching(bench: Bench, learner: Learner, window: Window) -> float:
     """Seconds in which the host launches an update while the device has nothing else to do: the median of some."""
     found = []
     for _ in range(3 if bench.tiny else 15):
@@ -84,6 +89,22 @@ def launching(bench: Bench, learner: Learner, window) -> float:
         found.append(time.perf_counter() - begin)
     bench.wait()
     return sorted(found)[len(found) // 2]
+
+
+def publishing(bench: Bench) -> None:
+    """What a round of a run costs beside its updates: weights are checked, copied, and taken over by another model."""
+    config = bench.config(*VARIANTS[EAGER])
+    learner, other, seen = learner_of(bench, config), bench.model(config).state_dict(), bench.observations(8)
+    bench.say("weights checked in", 1e3 * bench.median(lambda: learner.is_finite(seen), 0.5), "ms")
+    bench.say("weights published in", 1e3 * bench.median(lambda: copy_into(other, learner.weights()), 0.5), "ms")
+
+
+def moving(bench: Bench) -> None:
+    """A batch whose frames are moved and made brighter."""
+    replay = bench.replay(bench.config("replay.shift=4", "replay.intensity=0.05"))
+    config = bench.config(*VARIANTS[EAGER])
+    size, batch = learner_of(bench, config).objective.window, config.table("learner")["batch"]
+    bench.say("batch of moved frames drawn in", 1e3 * bench.median(lambda: replay.sample(batch, size), 0.5), "ms")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """muzero-bench runs what it names, and names what it does not know."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,17 @@ def test_a_misspelt_part_of_a_benchmark_is_refused(capsys):
     with pytest.raises(SystemExit):
         bench_command(["gpu", "--device", "cpu", "--only", "machine,serach"])
     assert "--only: no part 'serach'; expected machine, update," in capsys.readouterr().err
+
+
+def test_what_fails_in_a_benchmark_of_a_gpu_costs_only_itself(tmp_path, capsys):
+    words = ["--device", "cpu", "--tiny", "--only", "machine,agreement", "--set", "learner.batch=70000"]
+    with pytest.raises(SystemExit, match="1"):
+        bench_command(["gpu", *words, "--out", str(tmp_path / "figures.jsonl")])
+    lines = [json.loads(line) for line in (tmp_path / "figures.jsonl").read_text().splitlines()]
+    figures, failed = ([line for line in lines if key in line] for key in ("value", "failed"))
+    assert lines[0]["device"] == "cpu" and {line["part"] for line in figures} == {"machine"}
+    assert {line["part"] for line in failed} == {"agreement"} and "batch = 70000" in failed[0]["failed"]
+    assert "agreement: the same again: ConfigError: [learner] batch = 70000" in capsys.readouterr().err
 
 
 FAST = sets("run.updates_per_step=1.0")  # to the updates after which it measures
