@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muzero.cli.exits import guarded
-from muzero.cli.presets import of_this_device
+from muzero.cli.presets import with_device
 from muzero.cli.train_options import command_line, train_parser
 from muzero.config import Config, ConfigError, Layer, merge, read_layer
-from muzero.config.shipped import presets
 from muzero.util.text import shell_word
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def configured(options: argparse.Namespace) -> tuple[Config, list[str]]:
         return merge([settings_of(run_of(options)), *command_line(options)], build.SCHEMA), []
     if options.game is None:
         return merge(command_line(options), build.SCHEMA), []
-    config = build.configure(options.game, for_device(options)[0], checked=False)
+    config = build.configure(options.game, with_device(options.game, command_line(options))[0], checked=False)
     try:
         build.check(config, build.spec(config))
     except ConfigError as error:
@@ -83,11 +82,10 @@ def begun(options: argparse.Namespace) -> tuple[Config, Path, None]:
     from muzero.runs.folder import RunFolder, run_folder
     from muzero.runs.saving import free
 
-    layers, taken = for_device(options)
+    layers, notes = with_device(options.game, command_line(options))
     config = build.configure(options.game, layers)
-    if taken:
-        others = ", ".join(name for name in presets() if name != taken)
-        say(terminal(), f"settings for this device: {taken} (others: --config {others})")
+    for note in notes:
+        say(terminal(), note)
     game, seed = (config.table("run")[key] for key in ("game", "seed"))
     if game != options.game:
         say(terminal(), f"{options.game} is {game}, its newest version")
@@ -96,13 +94,6 @@ def begun(options: argparse.Namespace) -> tuple[Config, Path, None]:
     if RunFolder(folder).exists:
         raise ConfigError([exists(folder)])
     return config, folder, None
-
-
-def for_device(options: argparse.Namespace) -> tuple[list[Layer], str | None]:
-    """The layers of a new run, and the name of the settings for this device among them, if there are any."""
-    given = command_line(options)
-    name = of_this_device(options.game, given)
-    return ([read_layer(presets()[name]), *given] if name else given), name
 
 
 def exists(folder: Path) -> str:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from muzero import build
-from muzero.cli.presets import of_this_device, settings_from
+from muzero.cli.presets import of_this_device, settings_from, with_device
 from muzero.cli.train import configured
 from muzero.cli.train_options import train_parser
 from muzero.config import ConfigError, Layer, parse_settings, read_layer
@@ -81,3 +81,18 @@ def test_every_game_of_the_family_can_be_learned_with_the_settings(name):
     for game, limit in [("atari/pong", 10.0), ("atari/breakout", 100.0)]:
         config = build.configure(game, [read_layer(presets()[name])])
         assert config.table("model")["value_limit"] == limit
+
+
+@pytest.mark.parametrize("given", [[], [Path("gpu/pong")]])
+def test_settings_for_a_device_can_be_used_with_actors_on_ray(given):
+    layers = [*map(settings_from, given), parse_settings(["actors.count=1"])]
+    found, notes = with_device("atari/pong", layers)
+    config = build.configure("atari/pong", found, checked=False)
+    assert config.table("run")["reanalysed_per_step"] == 0 and config.table("learner")["average"] == 0.995
+    assert "actors.reanalyse" in notes[-1]
+
+
+def test_what_the_user_gives_beside_actors_on_ray_is_kept_and_refused():
+    layers = [parse_settings(["actors.count=1", "run.reanalysed_per_step=3"])]
+    with pytest.raises(ConfigError, match=r"reanalysed_per_step = 3.0 \(from --set\) cannot be used"):
+        build.configure("atari/pong", with_device("atari/pong", layers)[0])
