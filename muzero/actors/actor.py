@@ -109,7 +109,7 @@ class Actor:
         self, observations: torch.Tensor, rows: np.ndarray, legal: np.ndarray, rng: np.random.Generator
     ) -> Decision:
         seen = observations.index_select(0, torch.from_numpy(rows).to(observations.device))
-        root = observe_first(observing(self.model.eval(), self.device), seen.to(self.device))
+        root = observe_first(observing(self.model.eval()), seen.to(self.device))
         carry, first = self.planner.start(len(legal), self.model.space), np.ones(len(legal), bool)
         return self.planner.plan(self.model, root, legal, carry, first, rng, explore=True)[0]
 

@@ -104,8 +104,9 @@ def simulating(
             kept.give_back(key, simulator)
 
 
-def observing(model: WorldModel, device: torch.device) -> WorldModel:
+def observing(model: WorldModel) -> WorldModel:
     """What observes in place of a model: its folded copy with the weights of now on a GPU, else the model itself."""
+    device = next(iter(model.parameters()), torch.empty(0)).device
     if device.type != "cuda" or not has_convolutions(model):
         return model
     copy = Simulators.of(model).copy(model, device, False)

@@ -161,7 +161,7 @@ class SelfPlay:
         action, observation, first = (
             torch.from_numpy(array).to(self.device) for array in (self.action, now.observation, now.first)
         )
-        memory = observing(self.model, self.device).observe(self.memory, action, observation, first)
+        memory = observing(self.model).observe(self.memory, action, observation, first)
         try:
             decision, carry = planner.plan(self.model, memory, now.legal, self.carry, now.first, self.rng, explore=True)
         except ValueError as error:  # planners reject non-finite inputs

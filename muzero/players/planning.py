@@ -57,7 +57,7 @@ class PlanningPlayer(Player):
             for array in (slots, positions.action[rows], positions.observation[rows], first)
         )
         before = {name: latent[places] for name, latent in memory.latent.items()}
-        root = observing(self.model, self.device).observe(before, action, observation, again)
+        root = observing(self.model).observe(before, action, observation, again)
         carry = {name: array[slots] for name, array in memory.carry.items()}
         try:
             plan = self.planner.plan

@@ -104,7 +104,7 @@ def test_what_observes_in_place_of_a_model_does_so_with_its_weights(name, device
     for seed in (1, 2):
         randomise(model.to(CPU), seed)
         expected = observe_first(model, observation)
-        found = observe_first(observing(model.to(device), device), observation.to(device))
+        found = observe_first(observing(model.to(device)), observation.to(device))
         torch.testing.assert_close(placed(found, CPU), expected, atol=1e-3, rtol=1e-3)
 
 
