@@ -83,7 +83,7 @@ def test_alternatives_do_not_import_each_other():
             "turns",
         },
         "players": {"perfect", "engine"},
-        "models": {"blocks", "heads"},
+        "models": {"blocks", "heads", "value_prefix"},
         "objectives": {"latents", "targets"},
         "planners": set(),
     }

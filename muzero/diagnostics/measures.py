@@ -100,7 +100,7 @@ def drift(model: WorldModel, latents: Latent, seen: Window, unroll: int) -> dict
         observed, there = at(latents, k), known[:, k]
         if there.sum() < LEAST or k not in (1, unroll):
             continue
-        share = left(rows(imagined), rows(observed), there)
+        share = left(rows(model.seen(imagined)), rows(model.seen(observed)), there)
         found |= ({"drift_1": share} if k == 1 else {}) | ({"drift_last": share} if k == unroll else {})
         if k == unroll:
             believed, true = (model.predict(latent).value.mean.unsqueeze(-1) for latent in (imagined, observed))

@@ -287,6 +287,13 @@ class WorldModel(nn.Module, ABC):
         """[B, features] of a latent, which policy and value are made of: all its numbers, unless a model chooses."""
         return torch.cat([tensor.flatten(1) for tensor in latent.values()], 1)
 
+    def seen(self, latent: Latent) -> Latent:
+        """The part of a latent that an observation decides, as which imagined latents are compared with observed ones.
+
+        All of it, unless a model chooses.
+        """
+        return latent
+
     def expand(
         self, latent: Latent, edge: Tensor, noise: Tensor | None = None, kappa: Tensor | float = 0.0
     ) -> Expansion:

@@ -136,3 +136,21 @@ class ResidualConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.second(F.relu(self.first(x))))
+
+
+def encoder_layers(planes: int, channels: int, halvings: int, blocks: int) -> list[nn.Module]:
+    """Layers from observation planes to latent channels: a residual block after each halving, `blocks` at the end."""
+    layers: list[nn.Module] = []
+    for halving in range(halvings):
+        # Most time goes into the full-size image, so it gets half the channels.
+        width = channels // 2 if halving == 0 and halvings > 1 else channels
+        layers += [convolution(planes, width, stride=2), nn.ReLU(), ResidualConvolution(width)]
+        planes = width
+    if halvings == 0:
+        layers += [convolution(planes, channels), nn.ReLU()]
+    return [*layers, *residuals(channels, blocks)]
+
+
+def residuals(channels: int, blocks: int) -> nn.Sequential:
+    """Residual blocks, one after the other."""
+    return nn.Sequential(*(ResidualConvolution(channels) for _ in range(blocks)))

@@ -14,16 +14,18 @@ from muzero.actions import Space
 from muzero.config import Range
 from muzero.interfaces import GameSpec, Latent, Observed, Prediction, Transition, WorldModel
 from muzero.models.blocks import (
-    ResidualConvolution,
     ResidualLinear,
     Standardised,
     convolution,
+    encoder_layers,
     mlp,
+    residuals,
     scale_to_unit,
     squeezing,
     zero,
 )
 from muzero.models.heads import TwoHot, policy_of, support
+from muzero.models.value_prefix import StepsOfPrefix, ValuePrefix
 
 Size = Annotated[int, Range(1, 4096)]
 Blocks = Annotated[int, Range(0, 64)]
@@ -40,7 +42,16 @@ class LatentModel(WorldModel):
     atoms_of_reward: Tensor
     atoms_of_discount: Tensor
 
-    def __init__(self, spec: GameSpec, features: int, hidden: int, atoms: int, value_limit: float, reward_limit: float):
+    def __init__(
+        self,
+        spec: GameSpec,
+        features: int,
+        hidden: int,
+        atoms: int,
+        value_limit: float,
+        reward_limit: float,
+        value_prefix: int = 0,
+    ):
         """Make the heads.
 
         Args:
@@ -49,7 +60,8 @@ class LatentModel(WorldModel):
             hidden: width of the heads.
             atoms: numbers over which value and reward are distributions.
             value_limit: the largest absolute value, in reward units.
-            reward_limit: the largest absolute reward of one step.
+            reward_limit: the largest absolute reward of one step, or sum of rewards.
+            value_prefix: steps over which rewards are predicted as a sum; 0: each alone.
         """
         super().__init__()
         self.space, self.features = spec.actions, features
@@ -67,6 +79,7 @@ class LatentModel(WorldModel):
         self.discount_head = zero(nn.Linear(hidden, len(spec.discounts)))
         self.policy_head = zero(nn.Linear(hidden, spec.actions.parameters))
         self.value_head = zero(nn.Linear(hidden, atoms))
+        self.prefix = ValuePrefix(features, hidden, value_prefix) if value_prefix else None
         with torch.no_grad():  # an untrained model should expect the game to continue
             self.discount_head.bias[self.atoms_of_discount == 0] = -4.0
 
@@ -103,7 +116,7 @@ class LatentModel(WorldModel):
     def update(
         self, memory: Latent, action: Tensor, encoded: Tensor, first: Tensor, noise: Tensor | None = None
     ) -> Latent:
-        return {"state": encoded}
+        return self.begun(encoded)
 
     def observe_sequence(
         self,
@@ -114,15 +127,31 @@ class LatentModel(WorldModel):
         first: Tensor,
         noise: Tensor | None = None,
     ) -> Observed:
-        return Observed({"state": self.encode(observation.flatten(0, 1)).unflatten(0, first.shape)}, {})
+        latent = self.begun(self.encode(observation.flatten(0, 1)))
+        return Observed({name: tensor.unflatten(0, first.shape) for name, tensor in latent.items()}, {})
+
+    def begun(self, state: Tensor) -> Latent:
+        """The latent of an observed state."""
+        return {"state": state} | ({} if self.prefix is None else {"prefix": self.prefix.start(state)})
+
+    def seen(self, latent: Latent) -> Latent:
+        return {"state": latent["state"]}
 
     def imagine(self, latent: Latent, action: Tensor, noise: Tensor | None = None) -> tuple[Latent, Transition]:
         state = self.advance(latent["state"], action)
-        return {"state": state}, self.transition(self.transition_features(state))
+        features = self.transition_features(state)
+        if self.prefix is None:
+            return {"state": state}, self.transition(features)
+        carried, reward = self.prefix(latent["prefix"], features, self.reward_of)
+        return {"state": state, "prefix": carried}, Transition(reward, self.discount_of(self.transition_body(features)))
 
     def imagine_sequence(
         self, latent: Latent, action: Tensor, passed: Callable[[Latent], Latent] = lambda latent: latent
     ) -> tuple[list[Latent], Transition]:
+        if self.prefix is not None:
+            latents, (reward, discount) = super().imagine_sequence(latent, action, passed)
+            fresh = [self.prefix.fresh(latent["prefix"]) for latent in latents]
+            return latents, Transition(StepsOfPrefix(reward.heads, fresh), discount)  # type: ignore[attr-defined]
         latents, features = [], []
         for k in range(action.shape[1]):
             latent = {"state": self.advance(passed(latent)["state"], action[:, k])}
@@ -133,10 +162,17 @@ class LatentModel(WorldModel):
     def transition(self, features: Tensor) -> Transition:
         """What happens on the way to states, by their `transition_features` [B, features]."""
         hidden = self.transition_body(features)
-        # Distributions are of float32 numbers also where the layers compute in bfloat16.
-        reward = TwoHot(self.reward_head(hidden).float(), self.atoms_of_reward)
-        discount = TwoHot(self.discount_head(hidden).float(), self.atoms_of_discount)
-        return Transition(reward, discount)
+        return Transition(self.reward_of(hidden), self.discount_of(hidden))
+
+    # Distributions are of float32 numbers also where the layers compute in bfloat16.
+
+    def reward_of(self, hidden: Tensor) -> TwoHot:
+        """The distribution that the last layer makes of [B, hidden]: of a reward, or of a sum of rewards."""
+        return TwoHot(self.reward_head(hidden).float(), self.atoms_of_reward)
+
+    def discount_of(self, hidden: Tensor) -> TwoHot:
+        """The distribution of the discount that the last layer makes of [B, hidden]."""
+        return TwoHot(self.discount_head(hidden).float(), self.atoms_of_discount)
 
     def read(self, latent: Latent) -> Tensor:
         return self.prediction_features(latent["state"])
@@ -220,6 +256,7 @@ class SpatialModel(LatentModel):
         atoms: Atoms = 51,
         value_limit: Limit = 300.0,
         reward_limit: Limit = 300.0,
+        value_prefix: Annotated[int, Range(0, 64)] = 0,
     ) -> None:
         """Make the networks.
 
@@ -244,12 +281,15 @@ class SpatialModel(LatentModel):
                 to the largest discounted return that the game can give.  Without effect where the game's range of
                 returns is known, as for board games.
             reward_limit: the largest reward of one step that can be predicted; otherwise as value_limit.
+            value_prefix: steps over which the rewards are predicted as one sum, by a recurrent network, because it is
+                easier to see that a reward comes than when (Ye et al. 2021 use 5); 0: each reward alone.  Then
+                `reward_limit` is that of a sum.
         """
         planes, height, width = spec.observation
         halvings = 0
         while min(height, width) > smallest_side:
             height, width, halvings = (height + 1) // 2, (width + 1) // 2, halvings + 1
-        super().__init__(spec, head_channels * height * width, hidden, atoms, value_limit, reward_limit)
+        super().__init__(spec, head_channels * height * width, hidden, atoms, value_limit, reward_limit, value_prefix)
         self.encoder = nn.Sequential(*encoder_layers(planes, channels, halvings, blocks))
         self.action = action_table(spec.actions, action_planes, height, width)
         self.enter = convolution(channels + action_planes, channels)
@@ -272,24 +312,6 @@ class SpatialModel(LatentModel):
 
     def prediction_features(self, state: Tensor) -> Tensor:
         return self.squeeze_prediction(self.prediction(state)).flatten(1)
-
-
-def encoder_layers(planes: int, channels: int, halvings: int, blocks: int) -> list[nn.Module]:
-    """Layers from observation planes to latent channels: a residual block after each halving, `blocks` at the end."""
-    layers: list[nn.Module] = []
-    for halving in range(halvings):
-        # Most time goes into the full-size image, so it gets half the channels.
-        width = channels // 2 if halving == 0 and halvings > 1 else channels
-        layers += [convolution(planes, width, stride=2), nn.ReLU(), ResidualConvolution(width)]
-        planes = width
-    if halvings == 0:
-        layers += [convolution(planes, channels), nn.ReLU()]
-    return [*layers, *residuals(channels, blocks)]
-
-
-def residuals(channels: int, blocks: int) -> nn.Sequential:
-    """Residual blocks, one after the other."""
-    return nn.Sequential(*(ResidualConvolution(channels) for _ in range(blocks)))
 
 
 def action_table(space: Space, planes: int, height: int, width: int) -> nn.Parameter:

@@ -38,7 +38,7 @@ def rows(latent: Latent) -> Tensor:
 @torch.no_grad()
 def observed(model: WorldModel, window: Window, unroll: int) -> Latent:
     """The latents of the K observations after the first: all rows of the one, then all rows of the other, and so on."""
-    return observe_first(model, window.observation[:, 1 : unroll + 1].transpose(0, 1).flatten(0, 1))
+    return model.seen(observe_first(model, window.observation[:, 1 : unroll + 1].transpose(0, 1).flatten(0, 1)))
 
 
 def consistency(projector: nn.Module, predictor: nn.Module, imagined: Tensor, seen: Tensor) -> Tensor:

@@ -149,7 +149,7 @@ class ValueEquivalence(Objective):
         wanted = [name for name in ("consistency", "latent") if self.weights[name]]
         if not wanted:
             return {}
-        seen, imagined, found = observed(model, window, self.unroll), stack(latents[1:]), {}
+        seen, imagined, found = observed(model, window, self.unroll), model.seen(stack(latents[1:])), {}
         if "consistency" in wanted:
             found["consistency"] = consistency(self.projector, self.predictor, flat(imagined), flat(seen))
         if "latent" in wanted:
@@ -159,11 +159,11 @@ class ValueEquivalence(Objective):
 
 @torch.no_grad()
 def size_of_latent(model: WorldModel, spec: GameSpec) -> int:
-    """Numbers of a latent.  The model is left as it was: batch norms that learn would count what is passed here."""
+    """Numbers of a latent that are compared.  The model is left as it was: batch norms would count what passes here."""
     training, device = model.training, next(iter(model.parameters()), torch.empty(0)).device
     latent = observe_first(model.eval(), torch.zeros(1, *spec.observation, device=device))
     model.train(training)
-    return flat(latent).shape[1]
+    return flat(model.seen(latent)).shape[1]
 
 
 def stack(latents: list[Latent]) -> Latent:

@@ -15,7 +15,7 @@ from muzero.inference.torch_backend import TorchModel
 from muzero.models.latent import SpatialModel
 
 CPU = torch.device("cpu")
-CONVOLUTIONAL = ["spatial", "image"]
+CONVOLUTIONAL = ["spatial", "summed", "image"]
 BATCH = 5
 
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not HAS_BFLOAT16, reason="the processor has no i
 
 SPEC = MODELS["spatial"][1]
 UNROLL = 8
-CONVOLUTIONAL = ["spatial", "image"]
+CONVOLUTIONAL = ["spatial", "summed", "image"]
 TOLERANCES = {"reward": 0.02, "discount": 0.02, "value": 0.02, "logits": 0.05}  # of a trained model
 
 

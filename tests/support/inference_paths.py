@@ -20,6 +20,10 @@ MODELS = {
         partial(SpatialModel, channels=8, hidden=16),
         GameSpec("s", (2, 6, 7), "float32", Discrete(7), (-1.0, 0.0, 1.0), returns=(-1.0, 1.0)),
     ),
+    "summed": (
+        partial(SpatialModel, channels=8, hidden=16, value_prefix=2),
+        GameSpec("p", (2, 6, 7), "float32", Discrete(6), (0.0, 0.99)),
+    ),
     "image": (
         partial(SpatialModel, channels=8, hidden=16, smallest_side=6),
         GameSpec("i", (3, 24, 24), "uint8", Discrete(6), (0.0, 0.99)),
