@@ -143,7 +143,7 @@ def check_planner(config: Config, spec: GameSpec) -> None:
         raise ConfigError(
             [f"{given} cannot be used: {spec.name} is for two players: {why}; use a model without memory"]
         )
-    for table, key in (("actors", "reanalyse"), ("run", "reanalysed_per_step")):
+    for table, key in (("actors", "reanalyse"), ("run", "reanalysed_per_step"), ("run", "reanalyse_every")):
         if config.table(table)[key] and network.memory(1):
             given = f"[{table}] {key} (from {config.source(table, key)})"
             why = "a stored position is planned again without the positions before it"
@@ -219,6 +219,17 @@ def bounds(longest: int | None) -> list[Rule]:
             "actors.count",
             "actors on Ray do not count what they plan again: set run.reanalysed_per_step = 0, and actors.reanalyse to "
             "the number of further actors that do it",
+        ),
+        Excludes(
+            "run.reanalyse_every",
+            "run.reanalysed_per_step",
+            "both say how many positions are planned again; set one of them to 0",
+        ),
+        Needs(
+            "run.reanalyse_every",
+            "actors.reanalyse",
+            "set actors.reanalyse to the number of actors that plan positions again",
+            where="actors.count",
         ),
     ]
 

@@ -56,12 +56,14 @@ class Needs:
     low: str
     high: str
     remedy: str
+    where: str | None = None  # a setting: the rule holds only where it is not 0
 
     def problem(self, tables: Mapping[str, Table]) -> str | None:
         """The problem, if the rule is broken."""
         (one, low), (other, high) = (name.split(".") for name in (self.low, self.high))
         value, needed = tables[one].values[low], tables[other].values[high]
-        if value == 0 or needed != 0:
+        table, key = (self.where or self.low).split(".")
+        if value == 0 or needed != 0 or tables[table].values[key] == 0:
             return None
         given = f"[{one}] {low} = {written(value)} (from {tables[one].sources[low]})"
         return f"{given} does nothing with [{other}] {high} = 0 (from {tables[other].sources[high]}): {self.remedy}"

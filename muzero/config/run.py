@@ -25,6 +25,8 @@ class RunSettings:
         reanalysed_per_step: stored positions that are planned again, with the newest weights, for each environment
             step after `start` (Schrittwieser et al. 2021); 0 plans none again.  Each costs a full search.  Actors
             on Ray have `actors.reanalyse` instead.
+        reanalyse_every: updates in which every stored position is planned again once, however many there are; 0 leaves
+            the number to `reanalysed_per_step`.  On Ray, `actors.reanalyse` actors do it, and no more than that.
         start: environment steps that are stored before learning begins.
         save_every: environment steps between two checkpoints.
         keep: the newest checkpoints to keep; the best by evaluation is kept too.
@@ -50,6 +52,7 @@ class RunSettings:
     play: Annotated[int, Range(1, 10_000)] = 8
     updates_per_step: Annotated[float, Range(0.0, 1000.0)] = 0.25
     reanalysed_per_step: Annotated[float, Range(0.0, 100.0)] = 0.0
+    reanalyse_every: Annotated[int, Range(0)] = 0
     start: Annotated[int, Range(1)] = 1000
     save_every: Annotated[int, Range(1)] = 20_000
     keep: Annotated[int, Range(1, 1000)] = 3
@@ -78,8 +81,8 @@ class ActorSettings:
         address: HOST:PORT of a running Ray cluster; empty uses this machine alone.
         cpus: cores reserved for each actor.
         gpus: GPUs reserved for each actor; with a fraction, several actors share one.
-        reanalyse: further actors, which plan stored positions again with the newest weights; where `count` is 0,
-            `run.reanalysed_per_step` does.
+        reanalyse: further actors, which plan stored positions again with the newest weights, as many as they can, or
+            as `run.reanalyse_every` asks for; where `count` is 0, the actor that plays does it.
         evaluate: 1 adds an actor that evaluates while the others play.
         in_flight: tasks that an actor has at once, so that it never waits for the learner.
         max_age: times that weights may have been published since a segment's weights for it to be learned from.

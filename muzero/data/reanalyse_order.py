@@ -1,4 +1,4 @@
-"""The order in which stored positions are planned again: every row once before any row a second time."""
+"""The order in which stored positions are planned again: the one whose turn is the longest ago comes next."""
 
 from __future__ import annotations
 
@@ -6,49 +6,42 @@ import math
 
 import numpy as np
 
-SHARE = (math.sqrt(5) - 1) / 2  # of the rows from each to the next: what is handed out is spread evenly at any time
+MOST_AT_ONCE = 1 << 20  # places that are looked at together
+SHARE = (math.sqrt(5) - 1) / 2  # of the ring from each place to the next: what is handed out is spread evenly
 
 
 class ReanalyseOrder:
-    """Numbers of rows, in an order in which neighbours lie far apart.
+    """A fixed cycle through the places of a ring, in which neighbours lie far apart.
 
-    A sweep is over the rows that are there when it begins.  Rows that are overwritten meanwhile are left out, newer
-    ones belong to the next sweep.  The order is a fixed permutation, so three numbers save its place.
+    No place has a second turn before every other one had its own.  So no plan is older than a whole cycle; and where
+    rows are overwritten faster than the cycle passes, it does not follow the oldest rows, which are about to go.
     """
 
-    def __init__(self) -> None:
-        self.first = self.size = self.taken = 0  # the rows of this sweep, and how many of them it has passed
+    def __init__(self, capacity: int) -> None:
+        """capacity: places of the ring."""
+        self.capacity, self.stride = capacity, stride(capacity)
+        self.passed = 0  # places of this cycle
 
-    def next_rows(self, count: int, first: int, end: int) -> np.ndarray:
-        """Numbers of at most `count` rows, at least one, no two alike; the rows first to end - 1 are there now.
+    def next_places(self, count: int, able: np.ndarray) -> np.ndarray:
+        """The next `count` places, no two alike; fewer if there are not so many.
 
-        Raises:
-            ValueError: if no rows are there.
+        able: [N] bool, whether a place holds a position to plan; from N on places are empty.
         """
-        if end <= first:
-            raise ValueError(f"no rows from {first} to {end}")
-        while True:
-            if self.taken == self.size:
-                self.first, self.size, self.taken = first, end - first, 0
-            places = np.arange(self.taken, min(self.taken + count, self.size))
-            self.taken += len(places)
-            numbers = self.first + places * stride(self.size) % self.size
-            if len(found := numbers[numbers >= first]):
-                return found
-
-    def state(self) -> list[int]:
-        """The sweep's first row, its number of rows, and how many of them it has passed, for `restore`."""
-        return [self.first, self.size, self.taken]
-
-    def restore(self, state: list[int], end: int) -> None:
-        """Continue a sweep; one over rows that are not there, numbered `end` or above, is left for a new one."""
-        first, size, taken = (int(number) for number in state)
-        if first >= 0 and 0 <= taken <= size and first + size <= end:
-            self.first, self.size, self.taken = first, size, taken
+        there = int(able.sum())
+        found = np.empty(0, np.int64)
+        while missing := min(count, there) - len(found):
+            passed = self.passed + np.arange(min(missing * self.capacity // there, MOST_AT_ONCE))
+            places = passed * self.stride % self.capacity
+            taken = np.flatnonzero(places < len(able))
+            taken = taken[able[places[taken]]][:missing]
+            found = np.append(found, places[taken])
+            after = int(taken[-1]) + 1 if len(taken) == missing else len(passed)
+            self.passed = (self.passed + after) % self.capacity
+        return found
 
 
 def stride(size: int) -> int:
-    """Rows from each to the next: about `SHARE` of the size, and prime to it, so that all rows are passed."""
+    """Places from each to the next: about `SHARE` of the size, and prime to it, so that all places are passed."""
     found = max(1, round(size * SHARE))
     while math.gcd(found, size) != 1:
         found += 1

@@ -105,7 +105,7 @@ class Replay:
         self.symmetries = find_symmetries() if symmetries and not candidates else None
         self.shift, self.intensity = shift, intensity
         self.priority = SumTree(self.capacity)
-        self.reanalyse_order = ReanalyseOrder()
+        self.reanalyse_order = ReanalyseOrder(self.capacity)
         self.largest = 1.0  # priority of new rows
         self.written = 0  # rows ever written
         self.steps = 0  # environment steps ever added
@@ -205,21 +205,17 @@ class Replay:
             self.largest = max(self.largest, float(scaled.max()))
 
     def positions(self, count: int) -> StoredPositions:
-        """At most `count` positions to plan again, all once before any a second time; see `refresh`.
+        """At most `count` positions to plan again, no row twice before every other had its turn; see `refresh`.
 
         Positions after the end of a game are left out: they have no policy.
 
         Raises:
             ValueError: if there are no positions to plan.
         """
-        if self.rows["over"][: len(self)].all():
+        places = self.reanalyse_order.next_places(count, ~self.rows["over"][: len(self)])
+        if not len(places):
             raise ValueError(f"no positions to plan again among {len(self)} rows")
-        while True:
-            numbers = self.reanalyse_order.next_rows(count, self.written - len(self), self.written)
-            numbers = numbers[~self.rows["over"][numbers % self.capacity]]
-            if len(numbers):
-                places = numbers % self.capacity
-                return StoredPositions(numbers, self.rows["observation"][places], self.rows["legal"][places])
+        return StoredPositions(self._numbers(places), self.rows["observation"][places], self.rows["legal"][places])
 
     def refresh(
         self,
@@ -273,7 +269,7 @@ class Replay:
             "duplicates": self.duplicates,
             "largest": self.largest,
             "rng": self.rng.bit_generator.state,
-            "sweep": self.reanalyse_order.state(),
+            "passed": self.reanalyse_order.passed,
         }
         return {"priority": self.priority[here % self.capacity]} | plans.saved(self.rows, here), values
 
@@ -300,6 +296,5 @@ class Replay:
         self.steps, self.largest = values["steps"], values["largest"]
         self.duplicates = values["duplicates"]
         self.rng.bit_generator.state = values["rng"]
-        order = values.get("sweep", self.reanalyse_order.state())  # older checkpoints have none
-        self.reanalyse_order.restore(order, self.written)
+        self.reanalyse_order.passed = values.get("passed", 0) % self.capacity  # older checkpoints have none
         return missing

@@ -10,12 +10,16 @@ from muzero.config import Config
 from muzero.runs.value_checks import number, table, whole
 from muzero.training.learning import Learning
 
+NOT_COUNTED = {"every": 0, "updates": 0, "for_updates": 0.0}  # of checkpoints of earlier versions
+
 
 class Reanalysis:
     """Requests that positions are planned again, in the order of `ReanalyseOrder`.
 
-    In one process `run.reanalysed_per_step` decides how many: they are owed for the steps stored, as updates are.  A
-    request is for a multiple of `ActorPool.searched` positions, so that searches are large; the rest stays owed.
+    `run.reanalysed_per_step` decides how many: they are owed for the steps stored, as updates are.  Or
+    `run.reanalyse_every` does: for each update, that part of all stored rows is owed, so that each has its turn in as
+    many updates.  A request is for a multiple of `ActorPool.searched` positions, so that searches are large; the rest
+    stays owed.  Without either, actors on Ray plan as many as they can.
     """
 
     def __init__(self, config: Config, learning: Learning, pool: ActorPool) -> None:
@@ -27,25 +31,38 @@ class Reanalysis:
             pool: does the work.
         """
         self.learning, self.replay, self.pool = learning, learning.replay, pool
-        self.per_step = config.table("run")["reanalysed_per_step"]
+        settings = config.table("run")
+        self.per_step, self.every = settings["reanalysed_per_step"], settings["reanalyse_every"]
         self.further = config.table("actors")["reanalyse"] > 0  # whether actors of their own do it
         self.begin = learning.settings.start  # environment steps after which positions are owed
         self.requested = 0  # positions since then
+        self.updates = 0  # for which positions were counted
+        self.for_updates = 0.0  # positions that these were worth
 
     @property
     def owed(self) -> int:
-        """Positions that the steps stored so far are worth, less those that were requested."""
-        return int((self.replay.steps - self.begin) * self.per_step) - self.requested
+        """Positions that the steps and updates so far are worth, less those that were requested."""
+        return int((self.replay.steps - self.begin) * self.per_step + self.for_updates) - self.requested
 
     def request(self) -> None:
         """Request what is owed, or keep those actors busy that do nothing else."""
         if not self.learning.learner.updates or not self.learning.enough:
             return  # weights that have learned nothing plan no better than those that played
+        self._count()
         if self.further:
-            while self.pool.request(Reanalyse, lambda: self._work(self.pool.searched)):
+            while (not self.every or self.owed >= self.pool.searched) and self.pool.request(
+                Reanalyse, lambda: self._work(self.pool.searched)
+            ):
                 pass
         elif searches := self.owed // self.pool.searched:
             self.pool.request(Reanalyse, lambda: self._work(searches * self.pool.searched))
+
+    def _count(self) -> None:
+        """Add what the updates since the last call are worth; of what cannot be done in time, one turn of each row."""
+        before, self.updates = self.updates, self.learning.learner.updates
+        if self.every:
+            worth = self.for_updates + max(0, self.updates - before) * len(self.replay) / self.every
+            self.for_updates = min(worth, float(self.requested + max(len(self.replay), self.pool.searched)))
 
     def _work(self, count: int) -> Reanalyse:
         positions = self.replay.positions(count)
@@ -56,7 +73,9 @@ class Reanalysis:
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs."""
-        return {"per_step": self.per_step, "begin": self.begin, "requested": self.requested}
+        counted = {"updates": self.updates, "for_updates": self.for_updates}
+        rates = {"per_step": self.per_step, "every": self.every}
+        return rates | {"begin": self.begin, "requested": self.requested} | counted
 
     def check(self, value: Any) -> None:
         """Refuse what is not a state; None is that of a checkpoint of an earlier version.
@@ -65,14 +84,18 @@ class Reanalysis:
             ValueError: saying what was expected.
         """
         if value is not None:
-            found = table("reanalysis", value, "per_step", "begin", "requested")
-            number("reanalysis.per_step", found["per_step"], 0.0)
-            for key in ("begin", "requested"):
+            found = NOT_COUNTED | table("reanalysis", value, "per_step", "begin", "requested")
+            for key in ("per_step", "for_updates"):
+                number(f"reanalysis.{key}", found[key], 0.0)
+            for key in ("every", "begin", "requested", "updates"):
                 whole(f"reanalysis.{key}", found[key])
 
     def restore(self, value: dict[str, Any] | None) -> None:
         """Continue to count; from now on, where positions were owed at another rate before."""
-        if value is None or value["per_step"] != self.per_step:
-            self.begin, self.requested = max(self.learning.settings.start, self.replay.steps), 0
+        found = NOT_COUNTED | (value or {"per_step": None})
+        if (found["per_step"], found["every"]) == (self.per_step, self.every):
+            self.begin, self.requested = found["begin"], found["requested"]
+            self.updates, self.for_updates = found["updates"], found["for_updates"]
         else:
-            self.begin, self.requested = value["begin"], value["requested"]
+            self.begin, self.requested = max(self.learning.settings.start, self.replay.steps), 0
+            self.updates, self.for_updates = self.learning.learner.updates, 0.0

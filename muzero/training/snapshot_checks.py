@@ -38,6 +38,7 @@ def check_state(state: dict[str, Any]) -> None:
             whole(f"{name}.{key}", value)
     for key in ("written", "first", "steps", "duplicates"):
         whole(f"replay.{key}", replay.get(key))
+    whole("replay.passed", replay.get("passed", 0))  # older checkpoints have none
     number("replay.largest", replay["largest"], 0.0)
     whole("actor.incarnation", actor["incarnation"])
     for key in ("oldest", "end"):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from segments import NUMBERED as SPEC
 from segments import numbered as segment
 
+from muzero.data import reanalyse_order
 from muzero.data.reanalyse_order import ReanalyseOrder, stride
 from muzero.data.replay import Replay
 from muzero.interfaces import WindowSize
@@ -32,8 +33,9 @@ def last_position(segment):
 def test_requests_without_a_new_segment_between_them_share_no_row():
     replay = filled(3)
     handed = [replay.positions(25).numbers for _ in range(3)] + [replay.positions(25).numbers]
-    assert [len(numbers) for numbers in handed] == [25, 25, 25, 15]
-    assert sorted(np.concatenate(handed)) == list(range(90))
+    assert [len(numbers) for numbers in handed] == [25, 25, 25, 25]
+    handed = np.concatenate(handed).tolist()
+    assert sorted(handed[:90]) == list(range(90)) and handed[90:] == handed[:10]
 
 
 def test_positions_are_those_of_their_rows():
@@ -54,7 +56,7 @@ def test_positions_after_the_end_of_a_game_are_left_out(count):
     sweep = set(range(14, 114)) - over
     handed = []
     while len(handed) < len(sweep):
-        handed += replay.positions(count).numbers.tolist()
+        handed += replay.positions(min(count, len(sweep) - len(handed))).numbers.tolist()
     assert sorted(handed) == sorted(sweep)
 
 
@@ -70,28 +72,49 @@ def test_a_replay_of_ends_alone_has_no_positions():
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 30)), min_size=1, max_size=60), st.integers(20, 90))
 @settings(deadline=None)
-def test_every_row_is_handed_out_once_before_any_row_again(happenings, capacity):
-    order, end, handed, waiting = ReanalyseOrder(), 10, set(), set()
+def test_the_row_whose_turn_is_the_longest_ago_comes_next(happenings, capacity):
+    """Rows have their turns in the order of their last ones, except for those that were written since."""
+    order, end, last, turn = ReanalyseOrder(capacity), 10, {}, 0
     for count, more in happenings:
-        first = max(0, end - capacity)
-        found = order.next_rows(count, first, end).tolist()
-        assert 1 <= len(found) <= count and len(set(found)) == len(found)
-        if handed & set(found) or not waiting & set(found):  # another sweep begins
-            assert all(number < first for number in waiting - handed)  # what it left out was overwritten
-            handed, waiting = set(), set(range(first, end))
-        assert set(found) <= waiting - handed
-        handed |= set(found)
+        filled = min(end, capacity)
+        rows = end - 1 - (end - 1 - np.arange(filled)) % capacity
+        able = rows % 7 != 3  # the others are positions after the end of a game
+        places = order.next_places(count, able)
+        assert len(places) == min(count, able.sum()) == len(set(places.tolist())) and able[places].all()
+        for row in rows[places].tolist():
+            if row in last:  # a second turn: every other row that was here before its last one had a turn since
+                assert last[row] == min(at for each, at in last.items() if each >= end - filled)
+            last[row] = turn = turn + 1
         end += more
 
 
 @given(st.integers(1, 10_000))
-def test_a_sweep_passes_each_row_once(size):
+def test_a_cycle_passes_each_place_once(size):
     assert len(set((np.arange(size) * stride(size) % size).tolist())) == size
 
 
-def test_a_part_of_a_sweep_is_spread_over_the_whole_ring():
-    numbers = np.sort(ReanalyseOrder().next_rows(100, 0, 10_000))
-    assert np.diff(numbers).max() < 3 * 100
+@given(st.integers(1, 200), st.integers(1, 200), st.lists(st.integers(1, 300), min_size=1, max_size=10))
+def test_a_ring_that_is_filled_in_part_is_passed_in_turn(capacity, filled, counts):
+    filled = min(filled, capacity)
+    order, handed = ReanalyseOrder(capacity), []
+    for count in counts:
+        handed += order.next_places(count, np.ones(filled, bool)).tolist()
+    for begin in range(0, len(handed) - filled, filled):
+        assert sorted(handed[begin : begin + filled]) == list(range(filled))
+    assert (
+        handed[filled:] == handed[: len(handed) - filled] if len(handed) > filled else len(set(handed)) == len(handed)
+    )
+
+
+def test_a_part_of_a_cycle_is_spread_over_the_whole_ring():
+    places = np.sort(ReanalyseOrder(10_000).next_places(100, np.ones(10_000, bool)))
+    assert np.diff(places).max() < 3 * 100
+
+
+def test_one_position_in_a_large_ring_is_found_whole_cycles_apart(monkeypatch):
+    monkeypatch.setattr(reanalyse_order, "MOST_AT_ONCE", 64)
+    order, able = ReanalyseOrder(10_007), np.arange(5_000) == 4_321
+    assert [order.next_places(9, able).tolist() for _ in range(3)] == [[4_321]] * 3
 
 
 def test_an_empty_replay_has_no_positions():
@@ -99,19 +122,22 @@ def test_an_empty_replay_has_no_positions():
         Replay(SPEC, 0, capacity=100).positions(5)
 
 
-def test_a_restored_replay_continues_the_sweep():
+def test_a_restored_replay_continues_the_cycle():
     replay = filled(3)
     first = replay.positions(60).numbers
     arrays, values = replay.state()
     twin = Replay(SPEC, 0, capacity=100)
     twin.restore(arrays, json.loads(json.dumps(values)), [(game, segment(0, 30, game, over=True)) for game in range(3)])
     rest = twin.positions(60).numbers
-    assert (rest == replay.positions(60).numbers).all() and not set(rest) & set(first)
+    assert (rest == replay.positions(60).numbers).all() and not set(rest[:30]) & set(first)
 
 
-def test_a_state_without_a_sweep_begins_a_new_one():
+@pytest.mark.parametrize("sweep", [None, [0, 30, 12]])
+def test_a_state_without_a_cycle_begins_a_new_one(sweep):
+    """As of earlier versions, some of which saved a sweep over the rows."""
     arrays, values = filled(1).state()
-    del values["sweep"]
+    values["sweep"] = sweep
+    del values["passed"]
     twin = Replay(SPEC, 0, capacity=100)
     twin.restore(arrays, values, [(0, segment(0, 30, 0, over=True))])
     assert len(twin.positions(30).numbers) == 30
