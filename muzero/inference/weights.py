@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_conv_bn_weights
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from muzero.interfaces import WorldModel
+from muzero.util.tensors import copy_all
 
 
 class FoldedCopy:
@@ -25,14 +27,13 @@ class FoldedCopy:
         # What is read are the dicts of modules, not the modules: a copy must not keep its model alive.
         originals: dict[str, Any] = dict(model.named_modules())
         modules: dict[str, Any] = dict(network.named_modules())
-        self.folded: list[tuple[Any, ...]] = []  # what is folded, and what acts
+        self.folded: list[Folded] = []
         names = folding(network)
         for name, norm in names:
             layer = fuse_conv_bn_eval(modules[name], modules[norm])
             network.set_submodule(name, layer)
             network.set_submodule(norm, nn.Identity())
-            found = originals[norm]
-            self.folded.append((originals[name]._parameters, found._parameters, found._buffers, found.eps, layer))
+            self.folded.append(Folded(originals[name], originals[norm], layer))
         apart = tuple(f"{name}." for name, _ in names)
         self.others: list[tuple[dict[str, Any], dict[str, Any], str]] = []  # where a tensor is found, and what acts
         modules = dict(network.named_modules())
@@ -44,15 +45,52 @@ class FoldedCopy:
 
     @torch.inference_mode()
     def follow(self) -> None:
-        """Take over the present weights of the model."""
-        for weights, scale, statistics, epsilon, layer in self.folded:
-            mean, variance = statistics["running_mean"], statistics["running_var"]
-            weight, bias = weights["weight"], weights["bias"]
-            fused = fuse_conv_bn_weights(weight, bias, mean, variance, epsilon, scale["weight"], scale["bias"])
-            layer.weight.copy_(fused[0])
-            layer.bias.copy_(fused[1])
-        for place, mine, name in self.others:
-            mine[name].copy_(place[name])
+        """Take over the present weights of the model: of all layers at once, which are few operations on a GPU."""
+        targets = [mine[name] for _, mine, name in self.others]
+        sources = [place[name] for place, _, name in self.others]
+        if self.folded:
+            weights, biases = fold([each.tensors() for each in self.folded], [each.epsilon for each in self.folded])
+            targets += [each.layer.weight for each in self.folded] + [each.layer.bias for each in self.folded]
+            sources += weights + biases
+        copy_all(targets, sources)
+
+
+class Folded:
+    """Where the weights of a convolution and of the batch norm behind it are found, and the layer that acts."""
+
+    def __init__(self, convolution: Any, norm: Any, layer: Any) -> None:
+        self.weights, self.scale, self.statistics = convolution._parameters, norm._parameters, norm._buffers
+        self.epsilon, self.layer = norm.eps, layer
+        self.zeros, self.ones = torch.zeros_like(layer.bias), torch.ones_like(layer.bias)  # where there are no weights
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """As `fold` takes them, as they are now."""
+        bias, scale, shift = self.weights["bias"], self.scale["weight"], self.scale["bias"]
+        return (
+            self.weights["weight"],
+            self.zeros if bias is None else bias,
+            self.statistics["running_mean"],
+            self.statistics["running_var"],
+            self.ones if scale is None else scale,
+            self.zeros if shift is None else shift,
+        )
+
+
+def fold(layers: Sequence[tuple[Tensor, ...]], epsilons: list[float]) -> tuple[list[Tensor], list[Tensor]]:
+    """The weights and biases of convolutions that do what these do with the batch norms behind them.
+
+    It computes what torch.nn.utils.fusion.fuse_conv_bn_weights does, bit for bit, of all layers at once.
+
+    Args:
+        layers: weight and bias of each convolution; mean, variance, scale and shift of its norm.
+        epsilons: of the norms.
+    """
+    weight, bias, mean, variance, scale, shift = (list(tensors) for tensors in zip(*layers, strict=True))
+    inverse = torch._foreach_rsqrt(torch._foreach_add(variance, epsilons))  # type: ignore[attr-defined]
+    factor = torch._foreach_mul(scale, inverse)  # type: ignore[attr-defined]
+    moved = torch._foreach_mul(torch._foreach_sub(bias, mean), inverse)  # type: ignore[attr-defined]
+    biases = torch._foreach_add(torch._foreach_mul(moved, scale), shift)  # type: ignore[attr-defined]
+    return [each * of.view(-1, 1, 1, 1) for each, of in zip(weight, factor, strict=True)], list(biases)
 
 
 def folding(model: nn.Module) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -11,21 +11,24 @@ from torch import Tensor
 
 
 @torch.no_grad()
+def copy_all(targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
+    """Copy tensors into others, which stay where they are: on a GPU few operations, and no wait."""
+    pairs = defaultdict(list)  # by types of numbers: one operation copies those of the same types
+    for target, source in zip(targets, sources, strict=True):
+        pairs[target.dtype, source.dtype].append((target, source))
+    for alike in pairs.values():
+        torch._foreach_copy_(*zip(*alike, strict=True), non_blocking=True)  # type: ignore[attr-defined]
+
+
 def copy_into(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> None:
-    """Copy tensors into those of the same names, which stay where they are: on a GPU few operations, and no wait.
+    """Copy tensors into those of the same names; see `copy_all`.
 
     Raises:
         KeyError: if names differ.
     """
     if targets.keys() != sources.keys():
         raise KeyError(f"other names: {', '.join(sorted(targets.keys() ^ sources.keys()))}")
-    names = defaultdict(list)  # by type of number: one operation copies tensors of one type
-    for name, tensor in targets.items():
-        names[tensor.dtype].append(name)
-    for of_type in names.values():
-        torch._foreach_copy_(  # type: ignore[attr-defined]
-            [targets[name] for name in of_type], [sources[name] for name in of_type], non_blocking=True
-        )
+    copy_all(list(targets.values()), [sources[name] for name in targets])
 
 
 def as_tensor(found: np.ndarray | Tensor) -> Tensor:

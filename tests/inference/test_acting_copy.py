@@ -7,11 +7,13 @@ import pytest
 import torch
 from devices import full_precision, on_all_devices
 from inference_paths import MODELS, assert_agrees, assert_close, made, randomise, reference, roots, some_edges
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from muzero.inference import observe_first, observing
 from muzero.inference.acting import ActingCopy, NotInBfloat16
 from muzero.inference.simulation import on_gpu, simulator_for
 from muzero.inference.torch_backend import TorchModel
+from muzero.inference.weights import fold
 from muzero.models.latent import SpatialModel
 
 CPU = torch.device("cpu")
@@ -75,6 +77,20 @@ def test_a_copy_computes_what_the_model_says_also_once_its_weights_change(change
     assert_close(after, reference(copy.deepcopy(model).to(CPU), root, edges))
     assert not np.allclose(before[-1][3], after[-1][3], atol=1e-3)
     assert tensors == [tensor.data_ptr() for tensor in prepared.acting.network.state_dict().values()]
+
+
+@on_all_devices
+@torch.inference_mode()
+def test_norms_are_folded_as_torch_does_it(device):
+    torch.manual_seed(0)
+    layers, expected, epsilons = [], [], [1e-5, 1e-3]
+    for kernel, epsilon in zip((1, 3), epsilons, strict=True):
+        weight = torch.randn(6, 4, kernel, kernel, device=device)
+        bias, mean, variance, scale, shift = (torch.rand(6, device=device) for _ in range(5))
+        layers.append((weight, bias, mean, variance, scale, shift))
+        expected.append(fuse_conv_bn_weights(weight, bias, mean, variance, epsilon, scale, shift))
+    for found, wanted in zip(zip(*fold(layers, epsilons), strict=True), expected, strict=True):
+        torch.testing.assert_close(found, tuple(wanted), rtol=0 if device == CPU else 1e-6, atol=0)
 
 
 @on_all_devices
