@@ -47,7 +47,7 @@ class Recorded:
         graph = torch.cuda.CUDAGraph()
         for generator in generators:
             graph.register_generator_state(generator)
-        # Of other threads, which may allocate memory meanwhile, nothing is asked.
+        # Other threads may allocate memory meanwhile.
         with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
             self.function()
         self.graph = graph  # last: a recording that failed is not replayed
