@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from devices import never_waiting, on_all_devices
 from segments import IMAGE, changed, some
 
 from muzero.build import configure
 from muzero.config import ConfigError, parse_settings
-from muzero.data.augmentation import moved, scaled
+from muzero.data.augmentation import augmented, moved, scaled
 from muzero.data.device_rows import DeviceRows
 from muzero.data.replay import Replay
 from muzero.interfaces import WindowSize
 
 SIZE = WindowSize(4, 3, 1)
-DEVICES = [torch.device("cpu"), pytest.param(torch.device("cuda"), marks=pytest.mark.gpu)]
 
 
 def segments():
@@ -36,7 +36,7 @@ def filled(device=None, **settings):
     return replay
 
 
-@pytest.mark.parametrize("device", DEVICES, ids=str)
+@on_all_devices
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 def test_observations_are_moved_as_by_padding_with_the_border_and_cropping(dtype, device):
     torch.manual_seed(0)
@@ -64,7 +64,7 @@ def test_whole_numbers_are_scaled_rounded_and_kept_in_range_and_others_scaled():
     assert torch.equal(scaled(seen.float() / 255, factor), seen.float() / 255 * factor.view(3, 1, 1, 1, 1))
 
 
-@pytest.mark.parametrize("device", DEVICES, ids=str)
+@on_all_devices
 @pytest.mark.parametrize(("shift", "intensity"), [(3, 0.0), (0, 0.1), (3, 0.1)])
 def test_each_row_is_changed_as_the_generator_draws_and_nothing_else_changes(shift, intensity, device):
     plain, shown = filled(), filled(device, shift=shift, intensity=intensity)
@@ -85,6 +85,15 @@ def test_each_row_is_changed_as_the_generator_draws_and_nothing_else_changes(shi
         assert torch.equal(after.observation.cpu(), wanted) and not torch.equal(wanted, before.observation)
         for name, field in before.tensors().items():
             assert name == "observation" or torch.equal(field, after.tensors()[name]), name
+
+
+@on_all_devices
+def test_the_host_waits_for_nothing(device):
+    window, rng = filled(device).sample(16, SIZE)[1], np.random.default_rng(0)
+    for _ in range(2):
+        with never_waiting(device):
+            shown = augmented(window, 4, 0.05, rng)
+    assert shown.observation.device.type == device.type
 
 
 def test_a_restored_replay_draws_the_same_shifts_and_factors():

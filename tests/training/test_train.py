@@ -3,12 +3,16 @@
 import json
 import signal
 
+import numpy as np
 import pytest
+import torch
 from killing import digest, made
 from rich.console import Console
 
+from muzero.agent import Agent
 from muzero.evaluation import automatic
 from muzero.runs import checkpoint, evaluations
+from muzero.training import evaluator
 from muzero.training.progress import Progress
 
 GAMES = ["board/tic_tac_toe", "gym/CartPole-v1"]
@@ -63,6 +67,32 @@ def test_evaluating_during_a_run_changes_nothing_that_is_learned(tmp_path):
     assert digest(with_evaluation) == digest(run(made(tmp_path / "b", "gym/CartPole-v1")))
     rows = [json.loads(line) for line in (tmp_path / "a" / "metrics.jsonl").read_text().splitlines()]
     assert sum("evaluation/trained" in row for row in rows) >= 2
+
+
+def test_averaged_weights_play_are_evaluated_and_are_those_of_a_checkpoint(tmp_path, monkeypatch):
+    settings = "learner.average=0.9", "run.evaluate_every=200", "run.reanalysed_per_step=1"
+    training = made(tmp_path, "gym/CartPole-v1", *settings)
+    learner, published, evaluated = training.learner, [], []
+    publish, evaluate = training.pool.publish, evaluator.evaluate
+
+    def publishing(weights, version):
+        published.append(all(np.array_equal(weights[key], own) for key, own in learner.acting.state_dict().items()))
+        publish(weights, version)
+
+    def evaluating(config, model, *given, **more):
+        evaluated.append(model)
+        return evaluate(config, model, *given, **more)
+
+    monkeypatch.setattr(training.pool, "publish", publishing)
+    monkeypatch.setattr(evaluator, "evaluate", evaluating)
+    run(training)
+    assert len(published) > 2 and all(published)  # with these, games are played and positions planned again
+    assert len(evaluated) >= 2 and all(model is learner.acting for model in evaluated)
+    (tmp_path / "config.toml").write_text(training.config.to_toml())
+    models = Agent.load(tmp_path).player.model, learner.acting, learner.model
+    saved, averaged, last = (model.state_dict() for model in models)
+    assert all(torch.equal(tensor, averaged[key]) for key, tensor in saved.items())
+    assert not all(torch.equal(tensor, last[key]) for key, tensor in saved.items())
 
 
 @pytest.mark.parametrize("game", GAMES)
