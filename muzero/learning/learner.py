@@ -13,6 +13,7 @@ from muzero.interfaces import Objective, Window, WorldModel, observe_first
 from muzero.learning import optimizers
 from muzero.learning.compiling import Compile, compiled, compiles
 from muzero.learning.follower import Follower
+from muzero.learning.parallel import ALONE, Learners
 from muzero.learning.precision import Precision, has_convolutions, learns_in_bfloat16
 from muzero.learning.recorded import FixedWindow
 from muzero.learning.update import Update, joined
@@ -31,6 +32,7 @@ class Learner:
         objective: Objective,
         device: torch.device,
         seed: int,
+        learners: Learners = ALONE,
         *,
         batch: Annotated[int, Range(1, 65_536)] = 128,
         optimizer: Literal["adamw", "sgd"] = "adamw",
@@ -55,7 +57,8 @@ class Learner:
             objective: what is learned.
             device: of all computation.
             seed: of everything random in the objective.
-            batch: windows per update.
+            learners: this one and those that make every update with it.
+            batch: windows per update, of all learners together.
             optimizer: "adamw", or "sgd" with momentum.
             learning_rate: the largest learning rate, after the warm-up.
             weight_decay: decay of matrices and kernels; vectors, as biases and scales, are not decayed.
@@ -89,9 +92,11 @@ class Learner:
         self.average = average
         self.acting = copy.deepcopy(self.model).eval().requires_grad_(False) if average else self.model
         self.target_follower, self.acting_follower = (Follower(slow, model) for slow in (self.target, self.acting))
-        self.device, self.seed = device, seed
+        self.learners, self.device = learners, device
+        # Each of several learners draws other numbers.
+        self.seed = seed if learners.leads else derive(seed, "learner", learners.rank)
         self.generator = torch.Generator(device)  # of the objective; seeded for every update
-        self.batch = batch
+        self.batch = batch // learners.size  # windows that `update` takes
         self.learning_rate, self.final_rate, self.warmup, self.hold = learning_rate, final_rate, warmup, hold
         self.clip = clip
         self.target_every, self.target_rate = target_every, target_rate
@@ -188,6 +193,7 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()
         failpoint("learner.after_backward")
+        self._share()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.clip or math.inf)
         finite = torch.isfinite(norm)
         # Where this flag is 1, fused optimisers change nothing, step counters included, and the host need not read it.
@@ -199,6 +205,14 @@ class Learner:
             self.acting_follower.move(self.share, finite)
         self.numbers, self.names = joined(terms, loss, norm, finite)
         self.terms = tuple(terms)
+
+    def _share(self) -> None:
+        """Average over all learners what they have computed from their shares of the batch.
+
+        Batch norms have normalised over the share of their own learner; only their running means are averaged.
+        """
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        self.learners.average([*gradients, *(each for each in self.statistics if each.is_floating_point())])
 
     def count(self, finite: bool) -> None:
         """Count an update by its flag; to be called once for each, in their order."""
