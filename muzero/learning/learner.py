@@ -78,10 +78,10 @@ class Learner:
                 Averaged weights play better than those of any one update, the more so the larger the learning rate.
             precision: numbers of an update's convolutions and matrix products: "float32", "bfloat16", or "auto", which
                 is bfloat16 for models with convolutions where the device has instructions for it.
-            record: on a GPU, record an update as a CUDA graph and replay it, which takes a fraction of the time.  Turn
-                it off for an objective or a model of your own that reads numbers of tensors in Python.
-            compile: on a GPU, "auto" compiles the parts of models with convolutions before an update is recorded.  It
-                takes about a minute and makes updates half as fast again, so turn it "off" for short runs.
+            record: record an update as a CUDA graph where there is a GPU, and replay it, which takes a fraction of the
+                time.  Turn it off for an objective or a model of your own that reads numbers of tensors in Python.
+            compile: "auto" compiles the parts of models with convolutions where there is a GPU, before an update is
+                recorded.  It takes about half a minute and makes updates half as fast again; "off" suits short runs.
         """
         self.model = model.to(device)
         self.objective = objective.to(device)

@@ -15,6 +15,7 @@ from muzero.actions import Box, Discrete, Space
 MOST_MEAN = 5.0  # of a real-valued action before tanh
 NEAR_BOUND = 0.999  # actions are clamped to this, since atanh is infinite at -1 and 1
 TRANSFORM_SLOPE = 0.001  # epsilon of the value transform
+AUTOCAST = ("cpu", "cuda")  # devices for which layers may be cast while a model learns
 
 
 def value_transform(x: NDArray | np.float64) -> NDArray | np.float64:
@@ -51,7 +52,10 @@ class TwoHot:
     @property
     def mean(self) -> Tensor:
         """[B] the mean of the distribution: the number expected."""
-        return (self.logits.softmax(-1) * self.atoms).sum(-1)  # autocast would multiply matrices in bfloat16
+        probabilities = self.logits.softmax(-1)
+        if any(map(torch.is_autocast_enabled, AUTOCAST)):  # which would multiply matrices in bfloat16
+            return (probabilities * self.atoms).sum(-1)
+        return probabilities @ self.atoms  # the same numbers for every row, whatever the rows around it
 
     @property
     def aleatoric(self) -> Tensor:
