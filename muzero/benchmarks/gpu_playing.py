@@ -37,8 +37,8 @@ def searching(bench: Bench, batch: int, path: str) -> None:
     assert isinstance(planner, TreePlanner)
     with torch.inference_mode():
         observation = bench.observations(batch)
-        root = observe_first(observing(model, bench.device), observation)
-        seconds = bench.median(lambda: observe_first(observing(model, bench.device), observation), 0.2)
+        root = observe_first(observing(model), observation)
+        seconds = bench.median(lambda: observe_first(observing(model), observation), 0.2)
     legal, rng = np.ones((batch, bench.spec.actions.columns), bool), np.random.default_rng(0)
     bench.say(f"{path}, batch {batch}: roots observed in", 1e3 * seconds, "ms")
     seconds = bench.median(lambda: planner.search(model, root, legal, rng), 0.6)

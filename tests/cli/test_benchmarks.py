@@ -63,6 +63,7 @@ def test_a_benchmark_prints_its_table(arguments, wanted, tmp_path):
     code = f"from muzero.cli.bench import bench_command; bench_command({arguments})"
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert wanted in result.stdout, result.stderr
+    assert result.returncode == 0, result.stderr
 
 
 SHORT = [
