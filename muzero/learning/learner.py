@@ -173,9 +173,10 @@ class Learner:
                 try:
                     self.recorded.prepare(self.generator)
                 except RuntimeError as error:
+                    first = "learner.compile=off, and if that does not help --set " if self.compiles else ""
                     raise RuntimeError(
-                        f"an update cannot be recorded as a CUDA graph, perhaps because the objective or the "
-                        f"model reads numbers of tensors in Python: {error}; use --set learner.record=false"
+                        f"an update cannot be recorded as a CUDA graph, perhaps because the objective or the model "
+                        f"reads numbers of tensors in Python: {error}; use --set {first}learner.record=false"
                     ) from error
         self.inputs.put(window)
         self.recorded()

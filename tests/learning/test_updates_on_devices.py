@@ -110,6 +110,26 @@ def test_a_batch_of_another_size_is_recorded_too(device):
         agree(twin.numbers, update.numbers, device)
 
 
+@pytest.mark.parametrize(
+    ("compiles", "remedy"),
+    [
+        (False, "use --set learner.record=false"),
+        (True, "use --set learner.compile=off, and if that does not help --set learner.record=false"),
+    ],
+)
+def test_an_update_that_cannot_be_recorded_names_the_nearest_remedy(monkeypatch, compiles, remedy):
+    learner = recording_learner()
+    learner.compiles, learner.model.regions, learner.target.regions = compiles, (), ()
+
+    def fail(*generators):
+        raise RuntimeError("no C compiler")
+
+    monkeypatch.setattr(learner.recorded, "prepare", fail)
+    with pytest.raises(RuntimeError) as caught:
+        learner.update(windows(1)[0], 0.0)
+    assert str(caught.value).endswith(f"no C compiler; {remedy}")
+
+
 @on_all_devices
 @pytest.mark.usefixtures("rates_of_32_bits")
 def test_recorded_updates_of_images_equal_eager_ones(device):
