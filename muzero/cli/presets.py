@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from muzero.config import ConfigError, Layer, read_layer
-from muzero.config.shipped import presets
+from muzero.config.shipped import DEVICES, presets
 from muzero.util.text import nearest, printable
 
 PLANNED = "reanalysed_per_step"  # cannot be used with actors on Ray
@@ -26,6 +26,9 @@ def settings_from(path: Path) -> Layer:
     close = nearest(name, known, 3)
     if name not in known and close:
         raise ConfigError([f"--config {printable(name)}: no such file or settings; did you mean {' or '.join(close)}?"])
+    if name not in known and path.parts[:1] and path.parts[0] in DEVICES:
+        what = f"no such file, and no settings for a device; there are {', '.join(presets())}, also by a game of theirs"
+        raise ConfigError([f"--config {printable(name)}: {what}"])
     return read_layer(known.get(name, path))
 
 

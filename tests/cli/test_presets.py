@@ -37,6 +37,11 @@ def test_a_name_near_to_no_settings_is_a_file_that_is_not_there():
         settings_from(Path("board/nowhere"))
 
 
+def test_a_device_without_settings_for_a_game_names_those_that_it_has():
+    with pytest.raises(ConfigError, match=r"--config gpu/cartpole: no such file, .*there are gpu/atari, laptop/atari"):
+        settings_from(Path("gpu/cartpole"))
+
+
 def test_a_file_of_the_name_of_shipped_settings_wins(tmp_path, monkeypatch):
     (tmp_path / "gpu").mkdir()
     (tmp_path / "gpu" / "pong").write_text("[run]\nsteps = 7\n")
