@@ -118,7 +118,7 @@ def check_batch(config: Config, spec: GameSpec) -> None:
 
 
 def check_augmentation(config: Config, spec: GameSpec) -> None:
-    """Refuse to move frames, or to change their intensity, where observations are not frames.
+    """Refuse to move frames, or to change their intensity, where observations are not frames, or to move them out.
 
     Raises:
         ConfigError: with the reason, and the remedy.
@@ -128,6 +128,10 @@ def check_augmentation(config: Config, spec: GameSpec) -> None:
         if reason and (value := config.table("replay")[key]):
             given = f"[replay] {key} = {value} (from {config.source('replay', key)})"
             raise ConfigError([f"{given} cannot be used with {spec.name}: {reason}; set replay.{key} = 0"])
+    shift = config.table("replay")["shift"]
+    if shift and shift >= (side := min(spec.observation[1:])):  # nothing of a frame would be left
+        given = f"[replay] shift = {shift} (from {config.source('replay', 'shift')})"
+        raise ConfigError([f"{given}; expected less than {side}, the shorter side of a frame of {spec.name}"])
 
 
 def check_planner(config: Config, spec: GameSpec) -> None:

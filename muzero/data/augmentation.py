@@ -20,7 +20,7 @@ def refusal(spec: GameSpec, board: bool) -> str | None:
     board: positions are those of a board or a puzzle.
     """
     if board or spec.two_player:
-        return "a board that is moved is another position"
+        return "a board that is moved or made brighter is another position"
     if len(spec.observation) != 3:
         return f"observations are not planes, but of shape {spec.observation}"
     return None

@@ -120,7 +120,7 @@ def test_without_the_settings_nothing_is_drawn():
 @pytest.mark.parametrize(
     ("game", "reason"),
     [
-        ("board/tic_tac_toe", "a board that is moved is another position"),
+        ("board/tic_tac_toe", "a board that is moved or made brighter is another position"),
         ("gym/CartPole-v1", r"observations are not planes, but of shape \(4,\)"),
     ],
 )
@@ -136,3 +136,9 @@ def test_boards_and_vectors_are_refused_with_the_remedy(game, reason, setting):
 def test_frames_and_planes_of_games_of_one_player_may_be_moved():
     config = configure("minatar/breakout", [parse_settings(["replay.shift=1", "replay.intensity=0.05"])])
     assert config.table("replay")["shift"] == 1
+
+
+def test_frames_are_not_moved_out_of_themselves():
+    with pytest.raises(ConfigError, match=r"\[replay\] shift = 10 \(from --set\); expected less than 10, the shorter"):
+        configure("minatar/breakout", [parse_settings(["replay.shift=10"])])
+    assert configure("minatar/breakout", [parse_settings(["replay.shift=9"])]).table("replay")["shift"] == 9
