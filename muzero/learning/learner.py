@@ -81,7 +81,8 @@ class Learner:
             record: record an update as a CUDA graph where there is a GPU, and replay it, which takes a fraction of the
                 time.  Turn it off for an objective or a model of your own that reads numbers of tensors in Python.
             compile: "auto" compiles the parts of models with convolutions where there is a GPU, before an update is
-                recorded.  It takes about half a minute and makes updates half as fast again; "off" suits short runs.
+                recorded.  It takes about half a minute and makes updates about 1.5 times as fast; "off" suits short
+                runs.
         """
         self.model = model.to(device)
         self.objective = objective.to(device)
