@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from muzero.data.device_rows import sent
 from muzero.interfaces import Symmetries, Window
 
 
@@ -24,9 +25,8 @@ def under_symmetries(window: Window, symmetries: Symmetries, rng: np.random.Gene
     drawn = rng.integers(len(symmetries), size=len(window.action))
     if not symmetries.known.all():
         drawn = np.where(applies(torch.from_numpy(symmetries.known[drawn]), window), drawn, 0)
-    source, image = (torch.from_numpy(array[drawn]) for array in (symmetries.source, symmetries.action))
-    seen, policy = window.observation.flatten(2), window.policy
-    source = source.to(seen.device)
+    seen, policy, image = window.observation.flatten(2), window.policy, torch.from_numpy(symmetries.action[drawn])
+    source = sent(symmetries.source[drawn], seen.device)
     led = image.gather(1, window.before[:, None])[:, 0]
     return replace(
         window,
