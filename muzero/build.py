@@ -20,6 +20,7 @@ from muzero.games.registry import symmetries as symmetries_of
 from muzero.games.trial import try_out
 from muzero.interfaces import Games, GameSpec, Objective, Planner, Symmetries, WorldModel
 from muzero.learning.learner import Learner
+from muzero.learning.parallel import ALONE, Learners
 from muzero.models.latent import SpatialModel, VectorModel
 from muzero.models.symmetric import symmetric
 from muzero.objectives.value_equivalence import ValueEquivalence
@@ -318,9 +319,16 @@ def objective(config: Config, spec: GameSpec, for_model: WorldModel) -> Objectiv
     return config.construct("objective", spec, for_model)
 
 
-def learner(config: Config, model: WorldModel, objective: Objective, device: torch.device, seed: int = 0) -> Learner:
-    """The learner of a model."""
-    return config.construct("learner", model, objective, device, seed)
+def learner(
+    config: Config,
+    model: WorldModel,
+    objective: Objective,
+    device: torch.device,
+    seed: int = 0,
+    learners: Learners = ALONE,
+) -> Learner:
+    """The learner of a model, one of several that learn together, or alone."""
+    return config.construct("learner", model, objective, device, seed, learners)
 
 
 def device(name: str) -> torch.device:

@@ -94,8 +94,8 @@ class Files:
 class ChildProcess:
     """An actor that works while its caller does something else; see `InProcess` for the methods."""
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    def __init__(self, config: Config, slot: int = 0) -> None:
+        self.config, self.slot = config, slot
         self.weights, self.positions = Files("weights"), Files("positions")
         self.unanswered = 0  # calls whose answer `receive` has not returned
         self.early = deque[bytes]()  # answers that were read before they were asked for
@@ -119,7 +119,7 @@ class ChildProcess:
             process = os.fork()
         if process == 0:
             here.close()
-            live(parent, there, self.config, incarnation)
+            live(parent, there, self.config, self.slot, incarnation)
         there.close()
         self.link, self.process = here, process
         self.unanswered = 1  # what it says first
@@ -222,7 +222,7 @@ class ChildProcess:
 # --- in the child --------------------------------------------------------------------------------------------------
 
 
-def live(parent: int, link: Connection, config: Config, incarnation: int) -> None:
+def live(parent: int, link: Connection, config: Config, slot: int, incarnation: int) -> None:
     """All that a child does; it does not return."""
     code = 1
     try:
@@ -232,7 +232,7 @@ def live(parent: int, link: Connection, config: Config, incarnation: int) -> Non
         for number in SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, ignore)  # not SIG_IGN, which what an environment starts would inherit
-        serve(link, config, incarnation)
+        serve(link, config, slot, incarnation)
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -252,9 +252,9 @@ def ignore(number: int, frame: Any) -> None:
     """Handle a signal by doing nothing."""
 
 
-def serve(link: Connection, config: Config, incarnation: int) -> None:
+def serve(link: Connection, config: Config, slot: int, incarnation: int) -> None:
     """Answer calls, in their order, until the other end closes."""
-    actor = InProcess(config, torch.device("cpu"))
+    actor = InProcess(config, torch.device("cpu"), slot)
     try:
         spec = attempted(actor.start, incarnation)
         link.send_bytes(pack(spec))

@@ -37,8 +37,8 @@ class InProcess:
     It computes on one thread, as one in a child process has to, so that both play the same games.
     """
 
-    def __init__(self, config: Config, device: torch.device) -> None:
-        self.config, self.device = config, device
+    def __init__(self, config: Config, device: torch.device, slot: int = 0) -> None:
+        self.config, self.device, self.slot = config, device, slot
         self.answers: deque[Any] = deque()
         self.actor: Actor | None = None
 
@@ -49,7 +49,7 @@ class InProcess:
             EnvironmentFault: if an environment does not work.
         """
         with one_thread():
-            self.actor = Actor(self.config, 0, self.device, incarnation)
+            self.actor = Actor(self.config, self.slot, self.device, incarnation)
         return self.actor.games.spec
 
     def put(self, weights: Weights) -> Given:

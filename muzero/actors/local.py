@@ -36,20 +36,21 @@ class LocalPool(ActorPool):
 
     exact = True
 
-    def __init__(self, config: Config, device: torch.device, apart: bool = False) -> None:
+    def __init__(self, config: Config, device: torch.device, apart: bool = False, slot: int = 0) -> None:
         """Begin games.
 
         Args:
             config: of the run.
             device: of the actor's model.
             apart: play in a child process, on the CPU.
+            slot: number of the actor among those of all learners.
 
         Raises:
             EnvironmentFault: if an environment does not work.
         """
         self.steps = config.table("run")["play"]
         self.device = torch.device("cpu") if apart else device
-        self.place = ChildProcess(config) if apart else InProcess(config, device)
+        self.place = ChildProcess(config, slot) if apart else InProcess(config, device, slot)
         self.tasks = self.incarnation = 0  # numbers of the newest
         self.flying: deque[tuple[str, tuple[Any, ...]]] = deque()  # tasks without a result: method, what it is given
         self.ready: deque[Result | Raised] = deque()  # results that were not taken

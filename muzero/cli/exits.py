@@ -95,6 +95,7 @@ def code_of(error: Exception) -> int | None:
     from muzero.evaluation.positions import PositionsError
     from muzero.games.errors import UnknownGame
     from muzero.interfaces import EnvironmentFault, NonFiniteError, PlayerError
+    from muzero.learning.parallel import LostLearner
     from muzero.runs.checkpoint import CheckpointError
     from muzero.runs.saving import SaveError
     from muzero.util.extras import MissingExtra
@@ -103,7 +104,7 @@ def code_of(error: Exception) -> int | None:
         ((UnknownGame, MissingExtra, PlayerError, PositionsError), BAD_USAGE),
         ((CheckpointError, LogError), BAD_CHECKPOINT),
         ((EnvironmentFault,), BAD_ENVIRONMENT),
-        ((LostCluster,), LOST_CLUSTER),
+        ((LostCluster, LostLearner), LOST_CLUSTER),
         ((NoCluster,), NO_CLUSTER),
         ((SaveError,), NO_CHECKPOINT),
         ((NonFiniteError,), BAD_NUMBERS),

@@ -79,6 +79,7 @@ def begun(options: argparse.Namespace) -> tuple[Config, Path, None]:
     """Configuration and folder of a new run."""
     from muzero import build
     from muzero.cli.tables import say, terminal
+    from muzero.learning import parallel
     from muzero.runs.folder import RunFolder, run_folder
     from muzero.runs.saving import free
 
@@ -87,6 +88,8 @@ def begun(options: argparse.Namespace) -> tuple[Config, Path, None]:
     for note in notes:
         say(terminal(), note)
     game, seed = (config.table("run")[key] for key in ("game", "seed"))
+    if options.run is None and parallel.number() > 1:
+        raise ConfigError(["several learners share one folder, so name it: --run FOLDER"])
     if game != options.game:
         say(terminal(), f"{options.game} is {game}, its newest version")
     named = run_folder(game, seed, time.localtime())
@@ -175,6 +178,8 @@ def learn(config: Config, folder: Path, changed: list[str] | None, weights_only:
 
 def train(training: Training, changed: list[str] | None) -> int:
     """The part of `learn` in which the folder is held."""
+    from rich.console import Console
+
     from muzero.actors.tasks import LostCluster
     from muzero.cli.tables import say, show_results, terminal
     from muzero.evaluation.in_training import Stopped, write_results
@@ -182,14 +187,15 @@ def train(training: Training, changed: list[str] | None) -> int:
     from muzero.runs.folder import RunFolder
     from muzero.training.progress import Progress
 
-    console, folder = terminal(), training.folder
+    leads, folder = training.learners.leads, training.folder
+    console = terminal() if leads else Console(quiet=True)
     if changed is not None:
         restore(training, console)
-        if training.finished and RunFolder(folder).evaluation.exists():
+        if training.finished and RunFolder(training.whole).evaluation.exists():
             say(console, finished_hint(training))
             return 0
-        if training.replay.steps:
-            say(console, f"resuming {training.given} at {training.replay.steps:,} steps")
+        if training.steps:
+            say(console, f"resuming {training.given} at {training.steps:,} steps")
     announce(training, changed, console)
     progress = Progress(folder, console)
     try:
@@ -198,7 +204,7 @@ def train(training: Training, changed: list[str] | None) -> int:
         say(console, f"saved; {resume_hint(training)}")
         raise
     except EnvironmentFault:
-        if training.scores.score is not None:  # else the environment may never have worked
+        if training.learners.alone and training.scores.score is not None:  # else the environment may never have worked
             say(console, f"saved; when the environment is mended, {resume_hint(training)}")
         raise
     finally:
@@ -206,6 +212,8 @@ def train(training: Training, changed: list[str] | None) -> int:
     if stopped is not None:
         say(console, f"saved; {resume_hint(training)}")
         return 128 + stopped
+    if not leads:
+        return 0
     try:
         results = training.evaluate(training.settings.evaluation_games, progress)
     except Stopped as error:
@@ -225,15 +233,16 @@ def announce(training: Training, changed: list[str] | None, console: Console) ->
 
     folder = training.folder
     if changed is not None:
-        note(folder, training.replay.steps, changed)
+        note(folder, training.steps, changed)
     weights = sum(parameter.numel() for parameter in training.learner.model.parameters())
     where = f"{weights:,} weights on {training.device}, run in {training.given}"
     say(console, f"{training.spec.name}: {where}")
     for text in training.spec.notes:
         say(console, text)
-    replace(RunFolder(folder).config, training.config.to_toml())
-    record(folder, training.replay.steps)
-    if training.replay.steps == 0:
+    if training.learners.leads:
+        replace(RunFolder(folder).config, training.config.to_toml())
+        record(folder, training.steps)
+    if training.steps == 0:
         training.save(wait=True)
 
 
@@ -252,7 +261,7 @@ def restore(training: Training, console: Console) -> None:
 
 def finished_hint(training: Training) -> str:
     """How to train a finished run further."""
-    steps, command = training.replay.steps, resume_command(training)
+    steps, command = training.steps, resume_command(training)
     if training.ending.timed_out:
         seconds = math.ceil(training.settings.seconds or 0)
         used = f"{training.given} has used up its {seconds:,} seconds, at {steps:,} steps"
@@ -270,7 +279,9 @@ def resume_command(training: Training) -> str:
     """The command that resumes a run: with --trust, where its own settings execute code."""
     from muzero.runs.trust import dangers
 
-    return f"muzero-train --resume {shell_word(training.given)}" + (" --trust" if dangers(training.config) else "")
+    size = training.learners.size
+    program = "muzero-train" if size == 1 else f"torchrun --nproc-per-node={size} --no-python -- muzero-train"
+    return f"{program} --resume {shell_word(training.given)}" + (" --trust" if dangers(training.config) else "")
 
 
 def evaluation_hint(training: Training) -> str:

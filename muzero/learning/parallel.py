@@ -120,9 +120,10 @@ def digest(tensors: Mapping[str, Mapping[str, Tensor]]) -> int:
     return int.from_bytes(found.digest()[:EXACT], "little")
 
 
-def launched() -> bool:
-    """Whether torchrun, or what sets the same variables, started this process as one of several learners."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and {"RANK", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys()
+def number() -> int:
+    """The number of learners that torchrun, or what sets the same variables, started; 1 without it."""
+    complete = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys()
+    return int(os.environ["WORLD_SIZE"]) if complete else 1
 
 
 def join(device: torch.device) -> tuple[Learners, torch.device]:
@@ -137,9 +138,9 @@ def join(device: torch.device) -> tuple[Learners, torch.device]:
     Raises:
         LostLearner: if the others do not come.
     """
-    if not launched():
+    if (size := number()) == 1:
         return ALONE, device
-    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    rank = int(os.environ["RANK"])
     place, here = int(os.environ.get("LOCAL_RANK", rank)), int(os.environ.get("LOCAL_WORLD_SIZE", size))
     if device.type == "cuda":
         device = torch.device("cuda", place)

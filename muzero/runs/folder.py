@@ -19,6 +19,7 @@ from muzero.util.files import open_regular, sync
 from muzero.util.provenance import provenance
 
 CHECKPOINTS = "checkpoints"
+LEARNERS = "learners"
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # not names of files on Windows
 
 
@@ -31,6 +32,7 @@ class RunFolder:
         self.lock = path / "lock"  # locked by the process that learns here, and naming it
         self.checkpoints = path / CHECKPOINTS
         self.replay = path / "replay"  # the log of experience
+        self.learners = path / LEARNERS  # what each further learner of several keeps, by its number
         self.metrics = path / "metrics.jsonl"  # what progress shows, every few seconds
         self.evaluations = path / "evaluations.jsonl"  # those during the run
         self.evaluation = path / "evaluation.json"  # the one at the end
@@ -54,7 +56,7 @@ class RunFolder:
         """
         files = (self.config, self.lock, self.metrics, self.evaluations, self.evaluation)
         files += (self.commands, self.changes, self.bad_batch)
-        problems = [wrong_kind(path, stat.S_IFDIR, "folder") for path in (self.checkpoints, self.replay)]
+        problems = [wrong_kind(path, stat.S_IFDIR, "folder") for path in (self.checkpoints, self.replay, self.learners)]
         problems += [wrong_kind(path, stat.S_IFREG, "regular file") for path in files]
         if any(problems):
             raise ConfigError(filter(None, problems))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from muzero.config.run import RunSettings
-from muzero.runs import compatibility, saving
-from muzero.runs.checkpoint import Checkpoint
+from muzero.runs import checkpoint, compatibility, saving
+from muzero.runs.checkpoint import Checkpoint, CheckpointError
 from muzero.runs.saving import SaveError
 from muzero.training.snapshot import WEIGHTS_ONLY, Parts, Snapshot, apply, apply_weights, newest, read
+from muzero.training.together import Together
 from muzero.util.failpoints import failpoint
 from muzero.util.files import FULL
 
@@ -19,10 +22,25 @@ class Snapshots:
     """The checkpoints of a run: written in the background, read back on a resume."""
 
     def __init__(
-        self, folder: Path, parts: Parts, settings: RunSettings, wanted: Callable[[], Collection[int]]
+        self,
+        folder: Path,
+        parts: Parts,
+        settings: RunSettings,
+        together: Together,
+        wanted: Callable[[], Collection[int]],
     ) -> None:
-        """folder: of the checkpoints.  wanted: says of which steps checkpoints stay beside the newest."""
-        self.folder, self.parts, self.settings, self.wanted = folder, parts, settings, wanted
+        """Write and read nothing yet.
+
+        Args:
+            folder: of the checkpoints.
+            parts: what they hold.
+            settings: of the run.
+            together: what the learners of the run agree on.
+            wanted: says of which steps checkpoints stay beside the newest.
+        """
+        self.folder, self.parts, self.settings, self.together, self.wanted = folder, parts, settings, together, wanted
+        # Of several learners one may die before it has written the newest: all have the one before.
+        self.keep = settings.keep if together.learners.alone else max(settings.keep, 2)
         self.writer = saving.Writer()
         self.saved_at = 0  # environment steps of the newest
         self.saved: tuple[int, int] | None = None  # environment steps and updates of the newest
@@ -59,10 +77,15 @@ class Snapshots:
         notes: dict[str, Any] = {"seconds": state["seconds"], "log": experience.oldest.file}
         notes["fingerprint"] = compatibility.fingerprint(self.parts.spec)
 
+        prunes = self.together.prunes
+
         def job() -> None:
             experience.log.sync()  # first: a checkpoint must not name segments that are not on the disk
             saving.save(self.folder, steps, arrays, state, notes)
-            needed = saving.prune(self.folder, self.settings.keep, self.settings.keep_every, self.wanted())
+            self.together.written = steps
+            if not prunes:
+                return
+            needed = saving.prune(self.folder, self.keep, self.settings.keep_every, self.wanted())
             experience.log.drop_before(needed)
 
         raise_if(0 < self.settings.failed_saves <= self.writer.in_a_row, self.writer.error)
@@ -114,17 +137,49 @@ class Snapshots:
         """
         if self.folder.is_dir():
             saving.clean(self.folder)  # now: a run that is finished saves nothing more
+        last = self._last_of_all()
 
         def use(found: Checkpoint) -> tuple[Snapshot, list[str]]:
+            if found.step > last:
+                raise CheckpointError(f"{found.path}: not all learners have it")
             snapshot = read(self.parts, found, weights_only)
             return snapshot, (apply_weights if weights_only else apply)(self.parts, snapshot)
 
         (found, warnings), problems = newest(self.folder, use)
         notes = [f"{problem}; going back to step {found.step:,}" for problem in problems] + warnings
-        self.saved_at = self.parts.experience.replay.steps
+        if not self.together.learners.alone:
+            for path in checkpoint.listed(self.folder):
+                if checkpoint.step_of(path) > last:
+                    checkpoint.set_aside(path)
+        self.saved_at = self.together.written = found.step
         self.saved = (found.step, self.parts.learner.updates)
         failpoint("resume.after_restore")
         return notes
+
+    def _last_of_all(self) -> float:
+        """Steps of the newest checkpoint that is whole in all of several learners; infinity for one alone.
+
+        Raises:
+            CheckpointError: if there is none.
+        """
+        learners, last = self.together.learners, math.inf
+        while not learners.alone:
+            steps = learners.gather("its newest checkpoint", newest_step(self.folder, last))
+            last = min(step for (step,) in steps)
+            if last < 0:
+                raise CheckpointError(f"{self.folder}: the {learners.size} learners have no checkpoint in common")
+            if all(step == last for (step,) in steps):
+                break
+        return last
+
+
+def newest_step(folder: Path, last: float) -> int:
+    """Steps of the newest checkpoint that is whole and not newer than another; -1 if there is none."""
+    for path in reversed(checkpoint.listed(folder)):
+        with suppress(CheckpointError):
+            if checkpoint.step_of(path) <= last:
+                return checkpoint.verify(path).step
+    return -1
 
 
 def raise_if(wanted: bool, error: Exception | None) -> None:

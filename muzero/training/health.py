@@ -36,8 +36,13 @@ class Health:
         self.spent = 0.0  # seconds
         self.next = 0.0  # on the monotonic clock
 
-    def look(self, done: float) -> None:
-        """Measure and judge, if it is time.  done: share of the run that is done, 0 to 1."""
+    def look(self, done: float, steps: int) -> None:
+        """Measure and judge, if it is time.
+
+        Args:
+            done: share of the run that is done, 0 to 1.
+            steps: environment steps so far.
+        """
         begun = time.monotonic()
         if begun < self.next:
             return
@@ -45,7 +50,7 @@ class Health:
         self.metrics = {f"{HEALTH}{name}": number for name, number in numbers.items()}
         self.found += self.verdicts.judge(numbers, self.learner.updates, done)
         if self.track is not None:
-            behind = self.track.add(self.replay.steps, self.metrics | self._score())
+            behind = self.track.add(steps, self.metrics | self._score())
             self.found += [behind] if behind else []
         spent = time.monotonic() - begun
         self.spent += spent

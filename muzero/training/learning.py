@@ -15,6 +15,7 @@ from muzero.interfaces import GameSpec, NonFiniteError, Window
 from muzero.learning.learner import Learner
 from muzero.runs.folder import RunFolder
 from muzero.training.snapshot import Snapshot
+from muzero.training.together import Together
 from muzero.training.updates import Updates
 from muzero.util.allocator import keep_freed
 from muzero.util.seeds import derive
@@ -33,6 +34,7 @@ class Learning:
         spec: GameSpec,
         learner: Learner,
         replay: Replay,
+        together: Together,
         newest: Callable[[], Snapshot],
     ) -> None:
         """Begin with no updates.
@@ -43,23 +45,24 @@ class Learning:
             spec: of the game.
             learner: is updated.
             replay: batches are drawn from it.
+            together: what the learners of the run agree on.
             newest: returns the newest usable checkpoint.
         """
         keep_freed()
         self.folder, self.settings, self.spec = folder, settings, spec
-        self.learner, self.replay, self.newest = learner, replay, newest
+        self.learner, self.replay, self.together, self.newest = learner, replay, together, newest
         self.updates = Updates(learner, replay)
         self.recoveries = 0
 
     @property
     def owed(self) -> int:
         """Updates that the steps stored so far are worth."""
-        return int((self.replay.steps - self.settings.start) * self.settings.updates_per_step)
+        return int((self.together.steps - self.settings.start) * self.settings.updates_per_step)
 
     @property
     def enough(self) -> bool:
         """Whether enough is stored to learn from; not so after a resume that lost experience."""
-        return len(self.replay) >= min(self.settings.start, self.replay.capacity)
+        return self.together.enough
 
     def learn(self, done: Callable[[], float], halted: Callable[[], bool], show: Callable[[], None]) -> None:
         """Make the updates that are owed for the steps stored.
@@ -122,5 +125,5 @@ class Learning:
         self.learner.restore(found.tensors, found.state["learner"])
         self.updates.drop()
         self.replay.rng = np.random.default_rng(
-            derive(self.settings.seed, "replay after a recovery", self.recoveries, self.replay.written)
+            derive(self.learner.seed, "replay after a recovery", self.recoveries, self.replay.written)
         )

@@ -19,6 +19,7 @@ from muzero.evaluation.in_training import Stopped, check_opponent
 from muzero.evaluation.intervals import Summary
 from muzero.evaluation.schedule import EvaluationSchedule
 from muzero.interfaces import EnvironmentFault, NonFiniteError, PlayerError
+from muzero.learning import parallel
 from muzero.runs.evaluations import Evaluation
 from muzero.runs.folder import RunFolder
 from muzero.runs.saving import free
@@ -35,6 +36,7 @@ from muzero.training.scores import Scores
 from muzero.training.snapshot import Parts
 from muzero.training.status import Status
 from muzero.training.storing import Storing
+from muzero.training.together import Together, require, require_shares
 from muzero.util.failpoints import failpoint
 from muzero.util.signals import Stop
 
@@ -55,31 +57,38 @@ class Training:
             ConfigError: if the configuration asks for what is not there.
         """
         self.config, self.given = config, folder  # the folder as the user named it
-        self.folder = folder.absolute()  # now: an environment may change the working directory
+        self.whole = folder.absolute()  # now: an environment may change the working directory
+        require(self.whole, parallel.number(), config)
         self.settings = settings = build.settings(config)
         torch.set_num_threads(settings.threads)
-        self.device = build.device(settings.device)
         self.closing = ExitStack()
-        self.pool = gather(config, self.device)
+        self.learners, self.device = parallel.join(build.device(settings.device))
+        self.closing.callback(parallel.leave)
+        # What a learner keeps for itself; the first one keeps what the run has once beside it.
+        rank = self.learners.rank
+        self.folder = RunFolder(self.whole).learners / str(rank) if rank else self.whole
+        self.pool = gather(config, self.device, self.learners)
         self.closing.callback(self.pool.close)
         self.spec = self.pool.spec
         if self.spec.two_player:
             check_opponent(config)
         model = build.model(config, self.spec, settings.seed)
         objective = build.objective(config, self.spec, model)
-        self.learner = build.learner(config, model, objective, self.device, settings.seed)
-        self.replay = build.replay(config, self.spec, settings.seed, self.device)
-        self.learning = Learning(
-            self.folder, settings, self.spec, self.learner, self.replay, lambda: self.snapshots.newest()
-        )
-        self.reanalysis = Reanalysis(config, self.learning, self.pool)
+        require_shares(config, objective, self.learners.size)
+        self.learner = build.learner(config, model, objective, self.device, settings.seed, self.learners)
+        self.replay = build.replay(config, self.spec, self.learner.seed, self.device)
         self.clock, self.cpu_clock, self.scores = Clock(), CpuClock(), Scores()
+        self.stop = Stop(self.pool.wake)
+        shared = (self.learners, settings, self.replay, self.clock, self.pool, self.stop)
+        self.together = Together(*shared)
+        learns = (self.folder, settings, self.spec, self.learner, self.replay, self.together)
+        self.learning = Learning(*learns, lambda: self.snapshots.newest())
+        self.reanalysis = Reanalysis(config, self.learning, self.pool)
         self.health = Health(self.learning.updates, self.scores, of_game(settings.game))
         self.storing = Storing(self.pool, self.scores, config.table("actors")["max_age"])
         self.schedule = EvaluationSchedule(self.folder, settings.evaluate_every)
         self.evaluator = Evaluator(config, self.schedule, self.learner, self.pool, self.clock)
-        self.stop = Stop(self.pool.wake)
-        self.ending = Ending(settings, self.clock, self.replay, self.pool, self.stop)
+        self.ending = Ending(settings, self.clock, self.pool, self.together)
         self.warnings: list[str] = []
 
     def open(self, weights_only: bool = False) -> None:
@@ -99,7 +108,8 @@ class Training:
         plain = {"seconds": self.clock, "cpu_seconds": self.cpu_clock}
         plain |= {"evaluated_at": self.schedule, "episodes": self.scores, "reanalysis": self.reanalysis}
         parts = Parts(self.spec, self.learner, self.experience, self.learning.updates, self.pool, plain)
-        self.snapshots = Snapshots(RunFolder(self.folder).checkpoints, parts, self.settings, self.schedule.wanted)
+        saved = (RunFolder(self.folder).checkpoints, parts, self.settings, self.together)
+        self.snapshots = Snapshots(*saved, self.schedule.wanted)
 
     def close(self) -> None:
         """End the actors, and close the log of experience."""
@@ -111,6 +121,7 @@ class Training:
         Raises:
             EnvironmentFault: if no environment works; what was learned is saved.
             LostCluster: if actors cannot be reached any more; what was learned is saved.
+            LostLearner: if another learner ended, whatever its error; the last checkpoint of all stays.
             NonFiniteError: if non-finite values persist after several recoveries, the batch being in the run's folder;
                 or if an observation makes finite weights compute NaN or infinity, then what was learned is saved.
             SaveError: if checkpoints cannot be written.
@@ -118,9 +129,11 @@ class Training:
         self.ending.begin()
         with self.stop.listening():
             try:
+                self.learners.require_same(self.learner.state()[0])
+                self.together.look()
                 while self.ending.playing:
                     self._round(progress)
-                if self.stop.number is not None:
+                if self.together.signal is not None:
                     for result in self.pool.drain():  # which are about to finish
                         self._store(result, None)
                 self._learn(progress)
@@ -129,16 +142,21 @@ class Training:
                 if self.pool.lost and not self.finished:
                     self.pool.next_result(0)  # raises LostCluster
             except (EnvironmentFault, LostCluster):
-                self.save(games=False, wait=True)
+                self._save_alone()
                 raise
             except NonFiniteError:
                 if self.learning.finite:  # self-play met what the model cannot take
-                    self.save(games=False, wait=True)
+                    self._save_alone()
                 raise
             finally:
                 self.snapshots.writer.wait()
             self.save(wait=True)
-        return self.stop.number
+        return self.together.signal
+
+    @property
+    def steps(self) -> int:
+        """Environment steps of all learners."""
+        return self.together.steps
 
     @property
     def finished(self) -> bool:
@@ -148,7 +166,7 @@ class Training:
     def _round(self, progress: Progress) -> None:
         with self.clock.timed("learn"):
             self._learn(progress)
-        if self.stop.number is not None:
+        if self.together.signal is not None:
             return
         waits = self.snapshots.log_waiting()
         if waits is not None:
@@ -156,19 +174,45 @@ class Training:
             progress.show(self.status())
             with self.clock.timed("wait"):
                 self.stop.woken.wait(RETRY)
-            return
+        else:
+            self._play(progress)
+        self.together.look()
+        if waits is None or not self.learners.alone:
+            self._keep_in_time(progress)
+
+    def _play(self, progress: Progress) -> None:
+        """Take a result from the actors, and store it."""
         if self.pool.due(self.learner.updates):
             self._publish()
         with self.clock.timed("play"):
             self.reanalysis.request()
             result = self.pool.next_result(WAIT)
+            # Several learners take one result each in every round: the others wait anyway.
+            while result is None and not self.learners.alone:
+                progress.show(self.status())
+                result = self.pool.next_result(WAIT)
         failpoint("train.after_play")
         if result is not None:
             self._store(result, progress)
         self._report(progress)
         progress.show(self.status())
-        self._evaluate_in_time(progress)
-        if self.snapshots.due(self.replay.steps):
+
+    def _keep_in_time(self, progress: Progress) -> None:
+        """Evaluate and save where it is time: several learners at the same number of steps."""
+        if self.learners.alone:
+            self._evaluate_in_time(progress)
+            if self.snapshots.due(self.steps):
+                with self.clock.timed("save"):
+                    self.save()
+            return
+        evaluates = self.schedule.due(self.steps, self.ending.done(), self.clock.session())
+        evaluates, saves = self.together.leader("what it keeps", evaluates, self.snapshots.due(self.steps))
+        if evaluates or saves:
+            self.learners.require_same(self.learner.state()[0])
+        if evaluates and self.learners.leads:
+            self._evaluate_in_time(progress)
+        elif evaluates or saves:
+            self._publish()
             with self.clock.timed("save"):
                 self.save()
 
@@ -193,7 +237,8 @@ class Training:
         """Make the updates that are owed for the steps stored; see `Learning.learn`."""
 
         def show() -> None:
-            self.health.look(self.ending.done())
+            if self.learners.leads:
+                self.health.look(self.ending.done(), self.steps)
             if progress.due:
                 progress.show(self.status())
 
@@ -212,26 +257,26 @@ class Training:
         watch = watching(progress, lambda: self.stop.number is not None)
         with self.stop.listening():
             try:
-                return self.evaluator.at_end(self.replay.steps, games, watch)
+                return self.evaluator.at_end(self.steps, games, watch)
             finally:
                 progress.clear()
 
     def _evaluate_in_time(self, progress: Progress) -> None:
         """Evaluate where it is time; a failed evaluation is not a reason to end a run."""
-        watch = watching(progress, lambda: self.ending.halted)
+        watch = watching(progress, lambda: self.ending.halted or self.stop.number is not None)
         try:
-            evaluation = self.evaluator.in_time(self.replay.steps, self.ending.done(), self._keep, watch)
+            evaluation = self.evaluator.in_time(self.steps, self.ending.done(), self._keep, watch)
         except Stopped:
             return  # a resumed run evaluates this checkpoint again
         except (EnvironmentFault, PlayerError) as error:
-            self.warn(f"the evaluation at {self.replay.steps:,} steps failed: {error}")
+            self.warn(f"the evaluation at {self.steps:,} steps failed: {error}")
             return
         self._evaluated(evaluation, progress)
 
     def _keep(self) -> None:
         """Publish and save the present weights, which are evaluated next."""
         self._publish()  # first: weights that are not finite are replaced by those of a checkpoint
-        self.schedule.begin(self.replay.steps, self.learner.updates, self.clock.seconds())
+        self.schedule.begin(self.steps, self.learner.updates, self.clock.seconds())
         with self.clock.timed("save"):
             self.save()
 
@@ -245,11 +290,18 @@ class Training:
 
     def save(self, games: bool = True, wait: bool = False) -> None:
         """Begin to write a checkpoint; see `Snapshots.save`."""
-        self.snapshots.save(self.replay.steps, games, wait)
+        self.snapshots.save(self.steps, games, wait)
+
+    def _save_alone(self) -> None:
+        """Save what was learned where self-play fails; not what one of several learners has, as the others go on."""
+        if self.learners.alone:
+            self.save(games=False, wait=True)
 
     def restore(self) -> list[str]:
-        """Continue from the newest checkpoint that is whole; see `Snapshots.restore`."""
-        return self.snapshots.restore(self.weights_only)
+        """Continue from the newest checkpoint that is whole, of all learners; see `Snapshots.restore`."""
+        warnings = self.snapshots.restore(self.weights_only)
+        self.together.look()
+        return warnings
 
     def warn(self, message: str) -> None:
         """Have something shown to the user, once."""
@@ -271,7 +323,7 @@ class Training:
             counters |= part.counts()
         return Status(
             clock=time.monotonic(),
-            steps=self.replay.steps,
+            steps=self.steps,
             goal=self.settings.steps,
             start=self.settings.start,
             updates=self.learner.updates,

@@ -34,7 +34,9 @@ class Reanalysis:
         settings = config.table("run")
         self.per_step, self.every = settings["reanalysed_per_step"], settings["reanalyse_every"]
         self.further = config.table("actors")["reanalyse"] > 0  # whether actors of their own do it
-        self.begin = learning.settings.start  # environment steps after which positions are owed
+        # Of the steps before learning begins, each of several learners stores its share.
+        self.start = learning.settings.start // learning.together.learners.size
+        self.begin = self.start  # environment steps after which positions are owed
         self.requested = 0  # positions since then
         self.updates = 0  # for which positions were counted
         self.for_updates = 0.0  # positions that these were worth
@@ -97,5 +99,5 @@ class Reanalysis:
             self.begin, self.requested = found["begin"], found["requested"]
             self.updates, self.for_updates = found["updates"], found["for_updates"]
         else:
-            self.begin, self.requested = max(self.learning.settings.start, self.replay.steps), 0
+            self.begin, self.requested = max(self.start, self.replay.steps), 0
             self.updates, self.for_updates = self.learning.learner.updates, 0.0

@@ -100,7 +100,7 @@ def test_measuring_takes_a_bounded_share_of_the_time(tmp_path, monkeypatch):
     found._measure = measure
     for _ in range(10_000):
         clock[0] += 1.0
-        found.look(0.1)
+        found.look(0.1, 0)
     training.close()
     assert len(looked) * 2.0 <= health.SHARE * clock[0] + 2.0 and len(looked) > 10
 
