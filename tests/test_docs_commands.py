@@ -21,6 +21,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 # What continuous integration runs itself (.ci/run), or what begins an environment for it.
 INSTALLATION = re.compile(r"(\S*python3|\S*pip|pytest|\.ci/\w+|\.|export) ")
 SMALL = [  # what the documentation says -> what is small enough for a test
+    (r"^torchrun .* -- ", ""),  # tests/training/test_several_learners.py starts several
     (r"--games \d+", "--games 2"),
     (r"--checkpoints \d+", "--checkpoints 1"),
     (r"mcts:\d+", "mcts:2"),

@@ -14,6 +14,7 @@ from muzero.cli.report import report_command
 from muzero.cli.train import train_command
 from muzero.cli.tree import tree_command
 from muzero.config import ConfigError, merge, parse_settings
+from muzero.learning.parallel import ALONE
 from muzero.runs.checkpoint import CheckpointError
 
 MODULE = """
@@ -132,7 +133,8 @@ def test_trust_is_for_runs_that_are_resumed(capsys):
 
 def finished(folder, *settings, two_player=False):
     config = merge([parse_settings(settings)], build.SCHEMA)
-    return SimpleNamespace(config=config, given=folder, spec=SimpleNamespace(two_player=two_player, max_steps=9))
+    spec = SimpleNamespace(two_player=two_player, max_steps=9)
+    return SimpleNamespace(config=config, given=folder, spec=spec, learners=ALONE)
 
 
 def test_hints_can_be_copied_into_a_shell_and_name_trust():

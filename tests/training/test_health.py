@@ -37,9 +37,9 @@ def eager(monkeypatch):
 )
 def test_the_same_seed_gives_the_same_bytes_with_and_without(tmp_path, monkeypatch, eager, game, settings):
     measured, look = [], Health.look
-    monkeypatch.setattr(Health, "look", lambda self, done: (look(self, done), measured.append(self.metrics)))
+    monkeypatch.setattr(Health, "look", lambda self, *given: (look(self, *given), measured.append(self.metrics)))
     go(tmp_path / "with", game, *settings)
-    monkeypatch.setattr(Health, "look", lambda self, done: None)
+    monkeypatch.setattr(Health, "look", lambda self, *given: None)
     go(tmp_path / "without", game, *settings)
     assert (tmp_path / "with" / "digest").read_text() == (tmp_path / "without" / "digest").read_text()
     assert len(measured) >= 40 and "health/drift_1" in measured[-1]
