@@ -115,7 +115,7 @@ def test_learners_have_the_same_weights_and_games_of_their_own(whole):
     [
         ("", "train.after_play:kill:9"),
         ("", "checkpoint.before_rename:kill:3"),  # the first learner has a checkpoint that the second lacks
-        ("checkpoint.after_rename:kill:3", ""),
+        pytest.param(("checkpoint.after_rename:kill:3", ""), marks=pytest.mark.slow),
         ("learner.after_backward:kill:20", ""),
     ],
     ids=lambda armed: "".join(armed),
@@ -128,7 +128,7 @@ def test_a_run_of_which_a_learner_was_killed_equals_one_that_was_not(tmp_path, w
     assert found(tmp_path) == whole
 
 
-@pytest.mark.parametrize("stop_at", [(None, 17), (30, None), (25, 25)])
+@pytest.mark.parametrize("stop_at", [(None, 17), pytest.param((30, None), marks=pytest.mark.slow), (25, 25)])
 def test_a_signal_to_one_learner_stops_all_and_a_resume_loses_nothing(tmp_path, whole, stop_at):
     assert several(tmp_path, stop_at=stop_at) == [0, 0]
     (_, _, steps, _, updates), other = found(tmp_path)
