@@ -103,19 +103,24 @@ def check(config: Config, spec: GameSpec) -> None:
     """
     check_memory(config, spec)
     check_planner(config, spec)
-    check_batch(config, spec)
+    check_learning(config, spec)
     check_augmentation(config, spec)
 
 
-def check_batch(config: Config, spec: GameSpec) -> None:
-    """Refuse batches that the objective cannot learn from.
+def check_learning(config: Config, spec: GameSpec) -> None:
+    """Refuse batches that the objective cannot learn from, and sums of rewards that it does not teach.
 
     Raises:
         ConfigError: with the reason, and the remedy.
     """
-    size = config.table("learner")["batch"]
-    if reason := objective(config, spec, model(config, spec)).refuses(size):
+    size, steps = config.table("learner")["batch"], config.table("model").get("value_prefix", 0)
+    made = objective(config, spec, model(config, spec))
+    if reason := made.refuses(size):
         raise ConfigError([f"[learner] batch = {size} (from {config.source('learner', 'batch')}) {reason}"])
+    if steps > made.unroll:
+        given = f"[model] value_prefix = {steps} (from {config.source('model', 'value_prefix')})"
+        why = f"rewards are taught over objective.unroll = {made.unroll} steps, so longer sums would never be learned"
+        raise ConfigError([f"{given}: {why}; set it to at most that, or objective.unroll to {steps}"])
 
 
 def check_augmentation(config: Config, spec: GameSpec) -> None:

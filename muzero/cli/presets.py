@@ -23,13 +23,14 @@ def settings_from(path: Path) -> Layer:
     if path.exists() or path.suffix:
         return read_layer(path)
     known, name = _named(), str(path)
-    close = nearest(name, known, 3)
-    if name not in known and close:
-        raise ConfigError([f"--config {printable(name)}: no such file or settings; did you mean {' or '.join(close)}?"])
-    if name not in known and path.parts[:1] and path.parts[0] in DEVICES:
-        what = f"no such file, and no settings for a device; there are {', '.join(presets())}, also by a game of theirs"
-        raise ConfigError([f"--config {printable(name)}: {what}"])
-    return read_layer(known.get(name, path))
+    if name in known:
+        return read_layer(known[name])
+    given, _, game = name.partition("/")
+    for device in nearest(given, DEVICES):
+        close = nearest(game, [other.partition("/")[2] for other in known if other.startswith(f"{device}/")])
+        remedy = f"did you mean {device}/{close[0]}?" if close else f"there are {', '.join(presets())}"
+        raise ConfigError([f"--config {printable(name)}: no such file, and no settings for a device; {remedy}"])
+    return read_layer(path)
 
 
 def _named() -> dict[str, Path]:

@@ -26,7 +26,7 @@ class RunSettings:
             step after `start` (Schrittwieser et al. 2021); 0 plans none again.  Each costs a full search.  Actors
             on Ray have `actors.reanalyse` instead.
         reanalyse_every: updates in which every stored position is planned again once, however many there are; 0 leaves
-            the number to `reanalysed_per_step`.  On Ray, `actors.reanalyse` actors do it, and no more than that.
+            the number to `reanalysed_per_step`.  On Ray, the actors of `actors.reanalyse` do it.
         start: environment steps that are stored before learning begins.
         save_every: environment steps between two checkpoints.
         keep: the newest checkpoints to keep; the best by evaluation is kept too.

@@ -109,7 +109,8 @@ class Learner:
         self.recording, self.compiles = False, compiles(compile, model, device)
         self.inputs: FixedWindow | None = None  # of recorded updates
         self.recorded = Recorded(self._work_on_inputs, device)
-        if record and device.type == "cuda":
+        # In a recording, an exchange with a learner that was lost would be waited for without end.
+        if record and device.type == "cuda" and self.learners.alone:
             self._begin_recording()
         # What a forward pass writes, such as means of batch normalisation: undone after a batch with non-finite values.
         self.statistics = [*self.model.buffers(), *self.objective.buffers()]

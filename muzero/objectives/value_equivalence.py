@@ -63,8 +63,8 @@ class ValueEquivalence(Objective):
             trace: lambda of value targets (Sutton and Barto 2018, section 12.2): at every step before the last, a
                 target keeps this share of what follows and takes the rest from the search's value there.  1 is the
                 return of n steps; less has less variance and more bias.
-            age_steps: environment steps stored since, for each of which a value target bootstraps one step earlier than
-                after `n_step`: older actions are less what the policy would do now.  Ye et al. 2021 use 0.3 times the
+            age_steps: steps of age, for every so many of which a value target bootstraps one step earlier than after
+                `n_step`, because older actions are less what the policy would do now.  Ye et al. 2021 use 0.3 times the
                 steps of the run, with values of the slow copy; 0: all after `n_step`.
         """
         super().__init__()

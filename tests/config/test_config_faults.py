@@ -315,3 +315,10 @@ def test_text_that_the_locale_does_not_know_is_refused(table):
     (problem,) = refused(table)
     assert "expected UTF-8 text: set a locale of UTF-8, such as LC_ALL=C.UTF-8" in problem
     assert problem.isascii()
+
+
+def test_sums_of_rewards_longer_than_what_is_taught_are_refused():
+    layer = parse_settings(["model.value_prefix=5", "objective.unroll=2"])
+    with pytest.raises(ConfigError, match=r"value_prefix = 5 .*objective.unroll = 2 steps.* or objective.unroll to 5"):
+        build.configure("minatar/breakout", [layer])
+    build.configure("minatar/breakout", [parse_settings(["model.value_prefix=2", "objective.unroll=2"])])
