@@ -98,6 +98,9 @@ class Figures:
             yield Text(line, style=style, overflow="fold")
 
 
+HUMAN = "human: 0 is random play, 1 a human tester, both as published"
+
+
 def without_beginning(name: str, width: int) -> str:
     """A name in at most this width: the end of a path says more than its beginning."""
     if cell_len(name) <= width:
@@ -123,6 +126,8 @@ def show_results(console: Console, results: dict[str, Any], game: str, two_playe
         cells += [f"{report[end]:g}" for end in ends] + ([f"{normalised[name]:.3f}"] if human else [])
         drawn.add_row(name, *cells)
     console.print(drawn)
+    if human:
+        say(console, HUMAN)
 
 
 def say(console: Console, text: str, style: str | None = None) -> None:

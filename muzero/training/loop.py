@@ -293,7 +293,7 @@ class Training:
         self.snapshots.save(self.steps, games, wait)
 
     def _save_alone(self) -> None:
-        """Save what was learned where self-play fails; not what one of several learners has, as the others go on."""
+        """Save what was learned where self-play fails; not what one of several has: the others continue."""
         if self.learners.alone:
             self.save(games=False, wait=True)
 

@@ -7,7 +7,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from muzero.cli.tables import Figures, bracketed, say, say_wrapped, show_results, terminal, without_beginning
+from muzero.cli.tables import HUMAN, Figures, bracketed, say, say_wrapped, show_results, terminal, without_beginning
 from muzero.evaluation.intervals import Summary
 from muzero.play.match import Outcome
 
@@ -111,5 +111,6 @@ def test_a_sentence_is_wrapped_between_words(width, expected):
 def test_results_beside_published_human_scores_are_normalised(game, shown, capsys):
     summary = Summary([Outcome(14.6, 0, 100, number) for number in range(2)])
     show_results(terminal(), {"trained": summary}, game, two_player=False)
-    head, row = capsys.readouterr().out.splitlines()[1:]
+    head, row, *legend = capsys.readouterr().out.splitlines()[1:]
     assert head.endswith("human") == shown and row.endswith("1.000") == shown
+    assert legend == ([HUMAN] if shown else [])

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from muzero import build
 from muzero.cli.evaluate.playing import Matches, Result, Row, match_of, say_interrupted
-from muzero.cli.tables import Figures, bracketed, say, terminal, write_json
+from muzero.cli.tables import HUMAN, Figures, bracketed, say, terminal, write_json
 from muzero.config import Config, ConfigError
 from muzero.evaluation import published_scores
 from muzero.evaluation.aggregate import Aggregate, aggregate
@@ -104,7 +104,7 @@ def show(console: Console, rows: Sequence[dict[str, Any]], game: str, seeds: Agg
             reached = f"{row['games_at_limit']:,} of {row['games']:,} games reached the limit"
             say(console, f"{row['player']}: {reached} of {row['step_limit']:,} steps")
     if rows[0]["human_normalised"] is not None:
-        say(console, "human: 0 is random play, 1 a human tester, both as published")
+        say(console, HUMAN)
     if seeds is not None:
         text = f"interquartile mean over {seeds.runs} runs: {bracketed(seeds.iqm, (seeds.low, seeds.high), '.2f')}"
         say(console, f"{text} (stratified bootstrap, {seeds.by})")
