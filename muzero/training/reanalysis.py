@@ -56,8 +56,10 @@ class Reanalysis:
                 Reanalyse, lambda: self._work(self.pool.searched)
             ):
                 pass
-        elif searches := self.owed // self.pool.searched:
-            self.pool.request(Reanalyse, lambda: self._work(searches * self.pool.searched))
+        else:
+            turn = max(len(self.replay), self.pool.searched)  # a second turn of a row would be with the same weights
+            if searches := min(self.owed, turn) // self.pool.searched:
+                self.pool.request(Reanalyse, lambda: self._work(searches * self.pool.searched))
 
     def _count(self) -> None:
         """Add what the updates since the last call are worth; of what cannot be done in time, one turn of each row."""

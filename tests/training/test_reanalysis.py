@@ -74,6 +74,7 @@ def test_positions_are_planned_again_in_the_ratio_asked_for(run):
     assert requested == sum(len(numbers) for _, numbers, *_ in observed.requested)
     assert 0 <= due - requested < SEARCHED + 1.5 * 4 * 8 * 8  # less than a search, and what two rounds add
     assert all(count % SEARCHED == 0 for count, *_ in observed.requested) and requested > 500
+    assert all(len(set(numbers)) == len(numbers) for _, numbers, *_ in observed.requested)
     here = sum(count for count, *_ in observed.refreshed)
     assert 0 < training.status().counters["refreshed_rows"] <= here <= requested
 
