@@ -87,7 +87,7 @@ def test_a_resumed_run_acknowledges_what_the_checkpoint_held(tmp_path, monkeypat
     training.save(wait=True)
     held = [result.found.packed(training.pool.layout).segments for result in training.pool.ready]
     training.close()
-    monkeypatch.setattr("muzero.training.loop.gather", lambda config, device: ray_pool())
+    monkeypatch.setattr("muzero.training.loop.gather", lambda *_: ray_pool())
     resumed = made(tmp_path, GAME)
     (warning,) = resumed.restore()
     assert warning == "the games under way are lost, and new ones begin; the stored experience is kept"
