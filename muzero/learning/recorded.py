@@ -36,7 +36,7 @@ class FixedWindow:
         self.window = replace(example, **fields)
 
     def fits(self, window: Window) -> bool:
-        """Whether a window has the shapes, types and places of the example."""
+        """Whether a window has the shapes and types of the example."""
         mine, other = self.window.tensors(), window.tensors()
         return mine.keys() == other.keys() and all(
             tensor.shape == other[name].shape and tensor.dtype == other[name].dtype for name, tensor in mine.items()

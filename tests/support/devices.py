@@ -6,22 +6,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from muzero.benchmarks.gpu_learning import full_precision as full_precision
+
 DEVICES = [torch.device("cpu"), pytest.param(torch.device("cuda"), marks=pytest.mark.gpu)]
 on_all_devices = pytest.mark.parametrize("device", DEVICES, ids=str)
-
-
-@contextmanager
-def full_precision():
-    """Products of float32 without TF32, whose ten bits of mantissa differ from the CPU by more than tests allow."""
-    backends = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    allowed = [backend.allow_tf32 for backend in backends]
-    for backend in backends:
-        backend.allow_tf32 = False
-    try:
-        yield
-    finally:
-        for backend, before in zip(backends, allowed, strict=True):
-            backend.allow_tf32 = before
 
 
 class Unread(TorchDispatchMode):

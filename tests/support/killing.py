@@ -105,16 +105,21 @@ def go(folder, game, *settings, console=None):
     return training
 
 
-def stopped(after, *arguments):
-    """`go`, in a child process, with a signal that stops the run in this update."""
+def stop_in(number):
+    """Have a signal stop the run of this process in an update; in none, if the number is None."""
     update = Learner.update
 
-    def last(learner, *given):
-        if learner.updates + 1 == after:
+    def counted(learner, *given):
+        if learner.updates + 1 == number:
             os.kill(os.getpid(), signal.SIGTERM)
         return update(learner, *given)
 
-    Learner.update = last
+    Learner.update = counted
+
+
+def stopped(after, *arguments):
+    """`go`, in a child process, with a signal that stops the run in this update."""
+    stop_in(after)
     go(*arguments)
 
 

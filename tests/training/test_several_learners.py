@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from killing import TINY, digest, unopened
+from killing import TINY, digest, stop_in, unopened
 from learners import free_port, variables
 from rich.console import Console
 
@@ -16,7 +16,6 @@ from muzero import build
 from muzero.cli import train
 from muzero.config import ConfigError, parse_settings
 from muzero.learning import parallel
-from muzero.learning.learner import Learner
 from muzero.runs import checkpoint
 from muzero.runs.folder import RunFolder, owned
 from muzero.training import together
@@ -56,14 +55,7 @@ def live(rank, port, armed, stop_at, size, arguments):
     signal.setitimer(signal.ITIMER_REAL, LIMIT)
     os.environ.update(variables(rank, size, port))
     failpoints.ARMED, failpoints.reached = failpoints.armed(armed), {}
-    update = Learner.update
-
-    def counted(learner, *given):
-        if learner.updates + 1 == stop_at:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return update(learner, *given)
-
-    Learner.update = counted
+    stop_in(stop_at)
     go(*arguments)
 
 
