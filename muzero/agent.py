@@ -12,6 +12,7 @@ import torch
 from muzero import build
 from muzero.config import Config, ConfigError, merge, read_layer
 from muzero.games.registry import as_rules, resolve
+from muzero.inference import to_numpy
 from muzero.interfaces import Games, Rules, observe_first
 from muzero.planners.tree import TreePlanner
 from muzero.play.reader import Reader
@@ -99,11 +100,17 @@ class Agent:
                 remembers earlier observations, see `session`.
             NonFiniteError: if the model makes NaN or infinity of the observation.
         """
-        positions, one = self._reader.positions(observation, legal)
-        self._require_one_is_enough("act")
-        moves, _ = self.player.act(positions, self.player.start(len(positions.slots)))
-        chosen = self._reader.native(moves.action)
+        actions, one = self._decide(observation, legal)
+        chosen = self._reader.native(actions)
         return chosen[0] if one else chosen
+
+    def decide(self, observation: Any, legal: Any = None) -> np.ndarray:
+        """Choose as `act` does; returns actions [B, *shape of an action] by the package's numbering.
+
+        Raises:
+            ValueError, NonFiniteError: as `act`.
+        """
+        return self._decide(observation, legal)[0]
 
     def session(self, batch: int = 1) -> Session:
         """Begin to play games side by side, with what the model and the planner keep from move to move.
@@ -126,6 +133,36 @@ class Agent:
             ValueError: if it is not an observation of this game.
         """
         return self._reader.batch(given, single=True)[0][0]
+
+    @torch.inference_mode()
+    def predict(self, observation: Any, legal: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """What the network says without search.
+
+        Args:
+            observation: as of `act`; one observation is a batch of one.
+            legal: as of `act`.
+
+        Returns:
+            [B, A] probabilities of the legal actions (A = 0 where actions cannot be listed), and [B] the values for the
+            player to move.
+
+        Raises:
+            ValueError: as `act` does.
+        """
+        positions, _ = self._reader.positions(observation, legal)
+        self._require_one_is_enough("predict")
+        model = self.player.model
+        said = model.predict(observe_first(model, torch.from_numpy(positions.observation).to(self.player.device)))
+        value = to_numpy(said.value.mean)
+        if not self.spec.actions.columns:
+            return np.empty((len(value), 0), np.float32), value
+        allowed = said.policy.masked(torch.from_numpy(positions.legal).to(self.player.device))
+        return to_numpy(allowed.weights()), value
+
+    def limited(self, simulations: int | None) -> Agent:
+        """The same agent with another number of simulations; None: as trained, 0: the policy alone."""
+        player = PlanningPlayer(self.player.model, build.planner(self.config, simulations))
+        return Agent(self.config, self._reader.games, player, self.step, self.folder)
 
     @torch.inference_mode()
     def search(self, observation: Any, legal: Any = None) -> Result:
@@ -161,6 +198,13 @@ class Agent:
         if not space.columns:
             why += f"; trees have listed actions, and {self.spec.name} has {space.describe()}"
         raise ConfigError([why])
+
+    def _decide(self, observation: Any, legal: Any) -> tuple[np.ndarray, bool]:
+        """Actions by the package's numbering, and whether one observation without a batch was given."""
+        positions, one = self._reader.positions(observation, legal)
+        self._require_one_is_enough("act")
+        moves, _ = self.player.act(positions, self.player.start(len(positions.slots)))
+        return moves.action, one
 
     def _require_one_is_enough(self, what: str) -> None:
         """Refuse to look at one observation with a model that needs those before it."""

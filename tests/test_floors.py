@@ -16,7 +16,7 @@ floor 3   planners  objectives  players  learning  data  report
 floor 4   play
 floor 5   build
 floor 6   agent
-floor 7   evaluation  diagnostics
+floor 7   evaluation  diagnostics  interactive
 floor 8   actors  web
 floor 9   cluster
 floor 10  training
