@@ -12,6 +12,12 @@ from muzero.util.text import printable
 
 PAGE = "report.html"
 
+NOT_LEARNED_FROM = (
+    *("run.seed", "run.steps", "run.seconds", "run.symmetries", "run.evaluate_every", "run.evaluation_games"),
+    *("run.save_every", "actors.overlap", "planner.greedy_value_scale"),
+)
+"""Settings in which runs of a curve may differ: how long a run lasts, where it plays, and how it is evaluated."""
+
 
 def report_command(arguments: Sequence[str] | None = None) -> int:
     """Write a report of some runs."""
@@ -31,7 +37,7 @@ def report_command(arguments: Sequence[str] | None = None) -> int:
         type=Path,
         metavar="FILE",
         help="write the curve of these runs to a file instead, for later runs of the game to be compared with: "
-        "the runs are healthy, finished, and differ in their seeds alone",
+        "the runs are healthy, finished, and learn alike, with other seeds",
     )
     options = parser.parse_args(arguments)
     if options.curve is not None:
@@ -74,16 +80,21 @@ def write_curve(folders: Sequence[Path], file: Path) -> int:
     """Write the curve of healthy runs.
 
     Raises:
-        ConfigError: if the runs differ in more than their seeds, or have not been measured.
+        ConfigError: if the runs learn in other ways, or have not been measured.
     """
+    from muzero import build
+    from muzero.config import merge, read_layer
     from muzero.diagnostics.curve import make
-    from muzero.report.collect import collect, differences
+    from muzero.report.collect import collect
+    from muzero.runs.folder import RunFolder
     from muzero.util.files import replace
 
     runs = collect(list(dict.fromkeys(folders)))
-    different = [key for key in differences(runs) if key != "run.seed"]
+    # A setting that a run of an earlier version lacks has the default, which is what that version did.
+    first, *others = (merge([read_layer(RunFolder(run.folder).config)], build.SCHEMA) for run in runs)
+    different = dict.fromkeys(line for other in others for line in first.difference(other, NOT_LEARNED_FROM))
     if different:
-        raise ConfigError([f"the runs differ in {', '.join(different)}; a curve is made of runs that differ in seeds"])
+        raise ConfigError([f"{runs[0].label}: {line}" for line in different] + ["a curve is of runs that learn alike"])
     made = make(runs[0].game, [run.seed for run in runs], [run.metrics for run in runs])
     replace(file, made.text())
     print(f"the curve of {len(runs)} runs: {printable(str(file), 300)}, with {len(made.points)} points")
