@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import chdir, closing
+from typing import Any
 
 import torch
 
 from muzero.config import Config, ConfigError, Layer, Schema, merge, read_layer
 from muzero.config.bounds import bounds
 from muzero.config.run import ActorSettings, RunSettings
+from muzero.config.schema import Constructor, parameters
 from muzero.config.shipped import CONFIGS, shipped
 from muzero.data import augmentation
 from muzero.data.replay import Replay
@@ -33,19 +35,44 @@ from muzero.util.extras import MissingExtra
 from muzero.util.seeds import derive
 from muzero.util.text import nearest, printable
 
+MODELS: dict[str, type[WorldModel]] = {"vector": VectorModel, "spatial": SpatialModel}
 PLANNERS: dict[str, type[Planner]] = {"gumbel": GumbelPlanner, "puct": PuctPlanner, "reactive": ReactivePlanner}
+OBJECTIVES: dict[str, type[Objective]] = {"value_equivalence": ValueEquivalence}
 SCHEMA: Schema = {
     "run": RunSettings,
     "actors": ActorSettings,
     "game": GAMES,
-    "model": {"vector": VectorModel, "spatial": SpatialModel},
+    "model": MODELS,
     "planner": PLANNERS,
-    "objective": {"value_equivalence": ValueEquivalence},
+    "objective": OBJECTIVES,
     "selfplay": SelfPlay,
     "replay": Replay,
     "learner": Learner,
 }
+OWN: dict[str, dict[str, Any]] = {"model": MODELS, "planner": PLANNERS, "objective": OBJECTIVES}
 DEVICES = ("auto", "cpu", "cuda")
+
+
+def register(table: str, kind: str, made: Constructor) -> None:
+    """Add a kind of your own, so that settings can name it: `--set model.kind=NAME`.
+
+    Call it in every process that makes or loads such a run, before `muzero.cli` or `muzero.Agent` reads settings.
+
+    Args:
+        table: "model", "planner" or "objective".
+        kind: its name.
+        made: the class; its keyword-only parameters become the keys of the table.
+
+    Raises:
+        ConfigError: if there is no such table, or the kind is another class already.
+        TypeError: if a keyword-only parameter has no default, or a type that TOML cannot hold.
+    """
+    if table not in OWN:
+        raise ConfigError([f"[{printable(table)}] takes no kinds of your own; expected {', '.join(OWN)}"])
+    parameters(made)
+    taken = OWN[table].setdefault(kind, made)
+    if taken is not made:
+        raise ConfigError([f"[{table}] kind {printable(kind)!r} is {taken.__module__}.{taken.__qualname__} already"])
 
 
 def configure(game: str, layers: list[Layer], checked: bool = True) -> Config:
