@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from muzero.interfaces import WorldModel
 
 BATCH, ROWS = "batch", "rows"  # sizes that a graph leaves open
+OPSET = 17  # version of ONNX's operators
 Kinds = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 
 
@@ -150,7 +151,7 @@ def exported(network: Function, example: list[Tensor]) -> onnx.ModelProto:
                 content,  # type: ignore[arg-type]  # the stub wants a path
                 dynamo=False,
                 do_constant_folding=False,
-                opset_version=17,
+                opset_version=OPSET,
                 input_names=list(network.inputs),
                 output_names=network.outputs,
                 dynamic_axes=axes | {name: {0: BATCH} for name in network.outputs},

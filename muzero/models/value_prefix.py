@@ -81,7 +81,7 @@ class ValuePrefix(nn.Module):
 
     def start(self, like: Tensor) -> Tensor:
         """[B, 2 * width + 2] zeros: what is carried before the first step.  like: [B, ...] of the same device."""
-        return torch.zeros((len(like), 2 * self.width + 2), device=like.device)
+        return torch.zeros((like.shape[0], 2 * self.width + 2), device=like.device)
 
     def forward(
         self, carried: Tensor, features: Tensor, head: Callable[[Tensor], TwoHot]

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -23,6 +23,11 @@ class TreePlanner(Planner):
     """A planner that searches a tree, which can be read afterwards."""
 
     simulations: Simulations
+    rule: ClassVar[str]  # the function of `muzero.search`
+
+    @abstractmethod
+    def settings(self, explore: bool) -> dict[str, Any]:
+        """What that function takes besides positions, evaluations and noise, by its names."""
 
     @abstractmethod
     def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
@@ -78,6 +83,18 @@ class GumbelPlanner(TreePlanner):
     rescale: bool = True
     least_range: Annotated[float, Range(1e-8, 1000.0)] = 1e-8
     noise: Annotated[float, Range(0.0, 10.0)] = 1.0
+    rule = "gumbel"
+
+    def settings(self, explore: bool) -> dict[str, Any]:
+        trusted = self.greedy_value_scale if not explore and self.greedy_value_scale is not None else self.value_scale
+        return {
+            "simulations": self.simulations,
+            "considered": self.considered,
+            "value_scale": trusted,
+            "visit_offset": self.visit_offset,
+            "rescale": self.rescale,
+            "least_range": self.least_range,
+        }
 
     def plan(
         self,
@@ -94,25 +111,11 @@ class GumbelPlanner(TreePlanner):
 
     def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
         with simulating(model, root, self.simulations, self.inference, precise=rng is None) as (logits, value, expand):
-            noise, value_scale = None, self.value_scale
-            if rng is None and self.greedy_value_scale is not None:
-                value_scale = self.greedy_value_scale
+            noise = None
             if rng is not None:
                 noise = (self.noise * rng.gumbel(size=logits.shape)).astype(np.float32)
-            return search.gumbel(
-                logits,
-                value,
-                expand,
-                self.simulations,
-                legal=legal,
-                noise=noise,
-                considered=self.considered,
-                value_scale=value_scale,
-                visit_offset=self.visit_offset,
-                rescale=self.rescale,
-                least_range=self.least_range,
-                threads=threads_for(root),
-            )
+            settings = self.settings(explore=rng is not None)
+            return search.gumbel(logits, value, expand, legal=legal, noise=noise, threads=threads_for(root), **settings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +147,15 @@ class PuctPlanner(TreePlanner):
     dirichlet_alpha: Annotated[float, Range(1e-3, 1000.0)] = 0.3
     dirichlet_fraction: Annotated[float, Range(0.0, 1.0)] = 0.25
     temperature: Annotated[float, Range(0.0, 100.0)] = 1.0
+    rule = "puct"
+
+    def settings(self, explore: bool) -> dict[str, Any]:
+        return {
+            "simulations": self.simulations,
+            "c_init": self.c_init,
+            "c_base": self.c_base,
+            "normalize": self.normalize,
+        }
 
     def plan(
         self,
@@ -163,17 +175,8 @@ class PuctPlanner(TreePlanner):
         with simulating(model, root, self.simulations, self.inference, precise=rng is None) as (logits, value, expand):
             if rng is not None:
                 logits = search.dirichlet(logits, legal, self.dirichlet_fraction, self.dirichlet_alpha, rng)
-            return search.puct(
-                logits,
-                value,
-                expand,
-                self.simulations,
-                legal=legal,
-                c_init=self.c_init,
-                c_base=self.c_base,
-                normalize=self.normalize,
-                threads=threads_for(root),
-            )
+            settings = self.settings(explore=rng is not None)
+            return search.puct(logits, value, expand, legal=legal, threads=threads_for(root), **settings)
 
 
 def threads_for(root: Latent) -> int:

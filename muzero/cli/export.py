@@ -1,0 +1,55 @@
+"""muzero-export: writes the networks of a run as ONNX, with programs that play by them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from muzero.cli.exits import guarded
+from muzero.cli.parser import Parser
+from muzero.config import ConfigError
+from muzero.util.text import shell_word
+
+
+def export_command(arguments: Sequence[str] | None = None) -> int:
+    """Write what other programs need to play as a run does; returns the exit code."""
+    parser = Parser(
+        prog="muzero-export",
+        description="Write the networks of a run as ONNX, with a program that plays by them without muzero.",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, one of its checkpoints, or zoo/NAME")
+    parser.add_argument("--onnx", type=Path, metavar="DIR", required=True, help="folder to write, which must be new")
+    parser.add_argument("--checkpoint", metavar="STEP|best", help="which checkpoint: 3000, best (default: the newest)")
+    parser.add_argument(
+        "--game", help="needed if the game is code of your own: the name of the game, as consent to import it"
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="let the settings of the run execute code: only for runs of authors you trust",
+    )
+    options = parser.parse_args(arguments)
+    require_new(options.onnx)
+    from muzero.agent import Agent
+    from muzero.cli.export_files import about, contents, write
+
+    agent = Agent.load(options.run, None, "cpu", options.checkpoint, options.trust, options.game)
+    files = contents(agent)
+    write(options.onnx, files)
+    print(about(files))
+    print(f"wrote {shell_word(options.onnx)}; python {shell_word(options.onnx / 'play.py')} plays")
+    return 0
+
+
+def require_new(folder: Path) -> None:
+    """Refuse a folder that exists, before the work is done.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    if os.path.lexists(folder):
+        raise ConfigError([f"--onnx {folder} exists already; remove it first, or name another folder"])
+
+
+main = guarded(export_command)
