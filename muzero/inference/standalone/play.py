@@ -170,8 +170,9 @@ class Search:
 class Puct(Search):
     """The prior, weighed by visits, plus returns scaled to [0, 1]."""
 
-    def __init__(self, *tree: Any, simulations: int, c_init: float, c_base: float, normalize: str) -> None:
-        super().__init__(*tree, simulations)
+    def __init__(self, network: Network, root: Node, legal: np.ndarray, *, simulations: int, c_init: float,
+                 c_base: float, normalize: str) -> None:  # fmt: skip
+        super().__init__(network, root, legal, simulations)
         self.c_init, self.c_base, self.normalize = c_init, c_base, normalize
 
     def scores(self, node: Node) -> np.ndarray:
