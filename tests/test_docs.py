@@ -7,11 +7,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]
+PROGRAMS = {path: path.read_text() for path in sorted((ROOT / "examples").glob("*.py"))}
 EXAMPLES = [
     pytest.param(code, id=f"{page.stem}-{number}")
     for page in PAGES
     if page.parent != ROOT  # those of the README need a trained run: see test_docs_commands.py
     for number, code in enumerate(re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE))
+    if code not in PROGRAMS.values()  # which test_examples.py runs
 ]
 SOURCES = [path for folder in ("muzero", "tests", "csrc", "examples") for path in sorted((ROOT / folder).rglob("*"))]
 LONGEST = 120
@@ -24,6 +26,15 @@ def test_an_example_prints_what_its_comments_say(code, capsys):
     exec(compile(code, "example", "exec"), {})
     said = re.findall(r"^print\(.*\)  # (.*?)(?:: .*)?$", code, re.MULTILINE)
     assert capsys.readouterr().out.splitlines() == said
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
+def test_a_page_shows_or_names_every_example(program):
+    name = f"examples/{program.name}"
+    pages = [page.read_text() for page in PAGES if name in page.read_text()]
+    assert pages, f"no page names {name}"
+    for shown in (text.split(f"<!-- {name} -->\n", 1)[1] for text in pages if f"<!-- {name} -->" in text):
+        assert shown.startswith(f"```python\n{PROGRAMS[program]}```\n"), f"a page shows another {name}: copy the file"
 
 
 def test_every_test_that_the_documentation_names_exists():
