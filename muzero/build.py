@@ -17,9 +17,8 @@ from muzero.data.replay import Replay
 from muzero.data.schema import row_bytes
 from muzero.games.errors import UnknownGame
 from muzero.games.faults import attempt
-from muzero.games.registry import FAMILIES, GAMES, resolve, split
+from muzero.games.registry import FAMILIES, GAMES, PROBED, resolve, split
 from muzero.games.registry import symmetries as symmetries_of
-from muzero.games.trial import try_out
 from muzero.interfaces import Games, GameSpec, Objective, Planner, Symmetries, WorldModel
 from muzero.learning.learner import Learner
 from muzero.learning.parallel import ALONE, Learners
@@ -30,6 +29,8 @@ from muzero.planners.reactive import ReactivePlanner
 from muzero.planners.tree import GumbelPlanner, PuctPlanner
 from muzero.play.selfplay import SelfPlay
 from muzero.players.planning import PlanningPlayer
+from muzero.trials.first_steps import try_out
+from muzero.trials.following import following
 from muzero.util import memory
 from muzero.util.extras import MissingExtra
 from muzero.util.seeds import derive
@@ -75,7 +76,10 @@ def register(table: str, kind: str, made: Constructor) -> None:
         raise ConfigError([f"[{table}] kind {printable(kind)!r} is {taken.__module__}.{taken.__qualname__} already"])
 
 
-def configure(game: str, layers: list[Layer], checked: bool = True) -> Config:
+SHAPE = "the observation's shape"  # the source of the kind of the model
+
+
+def configure(game: str, layers: list[Layer], checked: bool = True, probed: bool = False) -> Config:
     """All settings for a game: defaults in code < family < task < the layers given.
 
     The first steps of the game are played, so that an environment that can never work is found here.
@@ -84,35 +88,26 @@ def configure(game: str, layers: list[Layer], checked: bool = True) -> Config:
         game: the game, as --game takes it.
         layers: later ones override earlier ones.
         checked: refuse also what cannot be used together, see `check`.
+        probed: play the game at random, and let what nobody said for it follow from that, see `trials.following`.
 
     Raises:
         ConfigError: with every problem of every layer, or because the game is not known.
         EnvironmentFault: if the environment cannot begin a game, or has a form that cannot be played.
     """
-    game = resolve(game)
-    kind = split(game)[0]
-    before = [
-        Layer("--game", {"game": {"kind": kind}, "run": {"game": game}}),
-        read_layer(CONFIGS / f"{FAMILIES[kind]}.toml"),
-    ]
-    task = shipped(game, ".toml")
-    after = [*([read_layer(task)] if task else []), *layers]
-    only_game = [Layer(layer.source, {"game": layer.tables.get("game", {})}) for layer in before + after]
-    unknown = []
-    shape = Layer("the observation's shape", {})
-    longest: int | None = 0  # steps of the longest game; of a game that is not known, nothing is too long
+    game, unknown = resolve(game), []
     spec: GameSpec | None = None
     try:
-        spec = _tried(merge(only_game, {"game": GAMES}), game)
-        shape = Layer(shape.source, {"model": {"kind": "spatial" if len(spec.observation) == 3 else "vector"}})
-        longest = spec.max_steps
+        spec = _tried(game_table(game, layers), game)
     except UnknownGame as error:
         unknown = [str(error)]
     except ConfigError:
         pass  # the whole configuration will say what is wrong with [game], and with the rest
     try:
-        # After the family's layer: its keys of a model of planes are dropped where observations are vectors.
-        config = merge([*before, shape, *after], SCHEMA, bounds(longest))
+        config = settings_for(game, layers, spec)
+        if probed and spec is not None and follows(game):
+            general = [_before(game)[1].source, SHAPE]
+            found = following(config, spec, general, lambda config, batch: games(config, batch, training=True))
+            config = config if found is None else settings_for(game, [*layers, found], spec)
     except ConfigError as error:
         raise ConfigError(unknown + error.problems) from None
     if unknown:
@@ -120,6 +115,52 @@ def configure(game: str, layers: list[Layer], checked: bool = True) -> Config:
     if spec is not None and checked:
         check(config, spec)
     return config
+
+
+def _before(game: str) -> list[Layer]:
+    """The layers below that of the observation's shape: the game's name, and its family's settings."""
+    kind = split(game)[0]
+    family = read_layer(CONFIGS / f"{FAMILIES[kind]}.toml")
+    return [Layer("--game", {"game": {"kind": kind}, "run": {"game": game}}), family]
+
+
+def _after(game: str, layers: list[Layer]) -> list[Layer]:
+    """The layers above that of the observation's shape: the game's own settings, and those given."""
+    task = shipped(game, ".toml")
+    return [*([read_layer(task)] if task else []), *layers]
+
+
+def follows(game: str) -> bool:
+    """Whether settings of a game follow a probe: its kind does, and no settings are shipped for it alone."""
+    return split(game)[0] in PROBED and shipped(game, ".toml") is None
+
+
+def game_table(game: str, layers: list[Layer]) -> Config:
+    """The table [game] alone, of a game whose name is resolved.
+
+    Raises:
+        ConfigError: with every problem of this table.
+    """
+    every = [*_before(game), *_after(game, layers)]
+    only = [Layer(layer.source, {"game": layer.tables.get("game", {})}, layer.lines) for layer in every]
+    return merge(only, {"game": GAMES})
+
+
+def settings_for(game: str, layers: list[Layer], spec: GameSpec | None) -> Config:
+    """All settings, without playing the game.
+
+    spec: of the game; None where that is not known.
+
+    Raises:
+        ConfigError: with every problem of every layer.
+    """
+    # Of a game that is not known, nothing is too long.
+    shape, longest = Layer(SHAPE, {}), 0
+    if spec is not None:
+        shape = Layer(SHAPE, {"model": {"kind": "spatial" if len(spec.observation) == 3 else "vector"}})
+        longest = spec.max_steps
+    # After the family's layer: its keys of a model of planes are dropped where observations are vectors.
+    return merge([*_before(game), shape, *_after(game, layers)], SCHEMA, bounds(longest))
 
 
 def check(config: Config, spec: GameSpec) -> None:
@@ -223,7 +264,7 @@ def check_memory(config: Config, spec: GameSpec) -> None:
 def _tried(config: Config, game: str) -> GameSpec:
     """What is fixed about a game, of which the first steps work."""
     with chdir("."):  # which an environment may change, and later paths do not expect
-        games = _games(config, game, 1, True)
+        games = games_of(config, game, 1, True)
         try:
             try_out(games)
             return games.spec
@@ -233,10 +274,11 @@ def _tried(config: Config, game: str) -> GameSpec:
 
 def games(config: Config, batch: int, training: bool) -> Games:
     """B games side by side; with training, as the learner sees them (clipped rewards, random openings)."""
-    return _games(config, config.table("run")["game"], batch, training)
+    return games_of(config, config.table("run")["game"], batch, training)
 
 
-def _games(config: Config, game: str, batch: int, training: bool) -> Games:
+def games_of(config: Config, game: str, batch: int, training: bool) -> Games:
+    """As `games`, of a configuration that may consist of the table [game] alone."""
     kind, name = split(game)
     if config.kind("game") != kind:
         given = f'[game] kind = "{config.kind("game")}" (from {config.source("game", "kind")})'

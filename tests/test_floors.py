@@ -12,7 +12,7 @@ FLOORS = """
 floor 0   actions  util  _tree
 floor 1   interfaces  config  search
 floor 2   games  models  inference  runs
-floor 3   planners  objectives  players  learning  data  report
+floor 3   planners  objectives  players  learning  data  report  trials
 floor 4   play
 floor 5   build
 floor 6   agent

@@ -65,7 +65,8 @@ def explanation(asked: str, config: Config) -> str:
     parts = asked.split(".")
     if parts[1:] == ["kind"] and isinstance(kinds := build.SCHEMA.get(parts[0]), Mapping):
         names = ", ".join(map(written, kinds))
-        now = f"{written(config.kind(parts[0]))} (from {config.source(parts[0], 'kind')})"
+        source = config.source(parts[0], "kind") + reason(config, parts[0], "kind")
+        now = printable(f"{written(config.kind(parts[0]))} (from {source})", 1000)
         return f"{asked}\n  {KIND}\n  type     one of {names}\n  now      {now}"
     # Two parts of a name are a table and its key; a third is a free key, which only its environment can explain.
     found = [one for one in known if ".".join(parts[:2]) in (one.name, one.key)]
@@ -112,5 +113,12 @@ def overview(table: str, config: Config) -> str:
 
 
 def present(one: Setting, config: Config) -> str:
-    """The value in force and where it comes from."""
-    return printable(f"{written(config.table(one.table)[one.key])} (from {config.source(one.table, one.key)})", 1000)
+    """The value in force, where it comes from, and why it was chosen."""
+    value = written(config.table(one.table)[one.key])
+    return printable(f"{value} (from {config.source(one.table, one.key)}{reason(config, one.table, one.key)})", 1000)
+
+
+def reason(config: Config, table: str, key: str) -> str:
+    """Why a value was chosen, behind its source; "" where it was not."""
+    note = config.note(table, key)
+    return f": {note}" if note else ""

@@ -67,7 +67,8 @@ def configured(options: argparse.Namespace) -> tuple[Config, list[str]]:
         return merge([settings_of(run_of(options)), *command_line(options)], build.SCHEMA), []
     if options.game is None:
         return merge(command_line(options), build.SCHEMA), []
-    config = build.configure(options.game, with_device(options.game, command_line(options))[0], checked=False)
+    layers, _ = with_device(options.game, command_line(options))
+    config = build.configure(options.game, layers, checked=False, probed=True)
     try:
         build.check(config, build.spec(config))
     except ConfigError as error:
@@ -84,7 +85,7 @@ def begun(options: argparse.Namespace) -> tuple[Config, Path, None]:
     from muzero.runs.saving import free
 
     layers, notes = with_device(options.game, command_line(options))
-    config = build.configure(options.game, layers)
+    config = build.configure(options.game, layers, probed=True)
     for note in notes:
         say(terminal(), note)
     game, seed = (config.table("run")[key] for key in ("game", "seed"))

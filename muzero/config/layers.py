@@ -28,6 +28,8 @@ _DEEP = re.compile(
 _POSITION = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)")  # in messages of tomllib
 _HEADER = re.compile(r"\s*\[\s*([\w-]+)\s*(?:\.\s*([\w-]+)\s*)?\]")
 _ENTRY = re.compile(r"\s*([\w-]+)\s*(?:\.\s*[\w-]+\s*)?=")
+NOTE = "  # chosen: "  # in a file, between a value and the reason for it
+_NOTED = re.compile(rf'\s*[\w-]+\s*=\s*(?:"[^"\\#]*"|[\w.+-]+){NOTE}(.+)')
 
 
 class ConfigError(Exception):
@@ -51,6 +53,7 @@ class Layer:
     source: str
     tables: Mapping[str, Mapping[str, Any]]
     lines: Mapping[tuple[str, str], int] = field(default_factory=dict, compare=False)  # of (table, key), in a file
+    notes: Mapping[tuple[str, str], str] = field(default_factory=dict, compare=False)  # why a value was chosen
 
     def __post_init__(self) -> None:
         problems = []
@@ -98,7 +101,8 @@ def read_text(text: str, source: str) -> Layer:
     tables = _parse(text, source)
     if _count(tables) > _MAX_VALUES:
         raise ConfigError([f"{source}: more than {_MAX_VALUES:,} values; this is not a configuration"])
-    return Layer(source, tables, _places(text))
+    places = _places(text)
+    return Layer(source, tables, places, _notes(text, places))
 
 
 def _count(table: Mapping[str, Any]) -> int:
@@ -139,6 +143,13 @@ def _places(text: str) -> dict[tuple[str, str], int]:
             doubtful.add(place)
         places[place] = number
     return {place: number for place, number in places.items() if place not in doubtful}
+
+
+def _notes(text: str, places: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], str]:
+    """The reasons that stand behind values, as `Config.to_toml` writes them."""
+    lines = text.split("\n")
+    found = {place: _NOTED.fullmatch(lines[number - 1]) for place, number in places.items()}
+    return {place: match[1].strip() for place, match in found.items() if match}
 
 
 def parse_settings(settings: Iterable[str], source: str = "--set") -> Layer:

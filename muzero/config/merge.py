@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from muzero.config.layers import ConfigError, Layer, name_from_outside, quoted
+from muzero.config.layers import NOTE, ConfigError, Layer, name_from_outside, quoted
 from muzero.config.schema import Arguments, Constructor, assignments, choices, convert, parameters, written
 from muzero.util.text import encodable, nearest, printable
 
@@ -127,6 +127,7 @@ class Table:
     kind: str | None
     values: Mapping[str, Any]
     sources: Mapping[str, str] = field(compare=False)  # of the values, and of the kind as "kind"
+    notes: Mapping[str, str] = field(default_factory=dict, compare=False)  # why values were chosen
 
     def entries(self) -> dict[str, Any]:
         """The entries of a file: the kind, if the table has kinds, and the values."""
@@ -151,18 +152,24 @@ class Config:
         """Where a value came from: a file and its line, "--set", or "default".  The key may be "kind"."""
         return self.tables[name].sources[key]
 
+    def note(self, name: str, key: str) -> str | None:
+        """Why a value was chosen, where neither a file nor the user said it; None of others.  The key may be "kind"."""
+        return self.tables[name].notes.get(key)
+
     def construct(self, name: str, *positional: Any) -> Any:
         """Call the table's constructor with its values as keywords; `build` gives the results their types."""
         table = self.tables[name]
         return table.constructor(*positional, **table.values)
 
     def to_toml(self) -> str:
-        """The whole configuration as a file that reads back as an equal one under the same schema."""
+        """The whole configuration as a file that reads back as an equal one under the same schema, with its notes."""
         blocks = []
         for name, table in self.tables.items():
             values = table.entries()
             free = {key: values.pop(key) for key, value in table.entries().items() if isinstance(value, Mapping)}
-            blocks.append("\n".join([f"[{name}]", *assignments(values), ""]))
+            notes = [f"{NOTE}{table.notes[key]}" if key in table.notes else "" for key in values]
+            lines = [line + note for line, note in zip(assignments(values), notes, strict=True)]
+            blocks.append("\n".join([f"[{name}]", *lines, ""]))
             blocks += ["\n".join([f"[{name}.{key}]", *assignments(value), ""]) for key, value in free.items() if value]
         return "\n".join(blocks)
 
@@ -192,6 +199,7 @@ class _Table:
         self.known = True  # False after an unknown kind: then the keys cannot be checked
         self.values: dict[str, Any] = {}
         self.sources = {"kind": DEFAULT}
+        self.notes: dict[str, str] = {}
         self.wrong: set[str] = set()  # keys whose last value was refused
 
     def update(self, entries: Mapping[str, Any], layer: Layer) -> list[str]:
@@ -200,6 +208,7 @@ class _Table:
         problems = []
         if None not in self.kinds and "kind" in entries:
             problems += self._name_kind(entries.pop("kind"), layer.origin(self.name, "kind"))
+            self._note("kind", layer)
         if not self.known:
             return problems
         known = parameters(self.kinds[self.kind])
@@ -220,6 +229,7 @@ class _Table:
                 free = known[key].annotation == Arguments
                 self.values[key] = {**self.values.get(key, {}), **converted} if free else converted
                 self.sources[key] = source
+                self._note(key, layer)
                 self.wrong.discard(key)
             except ValueError:
                 self.wrong.add(key)
@@ -227,6 +237,12 @@ class _Table:
                 hint = f"; did you mean {written(close[0])}?" if close else ""
                 problems.append(f"{given}; expected {known[key].expected}{hint}")
         return problems
+
+    def _note(self, key: str, layer: Layer) -> None:
+        """Keep the layer's reason for a value; without one, that of an earlier layer holds no more."""
+        self.notes.pop(key, None)
+        if (self.name, key) in layer.notes:
+            self.notes[key] = layer.notes[self.name, key]
 
     def unclear(self) -> set[str]:
         """Keys that have no valid value."""
@@ -236,7 +252,8 @@ class _Table:
         """The table, with the defaults of its constructor for keys that no layer names."""
         constructor = self.kinds[self.kind]
         defaults = {key: parameter.default for key, parameter in parameters(constructor).items()}
-        return Table(constructor, self.kind, defaults | self.values, dict.fromkeys(defaults, DEFAULT) | self.sources)
+        sources = dict.fromkeys(defaults, DEFAULT) | self.sources
+        return Table(constructor, self.kind, defaults | self.values, sources, self.notes)
 
     def _name_kind(self, kind: Any, source: str) -> list[str]:
         kinds = [name for name in self.kinds if name is not None]
@@ -246,7 +263,7 @@ class _Table:
             hint = f"did you mean {written(close[0])}?" if close else f"expected {' or '.join(map(written, kinds))}"
             return [f"[{self.name}] kind = {printable(written(kind))} (from {source}); {hint}"]
         if kind != self.kind:
-            self.values, self.sources, self.wrong = {}, {}, set()
+            self.values, self.sources, self.notes, self.wrong = {}, {}, {}, set()
         self.kind = kind
         self.sources["kind"] = source
         return []

@@ -76,6 +76,10 @@ class BatchedGames(Games):
     def last_fault(self) -> str | None:  # type: ignore[override]
         return self._faults.last
 
+    def one(self, slot: int) -> OneGame:
+        """The environment of a slot, to be looked at."""
+        return self._games[slot]
+
     def _start(self, seeds: np.ndarray) -> None:
         self._seeds: list[int] = seeds.tolist()
         self._begun = [0] * self.batch  # games that each slot has begun

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from muzero.actions import Space
-from muzero.games.errors import UnknownGame, WrongForm
+from muzero.games.errors import Unplayable, WrongForm
 from muzero.interfaces import GameSpec
 
 MOST_NUMBERS = 2**24  # in one observation: 64 MiB of float32
@@ -129,15 +129,15 @@ def check_size(spec: GameSpec) -> None:
     """Refuse a game that is empty, or too large for a network, before anything of its size is allocated.
 
     Raises:
-        UnknownGame: with the size and the limit.
+        Unplayable: with the size and the limit.
     """
     numbers = math.prod(spec.observation)
     if min(spec.observation, default=1) < 1:
-        raise UnknownGame(f"{spec.name} cannot be played: its observations are empty, of shape {spec.observation}")
+        raise Unplayable(f"{spec.name} cannot be played: its observations are empty, of shape {spec.observation}")
     if numbers > MOST_NUMBERS:
         size = f"its observations of shape {spec.observation} have {numbers:,} numbers"
-        raise UnknownGame(f"{spec.name} cannot be played: {size}; the most is {MOST_NUMBERS:,}")
+        raise Unplayable(f"{spec.name} cannot be played: {size}; the most is {MOST_NUMBERS:,}")
     if not 1 <= spec.actions.width <= MOST_ACTIONS:
-        raise UnknownGame(
+        raise Unplayable(
             f"{spec.name} cannot be played: it has {spec.actions.describe()}; expected 1 to {MOST_ACTIONS:,}"
         )

@@ -14,6 +14,10 @@ class UnknownGame(ValueError):
     """A name that is not a game, or a game that cannot be played here; the message says why."""
 
 
+class Unplayable(UnknownGame):
+    """A game that is known, but has spaces or a form that cannot be played."""
+
+
 class WrongForm(EnvironmentFault):
     """An environment has a form that a new game cannot mend, such as a third player; it ends the run at once."""
 

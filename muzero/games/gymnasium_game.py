@@ -24,14 +24,16 @@ class GymnasiumGame(OneGame):
     """
 
     def __init__(self, environment: Any, seen: View, actions: ActionView, discount: float, masked: bool) -> None:
-        self._environment = environment
+        self.environment = environment
+        self.observation: Any = None  # as the environment returned it last
+        self.info: Mapping[str, Any] = {}
         self._seen, self._actions = seen, actions
         self._discount = discount
-        self._masked = masked
+        self.masked = masked
 
     def reset(self, seed: int) -> None:
         try:
-            found = self._environment.reset(seed=seed)
+            found = self.environment.reset(seed=seed)
         except TypeError as error:
             if "seed" not in str(error):
                 raise
@@ -41,20 +43,20 @@ class GymnasiumGame(OneGame):
         if not (isinstance(found, tuple) and len(found) == 2):
             expected = "the pair observation, info; gym before 0.26 returned the observation alone"
             raise ValueError(f"reset returned {shown(found)}, expected {expected}")
-        self._observation, info = found
-        self._info = _mapping(info, "reset")
+        self.observation, info = found
+        self.info = _mapping(info, "reset")
 
     def step(self, action: Any) -> tuple[float, float, bool]:
-        found = self._environment.step(self._actions.native(action))
+        found = self.environment.step(self._actions.native(action))
         if not (isinstance(found, tuple | list) and len(found) == 5):
             raise _wrong_step(found)
-        self._observation, reward, terminated, truncated, info = found
-        self._info = _mapping(info, "step")
+        self.observation, reward, terminated, truncated, info = found
+        self.info = _mapping(info, "step")
         over, cut = truth(terminated, "terminated"), truth(truncated, "truncated")
         return number(reward, "reward"), 0.0 if over else self._discount, cut
 
     def observe(self, out: np.ndarray) -> None:
-        self._seen.write(self._observation, out)
+        self._seen.write(self.observation, out)
 
     def convert(self, observation: Any) -> np.ndarray:
         out = np.empty(self._seen.shape, self._seen.dtype)
@@ -65,16 +67,16 @@ class GymnasiumGame(OneGame):
         return self._actions.native(action)
 
     def legal(self) -> Sequence[int] | None:
-        if not self._masked or MASK not in self._info:
+        if not self.masked or MASK not in self.info:
             return None
         space = self._actions.space
         if not space.columns:
             raise WrongForm(f"info holds {MASK}, but {space.describe()} cannot be listed; leave it out")
-        return legal_actions(self._info[MASK], space.columns, MASK)
+        return legal_actions(self.info[MASK], space.columns, MASK)
 
     def close(self) -> None:
         # A user's own environment need not inherit gymnasium's, so need not have a close.
-        getattr(self._environment, "close", lambda: None)()
+        getattr(self.environment, "close", lambda: None)()
 
 
 def _mapping(info: Any, call: str) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from muzero.actions import Discrete
 from muzero.config.schema import NO_ARGUMENTS, Arguments, Range, written
 from muzero.games.batched import BatchedGames
 from muzero.games.checks import shown
-from muzero.games.errors import UnknownGame, unknown
+from muzero.games.errors import UnknownGame, Unplayable, unknown
 from muzero.games.gymnasium_game import GymnasiumGame
 from muzero.games.one_game import OneGame
 from muzero.games.spaces import Channels, action_view, view
@@ -168,7 +168,7 @@ def _is_gymnasium(instance: Any, game: str) -> bool:
     lacking = {form: [member for member in form if not hasattr(instance, member)] for form in FORMS}
     form = min(FORMS, key=lambda form: len(lacking[form]) / len(form))
     if lacking[form]:
-        raise UnknownGame(f"{game} {FORMS[form]} but lacks {', '.join(lacking[form])}")
+        raise Unplayable(f"{game} {FORMS[form]} but lacks {', '.join(lacking[form])}")
     return form is GYMNASIUM_FORM
 
 
@@ -198,7 +198,7 @@ def _turn_form(instance: TurnGame, game: str, discount: float, max_steps: int | 
         actions = operator.index(instance.actions)
     except TypeError:
         given = f"actions = {shown(instance.actions)}, observation_shape = {shown(instance.observation_shape)}"
-        raise UnknownGame(f"{game} cannot be played: {given}; expected an integer and a tuple of integers") from None
+        raise Unplayable(f"{game} cannot be played: {given}; expected an integer and a tuple of integers") from None
     discounts = (-discount, 0.0, discount)
     spec = GameSpec(game, shape, "float32", Discrete(actions), discounts, max_steps=max_steps or _own_limit(instance))
     return _Form(spec, lambda one: Turns(one, spec, discount))

@@ -26,6 +26,9 @@ GAMES = {
     "python": PythonGames,
 }
 FAMILIES = {"board": "board", "atari": "atari", "gym": "control", "minatar": "minatar", "python": "control"}
+# Kinds whose games differ so much that their family's settings cannot fit all of them: what no file says of one of them
+# follows from a probe.
+PROBED = ("gym", "python")
 ABOUT = {
     "board": "two-player board games and puzzles of OpenSpiel; most take parameters: board/go(board_size=9)",
     "atari": "Atari games of ale-py",

@@ -10,7 +10,7 @@ import numpy as np
 
 from muzero.actions import Box, Discrete, Space
 from muzero.games.checks import shown
-from muzero.games.errors import UnknownGame
+from muzero.games.errors import Unplayable
 
 Channels = Literal["auto", "first", "last"]
 MOST_COMBINATIONS = 512  # of actions of several parts; each of them needs an output of the network
@@ -39,7 +39,7 @@ def view(space: Any, game: str, channels: Channels = "auto") -> View:
         channels: where an image has them; "auto" finds it out, see `guess_channels`.
 
     Raises:
-        UnknownGame: if observations have no fixed size, or it is not clear where their channels are.
+        Unplayable: if observations have no fixed size, or it is not clear where their channels are.
     """
     from gymnasium import spaces  # where it is used: it takes long to import
 
@@ -48,9 +48,9 @@ def view(space: Any, game: str, channels: Channels = "auto") -> View:
     if isinstance(space, spaces.Discrete):
         return _one_hot_view(space)
     if not isinstance(space, spaces.Space):
-        raise UnknownGame(f"{game} cannot be played: observation_space is {shown(space)}, expected a gymnasium space")
+        raise Unplayable(f"{game} cannot be played: observation_space is {shown(space)}, expected a gymnasium space")
     if not space.is_np_flattenable:
-        raise UnknownGame(f"{game} cannot be played: its observations have no fixed size: {space}")
+        raise Unplayable(f"{game} cannot be played: its observations have no fixed size: {space}")
 
     def write(value: Any, out: np.ndarray) -> None:
         check_member(space, value, "observation")
@@ -65,7 +65,7 @@ def _box_view(space: Any, game: str, channels: Channels) -> View:
     shape = tuple(int(length) for length in space.shape)
     image = space.dtype == np.uint8 and len(shape) > 1
     if image and len(shape) > 4:
-        raise UnknownGame(f"{game} cannot be played: {_unclear(shape)}")
+        raise Unplayable(f"{game} cannot be played: {_unclear(shape)}")
     planes = (image and len(shape) == 4) or len(shape) == 3
     last = planes and _channels_last(shape, game, channels)
 
@@ -89,14 +89,14 @@ def _channels_last(shape: tuple[int, ...], game: str, channels: Channels) -> boo
     """Whether images of this shape, or stacks of images, have their channels last.
 
     Raises:
-        UnknownGame: if it is not clear.
+        Unplayable: if it is not clear.
     """
     found = channels if channels != "auto" else guess_channels(shape[-3:])
     last = found == "last"
     height, width = shape[-3:-1] if last else shape[-2:]
     # The frames of a stack are in front, and fewer than its rows and columns; another order would be misread.
     if found is None or (len(shape) == 4 and channels == "auto" and shape[0] >= min(height, width)):
-        raise UnknownGame(f"{game} cannot be played: {_unclear(shape)}")
+        raise Unplayable(f"{game} cannot be played: {_unclear(shape)}")
     return last
 
 
@@ -241,7 +241,7 @@ def action_view(space: Any, game: str) -> ActionView:
         game: for messages.
 
     Raises:
-        UnknownGame: if the space is of another kind, has no bounds or too many combinations.
+        Unplayable: if the space is of another kind, has no bounds or too many combinations.
     """
     from gymnasium import spaces
 
@@ -255,7 +255,7 @@ def action_view(space: Any, game: str) -> ActionView:
     if isinstance(space, spaces.Box):
         return _scaled(space, game)
     expected = "expected Discrete, MultiDiscrete, MultiBinary or Box"
-    raise UnknownGame(f"{game} cannot be played: its actions are {shown(space)}; {expected}")
+    raise Unplayable(f"{game} cannot be played: its actions are {shown(space)}; {expected}")
 
 
 def _product(space: Any, counts: np.ndarray, start: np.ndarray, game: str) -> ActionView:
@@ -263,7 +263,7 @@ def _product(space: Any, counts: np.ndarray, start: np.ndarray, game: str) -> Ac
     lengths = [int(count) for count in counts.flat]
     combinations = math.prod(lengths)
     if not 1 <= combinations <= MOST_COMBINATIONS:
-        raise UnknownGame(
+        raise Unplayable(
             f"{game} cannot be played: its actions {shown(space)} have {combinations:,} combinations; the most is "
             f"{MOST_COMBINATIONS}; give the environment fewer choices, or one Discrete choice per step"
         )
@@ -278,14 +278,14 @@ def _scaled(space: Any, game: str) -> ActionView:
     low, high = space.low.astype(np.float64), space.high.astype(np.float64)
     remedy = "give action_space finite bounds: gymnasium.spaces.Box(low, high)"
     if not space.is_bounded():  # asked of the space, since whole numbers cannot be infinite
-        raise UnknownGame(f"{game} cannot be played: its actions {shown(space)} have no bounds; {remedy}")
+        raise Unplayable(f"{game} cannot be played: its actions {shown(space)} have no bounds; {remedy}")
     most = max(np.abs(low).max(initial=0), np.abs(high).max(initial=0))
     if most > MOST_BOUND:
-        raise UnknownGame(
+        raise Unplayable(
             f"{game} cannot be played: its actions have bounds up to {most:g}; the most is {MOST_BOUND:g}; {remedy}"
         )
     if not 1 <= low.size <= MOST_COMBINATIONS:
-        raise UnknownGame(
+        raise Unplayable(
             f"{game} cannot be played: its actions have {low.size:,} numbers; expected 1 to {MOST_COMBINATIONS}"
         )
     whole = np.dtype(space.dtype).kind in "iu"

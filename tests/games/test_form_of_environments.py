@@ -13,8 +13,8 @@ from plain_games import Plain, Turns
 from muzero.cli.exits import show_warning
 from muzero.games.checks import legal_actions, player_to_move
 from muzero.games.errors import EnvironmentWarning, WrongForm
-from muzero.games.trial import try_out
 from muzero.interfaces import EnvironmentFault
+from muzero.trials.first_steps import try_out
 
 
 def fault(games):
