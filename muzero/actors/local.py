@@ -49,7 +49,7 @@ class LocalPool(ActorPool):
             EnvironmentFault: if an environment does not work.
         """
         self.steps = config.table("run")["play"]
-        self.device = torch.device("cpu") if apart else device
+        self.apart, self.device = apart, torch.device("cpu") if apart else device
         self.place = ChildProcess(config, slot) if apart else InProcess(config, device, slot)
         self.tasks = self.incarnation = 0  # numbers of the newest
         self.flying: deque[tuple[str, tuple[Any, ...]]] = deque()  # tasks without a result: method, what it is given

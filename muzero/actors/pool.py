@@ -22,6 +22,7 @@ class ActorPool(ABC):
 
     deadline: float = math.inf  # of time.monotonic(): this process does not play much longer
     version: int = -1  # of the weights published last
+    apart: bool = True  # whether other processes play, while this one learns or waits
     exact: bool = False  # whether `restore` brings games back, so that a resumed run is the same run
 
     game: GameSpec

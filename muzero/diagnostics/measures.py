@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from muzero.data.replay import Replay
 from muzero.data.windows import window
@@ -189,3 +189,41 @@ def age(replay: Replay, batch: np.ndarray, newest: np.ndarray, updates: int) -> 
     """
     mean, lag = (updates - float(replay.rows["version"][rows % replay.capacity].mean()) for rows in (batch, newest))
     return {"replay_age": mean, "replay_age_share": mean / updates, "replay_lag": lag / updates}
+
+
+@torch.inference_mode()
+def spreads(model: WorldModel, seen: Window, legal: Tensor) -> dict[str, np.ndarray]:
+    """Numbers of which the mean alone says too little, by name, one for each position.
+
+    "value_head", "value_search" and "return": of the same positions.  "policy_entropy" and "search_entropy": as shares
+    of that of the uniform policy over the legal actions, where there are two or more; see `measure` for the arguments.
+    """
+    with evaluating(model):
+        latent = at(observe(model, seen, 0), 0)
+        prediction = model.predict(latent)
+        here = seen.known[:, 1] & ~seen.over[:, 0]
+        found = {"value_head": prediction.value.mean[here], "value_search": seen.value[:, 0][here]}
+        found["return"] = returns(seen)[here & seen.known[:, -1]]
+        choices = legal.to(here.device).sum(-1)
+        searched = here & (choices > 1) & seen.taught[:, 0]
+        if legal.shape[1] and searched.any():
+            most = choices.float().log()[searched]
+            head = prediction.policy.masked(legal.to(here.device)).weights()
+            for name, weights in (("policy_entropy", head), ("search_entropy", seen.policy[:, 0])):
+                found[name] = torch.special.entr(weights).sum(-1)[searched] / most
+    return {name: numbers.float().cpu().numpy() for name, numbers in found.items() if numbers.numel()}
+
+
+@torch.no_grad()
+def gradients(*modules: nn.Module) -> dict[str, float]:
+    """The norm of the last update's gradient, after clipping, of each part of these modules that has one."""
+    parts = {
+        name: norms
+        for module in modules
+        for name, part in module.named_children()
+        if (norms := [each.grad.norm().float() for each in part.parameters() if each.grad is not None])
+    }
+    if not parts:
+        return {}
+    found = torch.stack([torch.stack(norms).norm() for norms in parts.values()]).tolist()  # the device is read once
+    return {name: norm for name, norm in zip(parts, found, strict=True) if math.isfinite(norm)}

@@ -17,6 +17,7 @@ WORSE = 0.1  # share of the variance of returns by which the search's values may
 AT_EDGE = 0.2  # share of values at the edge of their range
 FRESH = 0.03  # lag of the newest steps up to which their search's values can be compared with those of the head
 DRIFTED = 0.9  # share of the variance of values, and of latents, that imagination may leave unexplained
+STARVED = 0.75  # share of the time in which the learner waits for games: two games' processes would play in half
 OLD = 0.5  # of all updates: even the newest experience is from the first half of what was learned
 
 
@@ -80,6 +81,12 @@ RULES = (
         "the replay is too old: even its newest steps were planned by weights that are {replay_lag:.0%} of all updates "
         "old, and those of a batch {replay_age:,.0f} updates on average; actors get new weights too late or deliver "
         "segments too late: lower run.play, selfplay.segment_steps or run.updates_per_step, or use fewer actors",
+    ),
+    Rule(
+        "starved",
+        lambda n, done: n["learner_waits"] > STARVED,
+        "the learner starves: it waits for games {learner_waits:.0%} of the time; learn more from each step (raise "
+        "run.updates_per_step), play with more processes (--actors auto), or search less (lower planner.simulations)",
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,10 @@ class Clock:
             yield
         finally:
             self.phases[phase] += time.perf_counter() - began
+
+    def waited(self, apart: bool) -> float:
+        """Seconds of this session spent waiting for games that are played apart; NaN where they are played here."""
+        return self.phases["play"] if apart else math.nan
 
     def state(self) -> float:
         """What `restore` needs: the seconds of training."""

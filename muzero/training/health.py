@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable
+
+import numpy as np
 
 from muzero.diagnostics import measures
 from muzero.diagnostics.curve import HEALTH, SCORE, Curve, Track
@@ -18,20 +22,24 @@ SHARE = 0.005  # of the time that measuring may take
 class Health:
     """Reads a learner and a replay, and changes neither: a run is the same, bit for bit, without it."""
 
-    def __init__(self, updates: Updates, scores: Scores, curve: Curve | None) -> None:
+    def __init__(self, updates: Updates, scores: Scores, curve: Curve | None, waited: Callable[[], float]) -> None:
         """Measure nothing yet.
 
         Args:
             updates: of the run.
             scores: of its self-play.
             curve: of healthy runs of the game; None if there is none.
+            waited: returns the seconds in which the learner has waited for games so far; NaN where it plays itself.
         """
+        self.waited, self.before = waited, (time.monotonic(), waited())
         self.updates, self.learner, self.replay, self.scores = updates, updates.learner, updates.replay, scores
         objective = self.learner.objective
         self.unroll = objective.unroll
         self.size = WindowSize(max(objective.window.steps, self.unroll + 1), self.unroll + 1)
         self.verdicts, self.track = Verdicts(), None if curve is None else Track(curve)
         self.metrics: dict[str, float] = {}  # the newest
+        self.others: dict[str, float] = {}  # measured with them
+        self.spreads: dict[str, np.ndarray] = {}  # of which histograms are drawn
         self.found: list[str] = []
         self.spent = 0.0  # seconds
         self.next = 0.0  # on the monotonic clock
@@ -48,7 +56,8 @@ class Health:
             return
         numbers = self._measure()
         self.metrics = {f"{HEALTH}{name}": number for name, number in numbers.items()}
-        self.found += self.verdicts.judge(numbers, self.learner.updates, done)
+        self.others = {f"gradient/{name}": norm for name, norm in self._gradients().items()} | self._waits(begun)
+        self.found += self.verdicts.judge(numbers | self.others, self.learner.updates, done)
         if self.track is not None:
             behind = self.track.add(steps, self.metrics | self._score())
             self.found += [behind] if behind else []
@@ -60,12 +69,24 @@ class Health:
         seen, legal = measures.newest(self.replay, self.size)
         if len(seen.weight) < measures.LEAST:
             return {}
-        found = measures.measure(self.learner.acting, seen.to(self.learner.device), legal, self.unroll)
+        seen = seen.to(self.learner.device)
+        found = measures.measure(self.learner.acting, seen, legal, self.unroll)
+        self.spreads = measures.spreads(self.learner.acting, seen, legal)
         if self.replay.spec.returns is not None:  # games such as chess end at the edge: they are won or lost
             found.pop("value_edge", None)
         if (last := self.updates.pending) is not None:
-            found |= measures.age(self.replay, last.rows, seen.number.numpy(), self.learner.updates)
+            found |= measures.age(self.replay, last.rows, seen.number.cpu().numpy(), self.learner.updates)
+            self.spreads["priority"] = self.replay.priority[last.rows % self.replay.capacity]
         return found
+
+    def _gradients(self) -> dict[str, float]:
+        return measures.gradients(self.learner.model, self.learner.objective)
+
+    def _waits(self, now: float) -> dict[str, float]:
+        """The share of the time since the measurement before in which the learner waited for games."""
+        (since, before), self.before = self.before, (now, self.waited())
+        share = (self.before[1] - before) / max(now - since, 1e-9)
+        return {} if math.isnan(share) else {"learner_waits": min(share, 1.0)}
 
     def _score(self) -> dict[str, float]:
         """The score of self-play, where it says how well a run plays: a better player beats itself no more often."""
@@ -74,7 +95,7 @@ class Health:
 
     def counts(self) -> dict[str, float]:
         """The newest numbers, and the seconds that measuring took, which belong to learning."""
-        return {**self.metrics, "time/health": round(self.spent, 3)}
+        return {**self.metrics, **self.others, "time/health": round(self.spent, 3)}
 
     def messages(self) -> list[str]:
         """What is wrong with the run, in words."""

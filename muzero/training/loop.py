@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -34,6 +34,7 @@ from muzero.training.progress import Progress
 from muzero.training.reanalysis import Reanalysis
 from muzero.training.scores import Scores
 from muzero.training.snapshot import Parts
+from muzero.training.standing import Standing
 from muzero.training.status import Status
 from muzero.training.storing import Storing
 from muzero.training.together import Together, require, require_shares
@@ -84,12 +85,14 @@ class Training:
         learns = (self.folder, settings, self.spec, self.learner, self.replay, self.together)
         self.learning = Learning(*learns, lambda: self.snapshots.newest())
         self.reanalysis = Reanalysis(config, self.learning, self.pool)
-        self.health = Health(self.learning.updates, self.scores, of_game(settings.game))
+        waited = partial(self.clock.waited, self.pool.apart)
+        self.health = Health(self.learning.updates, self.scores, of_game(settings.game), waited)
         self.storing = Storing(self.pool, self.scores, config.table("actors")["max_age"])
         self.schedule = EvaluationSchedule(self.folder, settings.evaluate_every)
         self.evaluator = Evaluator(config, self.schedule, self.learner, self.pool, self.clock)
         self.ending = Ending(settings, self.clock, self.pool, self.together)
-        self.warnings: list[str] = []
+        shown = (self.together, self.ending, self.learning, self.storing, self.health, self.evaluator, self.cpu_clock)
+        self.standing = Standing(settings, *shown)
 
     def open(self, weights_only: bool = False) -> None:
         """Open the log of experience; to be called while `muzero.runs.folder.owned` holds the folder.
@@ -109,7 +112,7 @@ class Training:
         plain |= {"evaluated_at": self.schedule, "episodes": self.scores, "reanalysis": self.reanalysis}
         parts = Parts(self.spec, self.learner, self.experience, self.learning.updates, self.pool, plain)
         saved = (RunFolder(self.folder).checkpoints, parts, self.settings, self.together)
-        self.snapshots = Snapshots(*saved, self.schedule.wanted)
+        self.snapshots = self.standing.snapshots = Snapshots(*saved, self.schedule.wanted)
 
     def close(self) -> None:
         """End the actors, and close the log of experience."""
@@ -138,7 +141,7 @@ class Training:
                         self._store(result, None)
                 self._learn(progress)
                 for message in self.ending.messages():
-                    self.warn(message)
+                    self.standing.warn(message)
                 if self.pool.lost and not self.finished:
                     self.pool.next_result(0)  # raises LostCluster
             except (EnvironmentFault, LostCluster):
@@ -170,7 +173,7 @@ class Training:
             return
         waits = self.snapshots.log_waiting()
         if waits is not None:
-            self.warn(waits)
+            self.standing.warn(waits)
             progress.show(self.status())
             with self.clock.timed("wait"):
                 self.stop.woken.wait(RETRY)
@@ -194,7 +197,7 @@ class Training:
         failpoint("train.after_play")
         if result is not None:
             self._store(result, progress)
-        self._report(progress)
+        self.standing.report(progress)
         progress.show(self.status())
 
     def _keep_in_time(self, progress: Progress) -> None:
@@ -269,7 +272,7 @@ class Training:
         except Stopped:
             return  # a resumed run evaluates this checkpoint again
         except (EnvironmentFault, PlayerError) as error:
-            self.warn(f"the evaluation at {self.steps:,} steps failed: {error}")
+            self.standing.warn(f"the evaluation at {self.steps:,} steps failed: {error}")
             return
         self._evaluated(evaluation, progress)
 
@@ -282,7 +285,7 @@ class Training:
 
     def _evaluated(self, evaluation: Evaluation | None, progress: Progress | None) -> None:
         if self.schedule.missed is not None:
-            self.warn(f"an evaluation could not be written: {self.schedule.missed}")
+            self.standing.warn(f"an evaluation could not be written: {self.schedule.missed}")
         if evaluation is not None and progress is not None:
             progress.evaluated(evaluation, self.status())
 
@@ -303,40 +306,11 @@ class Training:
         self.together.look()
         return warnings
 
-    def warn(self, message: str) -> None:
-        """Have something shown to the user, once."""
-        if message not in self.warnings:
-            self.warnings.append(message)
-
-    def _report(self, progress: Progress) -> None:
-        """Show what the parts of the run report."""
-        for message in self.pool.messages():
-            progress.trouble(message)
-        for part in (self.experience, self.storing, self.snapshots, self.health):
-            for message in part.messages():
-                self.warn(message)
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know so far."""
+        return self.standing.warnings
 
     def status(self) -> Status:
         """What the run is doing now."""
-        counters = {"replay_rows": len(self.replay), "checkpoint_failures": self.snapshots.writer.failures}
-        for part in (self.learning, self.storing, self.experience, self.pool, self.health):
-            counters |= part.counts()
-        return Status(
-            clock=time.monotonic(),
-            steps=self.steps,
-            goal=self.settings.steps,
-            start=self.settings.start,
-            updates=self.learner.updates,
-            seconds=self.clock.seconds(),
-            cpu_seconds=self.cpu_clock.seconds(),
-            done=self.ending.done(),
-            losses=self.learning.updates.metrics,
-            terms=self.learning.updates.terms,
-            score=self.scores.score,
-            length=self.scores.length,
-            greedy=self.evaluator.newest,
-            comparison=self.health.comparison,
-            phases=dict(self.clock.phases),
-            counters=counters,
-            warnings=tuple(self.warnings),
-        )
+        return self.standing.status()

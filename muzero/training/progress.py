@@ -14,6 +14,7 @@ from rich.console import Console
 
 from muzero.runs.evaluations import Evaluation
 from muzero.training.metrics import Metrics
+from muzero.training.pace import Pace
 from muzero.training.status import Status
 from muzero.util.text import printable
 
@@ -37,6 +38,7 @@ class Progress:
         self.warned = 0  # warnings that were shown
         self.before: Status | None = None  # of the last row
         self.recent: deque[Status] = deque()  # of the last lines, for rates
+        self.pace = Pace()
         self.evaluation, self.evaluation_steps = "", 0  # title of the evaluation under way, and steps of its games
 
     @property
@@ -48,6 +50,7 @@ class Progress:
     def show(self, status: Status) -> None:
         """Show new warnings, and refresh the line and the files where it is time."""
         self.before = self.before or status
+        self.pace.add(status)
         for message in status.warnings[self.warned :]:
             self._say(f"warning: {printable(message, LONGEST)}", style="yellow", soft_wrap=True)
         self.warned = len(status.warnings)
@@ -62,8 +65,9 @@ class Progress:
     def _line(self, status: Status) -> str:
         """What matters most comes first: a narrow terminal cuts off the end."""
         parts = [f"{status.steps:,}/{status.goal:,} steps"]
-        if status.left is not None:
-            parts.append(f"{clock(status.left)} left")
+        left = self.pace.left(status)
+        if left is not None:
+            parts.append(f"{clock(left)} left")
         if status.score is not None:
             parts.append(f"exploring score {status.score:.2f}")
         if status.greedy is not None:

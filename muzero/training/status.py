@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 from torch import Tensor
 
 from muzero.runs.evaluations import Evaluation
@@ -21,6 +22,7 @@ class Status:
     steps: int  # environment steps so far
     goal: int  # environment steps of the whole run
     start: int  # environment steps before learning begins
+    limit: float | None = None  # seconds of training of the whole run; None: not limited
     updates: int
     seconds: float  # of training
     cpu_seconds: float | None = None  # of training; None: not known
@@ -32,13 +34,10 @@ class Status:
     greedy: Evaluation | None  # the last evaluation during the run, without exploration
     comparison: str = ""  # with healthy runs of the game, in a few words; empty: not known
     phases: Mapping[str, float]  # seconds by what they were spent on
+    apart: bool = False  # games are played beside learning, so that "play" is waiting for them
     counters: Mapping[str, float]  # everything else that the files of metrics show
+    spreads: Mapping[str, np.ndarray] = field(default_factory=dict)  # numbers of which TensorBoard shows histograms
     warnings: Sequence[str]  # everything that the user should know so far, the oldest first
-
-    @property
-    def left(self) -> float | None:
-        """Seconds until the run ends, if it continues at the same pace; None where that cannot be known yet."""
-        return self.seconds * (1 / self.done - 1) if 0 < self.done < 1 else None
 
     def rates(self, before: Status) -> dict[str, float]:
         """Steps and updates per second since an earlier moment of the same session."""

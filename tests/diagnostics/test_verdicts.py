@@ -17,6 +17,7 @@ HEALTHY = {
     "replay_age": 900.0,
     "replay_age_share": 0.5,
     "replay_lag": 0.1,
+    "learner_waits": 0.4,
 }
 FAULTS = {
     "collapsed": ({"policy_entropy": 0.01, "search_entropy": 0.004}, "the policy has collapsed", "planner.value_scale"),
@@ -24,6 +25,7 @@ FAULTS = {
     "drift": ({"value_drift": 1.1, "drift_last": 1.4}, "imagined latents drift", "objective.latent_weight"),
     "misled": ({"search_lead": -0.3, "replay_lag": 0.01}, "the search is worse than its policy", "planner.simulations"),
     "idle": ({"search_gain": 0.0001, "policy_entropy": 0.99}, "the search is not better than its policy", "planner."),
+    "starved": ({"learner_waits": 0.9}, "the learner starves", "run.updates_per_step"),
     "old": ({"replay_lag": 0.8}, "the replay is too old", "run.updates_per_step"),
 }
 EARLY = 0.2  # share of the run

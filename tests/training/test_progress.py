@@ -8,6 +8,7 @@ import pytest
 import torch
 from killing import go
 from rich.console import Console
+from statuses import START
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from muzero import build
@@ -16,24 +17,7 @@ from muzero.objectives.value_equivalence import ValueEquivalence
 from muzero.runs.evaluations import Evaluation
 from muzero.training.metrics import tag
 from muzero.training.progress import Progress
-from muzero.training.status import Status
 
-START = Status(
-    clock=0.0,
-    steps=0,
-    goal=10_000,
-    start=1000,
-    updates=0,
-    seconds=0.0,
-    done=0.0,
-    losses={},
-    score=None,
-    length=None,
-    greedy=None,
-    phases={"play": 0.0},
-    counters={"environment_faults": 0},
-    warnings=(),
-)
 LOSSES = {name: torch.tensor(0.5) for name in ("policy", "value", "reward", "drift", "gradient")}
 
 
