@@ -51,6 +51,10 @@ def train_command(arguments: Sequence[str] | None = None) -> int:
     for name in ("override", "weights_only", "trust"):
         if getattr(options, name) and options.resume is None:
             parser.error(f"--{name.replace('_', '-')} is for a run that is resumed")
+    if options.dry_run:
+        if options.resume is not None:
+            parser.error("--dry-run is for a new run; a resumed one has its settings: --resume RUN --explain")
+        return planned(options, parser.words)
     if options.resume is None:
         return learn(*begun(options))
     return learn(*resumed(options), options.weights_only)
@@ -76,23 +80,38 @@ def configured(options: argparse.Namespace) -> tuple[Config, list[str]]:
     return config, []
 
 
+def planned(options: argparse.Namespace, words: Sequence[str]) -> int:
+    """Print the plan of a new run.  words: of the command."""
+    from muzero.cli.dry_run import dry_run
+
+    return dry_run(*new(options), [word for word in words if word != "--dry-run"])
+
+
+def new(options: argparse.Namespace) -> tuple[Config, list[str]]:
+    """The settings of a new run, and what the user should know of them."""
+    from muzero import build
+    from muzero.trials.following import summary
+
+    layers, notes = with_device(options.game, command_line(options))
+    config = build.configure(options.game, layers, probed=True)
+    game = config.table("run")["game"]
+    renamed = [f"{options.game} is {game}, its newest version"] if game != options.game else []
+    return config, notes + renamed + summary(config)
+
+
 def begun(options: argparse.Namespace) -> tuple[Config, Path, None]:
     """Configuration and folder of a new run."""
-    from muzero import build
     from muzero.cli.tables import say, terminal
     from muzero.learning import parallel
     from muzero.runs.folder import RunFolder, run_folder
     from muzero.runs.saving import free
 
-    layers, notes = with_device(options.game, command_line(options))
-    config = build.configure(options.game, layers, probed=True)
+    config, notes = new(options)
     for note in notes:
         say(terminal(), note)
     game, seed = (config.table("run")[key] for key in ("game", "seed"))
     if options.run is None and parallel.number() > 1:
         raise ConfigError(["several learners share one folder, so name it: --run FOLDER"])
-    if game != options.game:
-        say(terminal(), f"{options.game} is {game}, its newest version")
     named = run_folder(game, seed, time.localtime())
     folder = options.run or free(named.parent, named.name)  # another run may have begun in the same second
     if RunFolder(folder).exists:

@@ -18,6 +18,11 @@ def train_parser() -> Parser:
     _add_settings(parser)
     _add_resume(parser)
     parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the plan of a run: settings with their reasons, speed, memory and time; nothing is trained",
+    )
+    parser.add_argument(
         "--explain",
         nargs="?",
         const="",

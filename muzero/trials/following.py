@@ -81,3 +81,12 @@ def layer(config: Config, spec: GameSpec, seen: Probe, free: Collection[tuple[st
         if (table, key) in free:
             tables.setdefault(table, {})[key] = choice.value
     return Layer(SOURCE, tables, notes={place: choice.reason for place, choice in found.items()})
+
+
+def summary(config: Config) -> list[str]:
+    """What was chosen by a probe, in a line for the beginning of a run; empty where nothing was."""
+    keys = [("game", "discount"), *(("model", key) for key in RANGES)]
+    found = [f"{table}.{key} = {config.table(table)[key]:g}" for table, key in keys if config.note(table, key)]
+    if not found:
+        return []
+    return [f"chosen after random play: {', '.join(found)} (--dry-run says why, --set changes them)"]
