@@ -44,7 +44,7 @@ def test_named_parts_become_one_row():
 
 @pytest.mark.parametrize(
     ("moves", "won"),
-    [("abacada", False), ("ababa", True), ("adbdc", True), ("abbccdc", True), ("dccbbab", True), ("abcd", False)],
+    [("acbd", False), ("ababa", True), ("adbdc", True), ("abbcdcc", True), ("dccbabb", True), ("abcd", False)],
 )
 def test_three_in_a_row_win_in_every_direction(moves, won):
     from two_players import Drop
