@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from muzero import Agent
 from muzero.interactive.live_game import LiveGame
-from muzero.report.charts import COLOURS, charts, png
+from muzero.report.charts import COLOURS, evaluated, png
 from muzero.report.collect import collect
 
 HERE = Path(__file__).parent
-CURVES = ("CartPole-v1", "tic_tac_toe", "freeway", "breakout", "asterix", "space_invaders")
+CURVES = ("CartPole-v1", "tic_tac_toe", "breakout", "asterix", "space_invaders")
 MOVES = (5, 6, 3, 6, 2, 3, 3, 6, 0, 3, 2, 1)  # of Connect 4: the network blocks, the search finds the win
 DISCS = {"x": "#c2571a", "o": "#1f5fa8", ".": "#eef1f4"}
 
@@ -22,8 +22,10 @@ DISCS = {"x": "#c2571a", "o": "#1f5fa8", ".": "#eef1f4"}
 def curves() -> None:
     """One picture for each agent."""
     for name in CURVES:
-        drawn = charts(collect([HERE.parent / "zoo" / name]))
-        (HERE / "pictures" / f"curve-{name}.png").write_bytes(drawn["evaluation-by-steps.png"])
+        runs = collect([HERE.parent / "zoo" / name])
+        drawn = evaluated(runs, lambda each: each.step, "environment steps")
+        drawn.axes[0].set_title(f"{runs[0].game}: greedy play while it learned", loc="left", fontsize=10)
+        (HERE / "pictures" / f"curve-{name}.png").write_bytes(png(drawn))
 
 
 def thoughts() -> None:
