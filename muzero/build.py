@@ -25,6 +25,7 @@ from muzero.learning.parallel import ALONE, Learners
 from muzero.models.latent import SpatialModel, VectorModel
 from muzero.models.symmetric import symmetric
 from muzero.objectives.value_equivalence import ValueEquivalence
+from muzero.planners.mpc import CemPlanner, IcemPlanner, MppiPlanner
 from muzero.planners.reactive import ReactivePlanner
 from muzero.planners.tree import GumbelPlanner, PuctPlanner
 from muzero.play.selfplay import SelfPlay
@@ -37,7 +38,14 @@ from muzero.util.seeds import derive
 from muzero.util.text import nearest, printable
 
 MODELS: dict[str, type[WorldModel]] = {"vector": VectorModel, "spatial": SpatialModel}
-PLANNERS: dict[str, type[Planner]] = {"gumbel": GumbelPlanner, "puct": PuctPlanner, "reactive": ReactivePlanner}
+PLANNERS: dict[str, type[Planner]] = {
+    "gumbel": GumbelPlanner,
+    "puct": PuctPlanner,
+    "reactive": ReactivePlanner,
+    "cem": CemPlanner,
+    "icem": IcemPlanner,
+    "mppi": MppiPlanner,
+}
 OBJECTIVES: dict[str, type[Objective]] = {"value_equivalence": ValueEquivalence}
 SCHEMA: Schema = {
     "run": RunSettings,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 WIDEST = 100  # columns of a paragraph of names
 REASON = 160  # characters of the reason why a game cannot be played
-REMEDY = "--set planner.kind=reactive"  # for continuous actions, which the planners that search refuse
+REMEDY = "--set planner.kind=mppi"  # for continuous actions, which the planners that search refuse
 
 
 def games_command(arguments: Sequence[str] | None = None) -> int:

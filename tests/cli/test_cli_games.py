@@ -40,12 +40,12 @@ def test_games_of_continuous_actions_are_listed_with_the_setting_that_they_need(
     groups = {"gym": Group("environments", ["gym/CartPole-v1", "gym/Pendulum-v1"], {}, ["gym/Pendulum-v1"])}
     assert overview(groups)[1:] == [
         "  gym/CartPole-v1",
-        "  with continuous actions, only with --set planner.kind=reactive:",
+        "  with continuous actions, only with --set planner.kind=mppi:",
         "  gym/Pendulum-v1",
     ]
     assert matching(groups, ["v1"]) == [
         "gym/CartPole-v1",
-        "gym/Pendulum-v1  has continuous actions: add --set planner.kind=reactive",
+        "gym/Pendulum-v1  has continuous actions: add --set planner.kind=mppi",
     ]
 
 

@@ -205,6 +205,6 @@ def test_the_settings_of_a_run_are_explained_without_executing_it(folder, capsys
 
 
 def test_a_kind_is_explained_and_a_misspelt_setting_is_found(capsys):
-    assert 'one of "gumbel", "puct", "reactive"' in explained(capsys, "planner.kind")
+    assert 'one of "gumbel", "puct", "reactive", "cem", "icem", "mppi"' in explained(capsys, "planner.kind")
     with pytest.raises(ConfigError, match=r"no such setting; did you mean planner\.simulations"):
         train_command(["--explain", "planner.simulatoins"])
