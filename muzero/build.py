@@ -41,10 +41,10 @@ MODELS: dict[str, type[WorldModel]] = {"vector": VectorModel, "spatial": Spatial
 PLANNERS: dict[str, type[Planner]] = {
     "gumbel": GumbelPlanner,
     "puct": PuctPlanner,
-    "reactive": ReactivePlanner,
+    "mppi": MppiPlanner,
     "cem": CemPlanner,
     "icem": IcemPlanner,
-    "mppi": MppiPlanner,
+    "reactive": ReactivePlanner,
 }
 OBJECTIVES: dict[str, type[Objective]] = {"value_equivalence": ValueEquivalence}
 SCHEMA: Schema = {

@@ -174,7 +174,7 @@ def test_what_is_refused_is_explained_and_the_refusal_noted(capsys):
     explanation, note = out.split("\n\nnote: ")
     assert explanation.startswith("planner.kind\n") and 'now      "gumbel" (from ' in explanation
     assert note.startswith("a run with these settings is refused: ")
-    assert note.split()[-2:] == ["--set", "planner.kind=reactive"]
+    assert note.rstrip().endswith(" use --set planner.kind=mppi or cem or icem or reactive")
     played = ["--game", "gym/Pendulum-v1", "--set", "planner.kind=reactive"]
     assert "note:" not in explained(capsys, "planner.kind", *played)
 
@@ -205,6 +205,6 @@ def test_the_settings_of_a_run_are_explained_without_executing_it(folder, capsys
 
 
 def test_a_kind_is_explained_and_a_misspelt_setting_is_found(capsys):
-    assert 'one of "gumbel", "puct", "reactive", "cem", "icem", "mppi"' in explained(capsys, "planner.kind")
+    assert 'one of "gumbel", "puct", "mppi", "cem", "icem", "reactive"' in explained(capsys, "planner.kind")
     with pytest.raises(ConfigError, match=r"no such setting; did you mean planner\.simulations"):
         train_command(["--explain", "planner.simulatoins"])
