@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from muzero.cli.exits import BAD_USAGE, guarded
+from muzero.cli.parser import Parser
 from muzero.util.text import nearest
 
 BENCHMARKS = {
@@ -24,6 +26,10 @@ BENCHMARKS = {
 
 def bench_command(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark that is named first."""
+    if "_ARGCOMPLETE" in os.environ:
+        parser = Parser(prog="muzero-bench")
+        parser.add_argument("benchmark", choices=list(BENCHMARKS))
+        parser.parse_args()
     name, *rest = [*(sys.argv[1:] if arguments is None else arguments), ""]
     if name in BENCHMARKS:
         import_module(f"muzero.benchmarks.{name}").main(rest[:-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,10 @@ class Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> argparse.Namespace:
         """Parse as argparse does, but report unknown options before required ones that are missing."""
+        if "_ARGCOMPLETE" in os.environ:  # a shell asks what the words may be
+            from muzero.cli.completion_words import complete
+
+            complete(self)
         self.words = list(sys.argv[1:] if args is None else args)
         for word in self.words[: self.words.index("--")] if "--" in self.words else self.words:
             name = word.split("=")[0]

@@ -1,4 +1,4 @@
-"""muzero-zoo: makes a trained agent of a run, `zoo/NAME`, with the figures that are published of it."""
+"""muzero-zoo: lists trained agents, or makes one of a run, `zoo/NAME`, with the figures that are published of it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,18 @@ FIGURES = {
     "share": ("games", "wins", "draws", "losses", "share", "share_interval_95"),
     "mean": ("games", "mean", "interval_95", "min", "max"),
 }
+MAKING = ("checkpoint", "half", "name", "evaluate")  # options that say how an agent is made
 EPILOG = 'Each --evaluate is what follows "muzero-eval zoo/NAME": --evaluate "--against mcts:100 --games 400".'
 
 
 def zoo_command(arguments: Sequence[str] | None = None) -> int:
-    """Make a trained agent of a run; returns the exit code."""
+    """List trained agents, or make one of a run; returns the exit code."""
     options = parsed(arguments)
+    if options.run is None:
+        from muzero.cli.zoo_list import listing
+
+        print(listing())
+        return 0
     from muzero.agent import Agent
     from muzero.cli.evaluate import command
     from muzero.cli.zoo_agent import copy, rounded, write_entry
@@ -69,17 +75,21 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the options of muzero-zoo."""
     parser = Parser(
         prog="muzero-zoo",
-        description="Make a trained agent of a run: zoo/NAME, below the working directory.",
+        description="List the trained agents that there are with their published figures; or, of a run, make one: "
+        "zoo/NAME, below the working directory.",
         epilog=EPILOG,
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    parser.add_argument("run", type=Path, nargs="?", metavar="RUN", help="a run's folder; without it, list the agents")
     parser.add_argument("--checkpoint", metavar="STEP|best", help="which checkpoint (default: the newest)")
     parser.add_argument("--half", action="store_true", help="store the weights in 16 bits")
     parser.add_argument("--name", metavar="NAME", help="name of the agent (default: that of its game)")
     parser.add_argument(
         "--evaluate", action="append", metavar="OPTIONS", help="an evaluation to publish; can be given several times"
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.run is None and (given := [name for name in MAKING if getattr(options, name)]):
+        parser.error(f"--{given[0]} is for making an agent; name its RUN")
+    return options
 
 
 # --- checks --------------------------------------------------------------------------------------------------------

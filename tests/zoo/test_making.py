@@ -253,3 +253,31 @@ def test_json_is_all_that_a_program_needs(here):
     entry = json.loads(Path("zoo/small/entry.json").read_text())
     assert entry.keys() == {"updates", "cpu_seconds", "evaluated", "results"}
     assert entry["evaluated"].keys() == {"date", "commit", "versions", "machine"}
+
+
+def test_agents_are_listed_with_their_figures(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)  # nothing lies here: those of the package
+    assert zoo_command([]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for name in zoo.names():
+        entry = checkpoint.parse(RunFolder(zoo.located(Path(name))).entry)
+        assert f"{name} " in printed and entry["results"]
+        for result in entry["results"]:
+            assert result["command"].removeprefix(f"muzero-eval {name} ") in printed
+    assert "400 games: 381 won, 0 drawn, 19 lost" in printed
+
+
+def test_an_agent_that_cannot_be_read_is_listed_as_such(tmp_path, monkeypatch, capsys):
+    shutil.copytree(zoo.SHIPPED / "tic_tac_toe", tmp_path / "zoo" / "broken")
+    (tmp_path / "zoo" / "broken" / "entry.json").write_text('{"results": [{"command": 1}]}')
+    next((tmp_path / "zoo" / "broken" / "checkpoints").glob("*/MANIFEST.json")).write_text("\x1b[31m")
+    monkeypatch.chdir(tmp_path)
+    assert zoo_command([]) == 0
+    printed = capsys.readouterr().out
+    assert "cannot be read" in printed and "\x1b" not in printed and "zoo/connect_four" in printed
+
+
+def test_options_for_making_an_agent_need_a_run(capsys):
+    with pytest.raises(SystemExit):
+        zoo_command(["--half"])
+    assert "--half is for making an agent; name its RUN" in capsys.readouterr().err
