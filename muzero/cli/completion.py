@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
 
 from muzero.cli.exits import BAD_USAGE, guarded
 from muzero.cli.parser import Parser
@@ -14,19 +17,6 @@ SHELLS = {
     "zsh": 'eval "$(muzero-completion zsh)"    in ~/.zshrc, after compinit',
     "fish": "muzero-completion fish | source    in ~/.config/fish/config.fish",
 }
-COMMANDS = (
-    "muzero-bench",
-    "muzero-check",
-    "muzero-completion",
-    "muzero-eval",
-    "muzero-export",
-    "muzero-games",
-    "muzero-report",
-    "muzero-train",
-    "muzero-tree",
-    "muzero-worker",
-    "muzero-zoo",
-)
 MISSING = 'shell completion needs argcomplete: pip install "muzero[completion]"'
 
 
@@ -46,8 +36,18 @@ def completion_command(arguments: Sequence[str] | None = None) -> int:
     except ImportError:
         sys.stderr.write(f"error: {MISSING}\n")
         return BAD_USAGE
-    sys.stdout.write(shellcode(list(COMMANDS), shell=options.shell) + "\n")
+    sys.stdout.write(shellcode(commands(), shell=options.shell) + "\n")
     return 0
+
+
+def commands() -> list[str]:
+    """The names of all commands: those that are installed, or in a checkout those that the shell finds."""
+    installed = metadata.entry_points(group="console_scripts")
+    names = {each.name for each in installed if each.value.startswith("muzero.cli.")}
+    if not names:
+        folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep)]
+        names = {path.name for folder in folders if folder.is_dir() for path in folder.glob("muzero-*")}
+    return sorted(names)
 
 
 main = guarded(completion_command)

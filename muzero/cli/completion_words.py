@@ -52,7 +52,8 @@ def runs(prefix: str, **_: Any) -> list[str]:
     from muzero.runs import zoo
 
     found = [path.parent.as_posix() for path in Path("runs").glob("**/config.toml")][:MOST_RUNS]
-    return [*zoo.names(), *sorted(found), *folders(prefix)]
+    known = [*zoo.names(), *sorted(found)]
+    return [*known, *(folder for folder in folders(prefix) if folder[:-1] not in known)]
 
 
 def resumed(prefix: str, **_: Any) -> list[str]:
