@@ -82,7 +82,7 @@ class BoardRules:
         return BoardRules(self.state.child(action), self._observer)
 
     def name(self, action: int) -> str:
-        return self.state.action_to_string(action)
+        return self.state.action_to_string(max(self.state.current_player(), 0), action)  # below 0 at the end
 
     def key(self) -> str:
         return f"{self.state.current_player()} {self.state}"

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")  # colours
+EMPTY = ".-+ "  # cells without a piece
+SENTENCE = re.compile(r"[A-Za-z]{2,}[ :(]|[/(=]")  # in lines that are not rows of a board
 
 
 def drawing(game: str, text: str) -> str:
@@ -17,6 +19,31 @@ def drawing(game: str, text: str) -> str:
     """
     text = ANSI.sub("", text).rstrip("\n")
     return DRAWINGS[game](text) if game in DRAWINGS else text
+
+
+def marked(before: str, after: str) -> str:
+    """A drawing with the last move in brackets: "[x]"; as it is where there is no room for them.
+
+    Args:
+        before: the drawing before the move.
+        after: the drawing after it.
+    """
+    old, new = before.split("\n"), after.split("\n")
+    if len(old) != len(new):
+        return after
+    changed = [
+        (row, column)
+        for row, (was, line) in enumerate(zip(old, new, strict=True))
+        if len(was) == len(line) and not SENTENCE.search(line)
+        for column, (a, b) in enumerate(zip(was, line, strict=True))
+        if a != b and b not in EMPTY
+    ]
+    # Where a piece was put on an empty cell, others that changed were turned or are details of it.
+    for row, column in [(row, column) for row, column in changed if old[row][column] in EMPTY] or changed:
+        line = new[row] + " "
+        if column > 0 and line[column - 1] == " " and line[column + 1] == " ":
+            new[row] = f"{line[: column - 1]}[{line[column]}]{line[column + 2 :]}".rstrip()
+    return "\n".join(new)
 
 
 def rows_and_columns(text: str, first: int) -> str:
@@ -66,12 +93,19 @@ def _gomoku(text: str) -> str:
     return f"{rows_and_columns(board, 0)}\n{to_move} to move"
 
 
+def _go(text: str) -> str:
+    rows = [line.split() for line in text.split("\n") if re.match(r" *\d+ ", line)]
+    board = [f"{number:>2} {' '.join(cells.replace('+', '.'))}" for number, cells in rows]
+    return "\n".join([*board, f"   {' '.join(text.split()[-1])}"])
+
+
 DRAWINGS: dict[str, Callable[[str], str]] = {
     "amazons": lambda text: rows_and_columns(text, 1),
     "antichess": lambda text: chess(text, "abcdefgh", "87654321"),
     "chess": lambda text: chess(text, "abcdefgh", "87654321"),
     "connect_four": columns_below,
     "crazyhouse": lambda text: chess(text, "abcdefgh", "87654321"),
+    "go": _go,
     "gomoku": _gomoku,
     "hex": skewed,
     "mnk": lambda text: rows_and_columns(text, 0),

@@ -1,4 +1,4 @@
-"""Go programs that speak the Go Text Protocol, version 2 (Farnebäck 2002): GNU Go, Pachi, KataGo, ..."""
+"""Programs that speak the Go Text Protocol, version 2 (Farnebäck 2002): GNU Go, Pachi, KataGo, muzero-gtp, ..."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from muzero.games.vertices import actions, played, title, vertices
 from muzero.interfaces import RESIGN, MemorylessPlayer, Moves, PlayerError, Positions, Rules
 from muzero.players.engine import Engine, parts
 from muzero.util.text import printable
@@ -13,13 +14,18 @@ from muzero.util.text import printable
 COLOURS = ("black", "white")
 SEED = "set_random_seed"  # of GNU Go
 CLEANUP = "kgs-genmove_cleanup"
+GAME = "gogui-rules_game_id"  # by which an engine says that it plays another game than Go
+RECTANGULAR = "rectangular_boardsize"
 
 
 class GtpPlayer(MemorylessPlayer):
-    """An engine for Go.  Before every move it gets the whole game, so that its moves depend on the position alone.
+    """An engine for Go, or for another game whose moves are points of the board, if the engine says that it plays it.
 
-    OpenSpiel counts every stone on the board as alive when both players have passed (Tromp-Taylor rules).  An engine
-    that would pass is therefore asked for a move that captures dead stones, if it has that command, before it passes.
+    Before every move it gets the whole game, so that its moves depend on the position alone.
+
+    In Go OpenSpiel counts every stone on the board as alive when both players have passed (Tromp-Taylor rules).  An
+    engine that would pass is therefore asked for a move that captures dead stones, if it has that command, before it
+    passes.
     """
 
     def __init__(self, argument: str) -> None:
@@ -35,39 +41,54 @@ class GtpPlayer(MemorylessPlayer):
         self._engine = Engine(command)
         with self._engine.closed_on_error():
             name, version, known = self._ask(["name", "version", "list_commands"])
+            self._known = set(known.split())
+            self._game = self._ask([GAME])[0].lower() if GAME in self._known else "go"
         self.title = f"{name} {version}".strip()
-        self._known = set(known.split())
 
     def choose(self, positions: Positions) -> Moves:
         """Ask the engine for a move in each position, one after the other.
 
         Raises:
-            PlayerError: if the game is not Go, or the engine fails or plays a move that is not legal.
+            PlayerError: if the engine plays another game, fails, or plays a move that is not legal.
         """
-        if positions.rules is None or any(rules.game != "go" for rules in positions.rules):
-            raise PlayerError(f"gtp:{printable(self._engine.command)} plays board/go(...) only")
+        if positions.rules is None:
+            raise PlayerError("gtp: an engine needs the rules of the game, which this one does not offer")
+        for game in {rules.game for rules in positions.rules}:
+            if title(game).lower() != self._game:
+                plays = "board/go(...)" if self._game == "go" else printable(self._game)
+                raise PlayerError(f"gtp:{printable(self._engine.command)} plays {plays} only, not board/{game}")
         rows = zip(positions.rules, positions.seed, strict=True)
-        actions = [self._choose(rules, int(seed)) for rules, seed in rows]
-        return Moves(np.array(actions, np.int64), np.full(len(actions), np.nan, np.float32))
+        chosen = [self._choose(rules, int(seed)) for rules, seed in rows]
+        return Moves(np.array(chosen, np.int64), np.full(len(chosen), np.nan, np.float32))
 
     def _choose(self, rules: Rules, seed: int) -> int:
-        size, komi = rules.parameters["board_size"], rules.parameters["komi"]
-        if rules.parameters["handicap"]:
-            raise PlayerError("gtp: games with a handicap cannot be set up; leave handicap=0")
+        colour, setup = COLOURS[rules.to_move], self._setup(rules)
         # Without a handicap the colours alternate, black first.
-        moves = [f"{COLOURS[ply % 2]} {vertex(rules, action)}" for ply, action in enumerate(rules.history)]
-        colour = COLOURS[rules.to_move]
+        moves = [f"{COLOURS[ply % 2]} {point.lower()}" for ply, point in enumerate(played(rules))]
         seeded = [f"{SEED} {seed % 2**31}"] if SEED in self._known else []
-        setup = [f"boardsize {size}", "clear_board", f"komi {komi:g}", *seeded, *self._settings]
-        *_, answer = self._ask([*setup, *(f"play {move}" for move in moves), f"genmove {colour}"])
+        setup += [*seeded, *self._settings, *(f"play {move}" for move in moves)]
+        *_, answer = self._ask([*setup, f"genmove {colour}"])
         if answer.lower() == "pass" and CLEANUP in self._known:
             _, answer = self._ask(["undo", f"{CLEANUP} {colour}"])
         if answer.lower() == "resign":
             return RESIGN
-        legal = {vertex(rules, action): action for action in rules.legal()}
-        if answer.lower() not in legal:
+        legal = actions(rules)
+        if answer.upper() not in legal:
             raise self._engine.error(f"plays {printable(answer)!r}, which is not legal after {' '.join(moves)}")
-        return legal[answer.lower()]
+        return legal[answer.upper()]
+
+    def _setup(self, rules: Rules) -> list[str]:
+        """Commands for an empty board of the game."""
+        known = vertices(rules)
+        if known is None:
+            raise PlayerError(f"gtp: moves of board/{rules.game} with these parameters have no names in this protocol")
+        if rules.parameters.get("handicap"):
+            raise PlayerError("gtp: games with a handicap cannot be set up; leave handicap=0")
+        columns, rows = known.size(rules)
+        square = columns == rows or RECTANGULAR not in self._known
+        size = f"boardsize {columns}" if square else f"{RECTANGULAR} {columns} {rows}"
+        komi = [f"komi {rules.parameters['komi']:g}"] if rules.game == "go" else []
+        return [size, "clear_board", *komi]
 
     def _ask(self, commands: Sequence[str]) -> list[str]:
         """Send several commands at once and return their answers.
@@ -101,8 +122,3 @@ class GtpPlayer(MemorylessPlayer):
     def close(self) -> None:
         """Ask the engine to quit, and kill its process if it does not."""
         self._engine.close()
-
-
-def vertex(rules: Rules, action: int) -> str:
-    """A point as GTP writes it, "e5" or "pass"; OpenSpiel writes "B e5"."""
-    return rules.name(action).split()[1].lower()
