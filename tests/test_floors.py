@@ -81,6 +81,7 @@ def test_alternatives_do_not_import_each_other():
             "symmetries",
             "torch_settings",
             "turns",
+            "vertices",
         },
         "players": {"perfect", "engine"},
         "models": {"blocks", "heads", "value_prefix"},

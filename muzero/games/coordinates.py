@@ -62,11 +62,11 @@ def rows_and_columns(text: str, first: int) -> str:
 
 
 def columns_below(text: str) -> str:
-    """A grid with the numbers of its columns below it."""
+    """A grid with the numbers of its columns below it, and room for a mark at its left."""
     lines = text.split("\n")
     labels = [str(column) for column in range(len(lines[0]))]
     width = max(map(len, labels))
-    return "\n".join(" ".join(f"{cell:>{width}}" for cell in line) for line in [*lines, labels])
+    return "\n".join("".join(f" {cell:>{width}}" for cell in line) for line in [*lines, labels])
 
 
 def skewed(text: str) -> str:
