@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from muzero import build
 from muzero.config import Config
 from muzero.config.schema import written
+from muzero.config.shipped import CONFIGS
 from muzero.training.forecast import Forecast, forecast
 from muzero.util import memory
 from muzero.util.text import printable, shell_word
@@ -56,7 +57,7 @@ def settings(config: Config) -> Iterator[str]:
                 value = values[key]
             else:
                 continue
-            source, note = config.source(table, key), config.note(table, key)
+            source, note = config.source(table, key).replace(f"{CONFIGS}/", "configs/"), config.note(table, key)
             name = f"{table}.{key}"
             yield from wrapped(f"  {name:<22}{written(value):<12}", f"from {source}" if note is None else note)
 

@@ -79,11 +79,11 @@ def discount(spec: GameSpec, probe: Probe, usual: float) -> Choice:
         return Choice(1.0, f"two players, and only the end of a game is paid ({games}), however late it comes")
     silence = probe.silence
     if silence <= _horizon(usual):
-        why = f"a reward other than the usual one, or the end of a game, comes every {silence:.0f} steps"
+        why = f"a reward other than the usual one, or the end of a game, comes every {silence:.2g} steps"
         return Choice(usual, f"{why}, and {usual:g} looks {_horizon(usual):,} steps ahead")
     found = next((value for steps, value in HORIZONS.items() if steps >= silence), max(HORIZONS.values()))
     found = max(found, usual)
-    why = f"rewards are all the same, and no game ends by itself, for {silence:.0f} steps"
+    why = f"rewards are all the same, and no game ends by itself, for {silence:.3g} steps"
     return Choice(found, f"{why}; {found:g} looks {_horizon(found):,} steps ahead")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import NamedTuple
 
 from muzero.games.errors import Unplayable
@@ -15,7 +15,8 @@ from muzero.trials.first_steps import course, difference
 
 STEPS = 2_000  # of random play
 COURSE = 200  # steps that are played again
-PLAY, REPLAY = 0.5, 0.8  # shares of the time that have passed when random play, and playing again, end
+PLAY, ONCE = 0.4, 0.5  # shares of the time that have passed when random play, and a course to be repeated, end
+LATE = "no time was left for it: give more with --seconds"
 MADE, ENDS, SPEED, SEEDS, INSTANCES = "making it", "ends", "speed", "seeds", "instances"
 NAMES = (MADE, FORM, ERRORS, OBSERVATIONS, REWARDS, MASKS, ENDS, SPEED, SEEDS, INSTANCES)
 
@@ -57,7 +58,7 @@ def check(
     if seen.faults:
         yield from _rest(ENDS, "games break off before their end")
         return
-    yield from _repeated(make, begun + REPLAY * seconds, begun + seconds)
+    yield from _repeated(make, begun + ONCE * seconds, begun + seconds)
 
 
 def _players(spec: GameSpec) -> str:
@@ -117,30 +118,43 @@ def _beyond(seen: Play, ranges: Ranges | None) -> list[Finding]:
     return [Finding(f"rewards of up to {size:g}", limit, f"--set model.reward_limit={size:g}, or scale the rewards")]
 
 
-def _repeated(make: Callable[[int], Games], replay: float, end: float) -> Iterator[Outcome]:
-    """Games played again: in new instances, in used ones, and beside others."""
+def _repeated(make: Callable[[int], Games], once: float, end: float) -> Iterator[Outcome]:
+    """Games played again: in new instances, in used ones, and beside others.
+
+    Args:
+        make: makes games.
+        once: seconds of time.monotonic() after which the course that is repeated is not extended.
+        end: seconds of time.monotonic() after which nothing is repeated.
+    """
     with closing(make(1)) as one, closing(make(1)) as other:
         try:
-            first = course(one, COURSE, until=(time.monotonic() + replay) / 2)
-            again, used = course(other, COURSE, until=replay), course(one, COURSE, until=replay)
-            different = course(other, COURSE, seed=1, until=replay)
+            first = course(one, COURSE, until=max(once, time.monotonic() + (end - time.monotonic()) / 5))
+            steps = len(first) - 1
+            again, used = course(other, steps, until=end), course(one, steps, until=end)
+            different = course(other, steps, seed=1, until=end)
         except EnvironmentFault as error:
             yield Outcome(SEEDS, "", (of_fault(str(error))[1],))
             yield from _rest(SEEDS, "games break off before their end")
             return
-    steps = min(map(len, (first, again, used))) - 1
     findings = _seeds(difference(first, again), difference(first, used))
-    alike = difference(first, different) is None
-    about = f"the same seed gives the same game for {steps:,} steps"
-    if alike:
+    steps = min(map(len, (first, again, used))) - 1
+    about = f"the same seed gives the same game for {steps:,} step{'s' * (steps != 1)}"
+    if difference(first, different) is None:
         about += "; so does any other seed: there is no chance in it, or reset(seed) ignores the seed"
-    yield Outcome(SEEDS, about, tuple(findings))
-    if findings:
-        yield Outcome(INSTANCES, "seeds do not repeat games, so two of them cannot be compared", checked=False)
+    checked = bool(steps or findings)
+    yield Outcome(SEEDS, about if checked else LATE, tuple(findings), checked)
+    if findings or not checked:
+        why = "seeds do not repeat games, so two of them cannot be compared" if findings else LATE
+        yield Outcome(INSTANCES, why, checked=False)
         return
-    with closing(make(2)) as both, suppress(EnvironmentFault):
-        found = difference(first, course(both, COURSE, until=end), 1)
-        yield Outcome(INSTANCES, "two side by side do not influence each other", tuple(_shared(found)))
+    with closing(make(2)) as both:
+        try:
+            beside = course(both, len(first) - 1, until=end)
+        except EnvironmentFault as error:
+            yield Outcome(INSTANCES, "", (of_fault(str(error))[1],))
+            return
+    about = "two side by side do not influence each other" if len(beside) > 1 else LATE
+    yield Outcome(INSTANCES, about, tuple(_shared(difference(first, beside, 1))), len(beside) > 1)
 
 
 GENERATOR = "draw from a generator made of the seed in reset: super().reset(seed=seed), then self.np_random"

@@ -224,3 +224,9 @@ def test_slow_steps_are_a_remark_and_the_time_is_kept(outcomes):
     found = outcomes(step=lambda self, action: time.sleep(0.05) or Varied.step(self, action), seconds=1.5)
     assert found["speed"].state == "remark" and "50,000 steps take" in found["speed"].findings[0].seen
     assert math.floor(time.monotonic() - begun) < 20  # generous: 400 steps of the checks would take 20 s
+
+
+def test_what_there_was_no_time_for_is_not_called_good(outcomes):
+    found = outcomes(step=lambda self, action: time.sleep(0.2) or Varied.step(self, action), seconds=0.01)
+    for name in ("seeds", "instances"):
+        assert found[name].state == "not checked" and "--seconds" in found[name].about
