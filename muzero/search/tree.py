@@ -120,6 +120,12 @@ class Tree:
         weights = np.exp(self.prior_logits[row, index], dtype=np.float64)
         return weights / weights.sum()
 
+    def untried(self, row: int, index: int) -> list[tuple[int, float]]:
+        """The actions of a node that were never visited, with their priors, the likeliest first."""
+        prior = self.prior(row, index)
+        prior[self.children[row, index] >= 0] = 0
+        return [(int(action), float(prior[action])) for action in (-prior).argsort(kind="stable") if prior[action] > 0]
+
     def node(self, row: int, index: int) -> Node:
         """One node of a tree.
 

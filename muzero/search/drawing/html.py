@@ -200,17 +200,16 @@ open.</p>"""
     def rest(self, node: Node) -> str:
         """A line about the actions of a node that are not shown."""
         hidden = [child for child in node.children if child not in self.shown]
-        prior = self.tree.prior(self.row, node.index)
-        prior[[self.tree.action[self.row, child] for child in node.children]] = 0
-        untried = [int(action) for action in (-prior).argsort(kind="stable") if prior[action] > 0]
+        untried = self.tree.untried(self.row, node.index)
         notes = []
         if hidden:
             visits = int(self.tree.visits[self.row, hidden].sum())
             notes.append(f"{_count(len(hidden), 'action')} with {_count(visits, 'visit')} in all left out")
         if untried:
-            names = ", ".join(escape(self.name(node.index, action)) for action in untried[:UNTRIED])
+            names = ", ".join(escape(self.name(node.index, action)) for action, _ in untried[:UNTRIED])
             more = ", …" * (len(untried) > UNTRIED)
-            notes.append(f"{_count(len(untried), 'action')} never tried, prior {prior.sum():.1%}: {names}{more}")
+            prior = sum(prior for _, prior in untried)
+            notes.append(f"{_count(len(untried), 'action')} never tried, prior {prior:.1%}: {names}{more}")
         text = "; ".join(notes)
         return f'<p class="rest" style="--d:{node.depth}">{text}</p>' if notes else ""
 

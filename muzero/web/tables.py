@@ -1,0 +1,89 @@
+"""The tables of a server: as many games as there are tabs, up to a limit."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Collection
+
+from muzero.agent import Agent
+from muzero.planners.tree import TreePlanner
+from muzero.web.guard import Refusal
+from muzero.web.table import Table
+
+MOST_TABLES = 8
+MOST_SIMULATIONS = 10_000
+TREE_BYTES = 2**24  # of the largest search tree: 8 bytes for each action of each node
+
+
+class Tables:
+    """Games by their names, which are random: a tab knows its own alone."""
+
+    def __init__(self, agent: Agent) -> None:
+        """agent: plays at all of them."""
+        self.agent = agent
+        self._tables: OrderedDict[str, Table] = OrderedDict()  # the least recently used first
+        self._lock, self._searching = threading.Lock(), threading.Lock()
+
+    @property
+    def trained(self) -> int:
+        """Simulations of the agent as it was trained; 0 where it does not search."""
+        planner = self.agent.player.planner
+        return planner.simulations if isinstance(planner, TreePlanner) else 0
+
+    @property
+    def most(self) -> int:
+        """The most simulations that can be asked for."""
+        if not self.trained:
+            return 0
+        fitting = TREE_BYTES // (8 * self.agent.spec.actions.columns)
+        return max(self.trained, min(MOST_SIMULATIONS, fitting))
+
+    def begin(self, people: Collection[int], simulations: int | None, seed: int, replaced: str | None) -> str:
+        """Begin a game; returns its name.
+
+        Args:
+            people: seats of people.
+            simulations: see `checked`.
+            seed: of the game's own randomness.
+            replaced: the name of a game that ends, if there is one of this name.
+        """
+        self.check(people, simulations)
+        with self._lock:
+            old = [self._tables.pop(replaced)] if replaced in self._tables else []
+            while len(self._tables) >= MOST_TABLES:
+                old.append(self._tables.popitem(last=False)[1])
+            for table in old:
+                table.close()
+            name = secrets.token_urlsafe(12)
+            self._tables[name] = Table(self.agent, people, simulations, seed, self._searching)
+        return name
+
+    def check(self, people: Collection[int], simulations: int | None) -> None:
+        """Refuse seats that there are not, and too large searches."""
+        seats = (0, 1) if self.agent.spec.two_player else (0,)
+        if not set(people) <= set(seats if self.agent.spec.actions.columns else ()):
+            raise Refusal(400, f"a person cannot sit at {sorted(people)}; the seats are {list(seats)}")
+        if simulations is not None and not 0 <= simulations <= self.most:
+            raise Refusal(400, f"{simulations} simulations; expected 0 to {self.most:,}")
+
+    def get(self, name: str) -> Table:
+        """The game of that name."""
+        with self._lock:
+            if name not in self._tables:
+                raise Refusal(404, "this game is not kept any more: too many were begun after it; begin another")
+            self._tables.move_to_end(name)
+            return self._tables[name]
+
+    def end(self, name: str) -> None:
+        """End a game."""
+        with self._lock:
+            if name in self._tables:
+                self._tables.pop(name).close()
+
+    def close(self) -> None:
+        """End all games."""
+        with self._lock:
+            while self._tables:
+                self._tables.popitem()[1].close()
