@@ -74,6 +74,11 @@ def kings(text: str) -> str:
     return re.sub(r"^(.)(.+)$", lambda line: line[1] + line[2].replace("8", "O").replace("*", "X"), text, flags=re.M)
 
 
+def numbered(text: str) -> str:
+    """The drawing of Connect Four, where only columns have labels, with numbers of rows."""
+    return "\n".join(f"{number} {line}" for number, line in enumerate(text.rstrip().split("\n")[:-1]))
+
+
 def two(first: str, second: str, names: tuple[str, str] = ("black", "white")) -> dict[str, Piece]:
     """The pieces of a game in which they are all alike."""
     return {first: Piece(0, "", names[0]), second: Piece(1, "", names[1])}
@@ -99,7 +104,7 @@ LOOKS: dict[str, Look] = {
     "checkers": Look("chequered", two("o", "+", ("o", "+")) | KINGS, drawing=kings),
     "chess": Look("chequered", CHESS),
     "clobber": Look("chequered", two("o", "x", ("o", "x"))),
-    "connect_four": Look("discs", MEN, drop),
+    "connect_four": Look("discs", MEN, drop, numbered),
     "go": Look("lines", two("X", "O")),
     "gomoku": Look("lines", two("b", "w"), pairs),
     "hex": Look("hexagons", MEN),
@@ -118,14 +123,10 @@ def read(text: str) -> Grid:
     Raises:
         ValueError: if it has none.
     """
-    lines, heads = text.rstrip().split("\n"), []
+    lines = text.split("\n")
     found = [match for match in map(ROW.fullmatch, lines) if match]
     rows, cells = [match[1] for match in found], ["".join(match[2].split()) for match in found]
-    if rows:
-        heads = [list("".join(match[1].lower().split())) for match in map(LETTERS.fullmatch, lines) if match]
-    else:  # as in Connect Four, where only columns have labels
-        cells = ["".join(line.split()) for line in lines[:-1]]
-        rows = [str(row) for row in range(len(cells))]
+    heads = [list("".join(match[1].lower().split())) for match in map(LETTERS.fullmatch, lines) if match]
     width = len(cells[0]) if cells else 0
     if not width or any(len(row) != width for row in cells):
         raise ValueError("the drawing has no rows of equal length")

@@ -51,6 +51,20 @@ def serve(tables: Tables, title: str, port: int, say: Callable[[str], None]) -> 
         OSError: if the port is not free.
     """
     opened = listening(port)
+    server, address = prepared(tables, title, opened)
+    say(address)
+    threading.Thread(target=warm, args=(tables,), daemon=True).start()
+    try:
+        server.run([opened])
+    except KeyboardInterrupt:  # how uvicorn passes Ctrl-C on, after it has ended all connections
+        pass
+    finally:
+        tables.close()
+        opened.close()
+
+
+def prepared(tables: Tables, title: str, opened: socket.socket) -> tuple[uvicorn.Server, str]:
+    """The server of an open socket, and the address that leads to its page; from now on connections wait for it."""
     port = opened.getsockname()[1]
     guard = Guard(application(tables, title), port)
     settings = uvicorn.Config(
@@ -66,15 +80,7 @@ def serve(tables: Tables, title: str, port: int, say: Callable[[str], None]) -> 
         timeout_graceful_shutdown=1,
     )
     opened.listen(128)
-    say(f"http://{HOST}:{port}/?token={guard.token}")
-    threading.Thread(target=warm, args=(tables,), daemon=True).start()
-    try:
-        uvicorn.Server(settings).run([opened])
-    except KeyboardInterrupt:  # how uvicorn passes Ctrl-C on, after it has ended all connections
-        pass
-    finally:
-        tables.close()
-        opened.close()
+    return uvicorn.Server(settings), f"http://{HOST}:{port}/?token={guard.token}"
 
 
 def warm(tables: Tables) -> None:

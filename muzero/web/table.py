@@ -201,7 +201,7 @@ class Table:
     def picture(self) -> bytes:
         """The frame that the environment shows, as PNG."""
         with self._lock:
-            shown = frame(self.live)
+            shown = frame(self.live) if self.live.rules is None else None
         if shown is None:
             raise Refusal(404, f"{self.live.spec.name} shows no picture")
         return png(shown)

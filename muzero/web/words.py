@@ -10,7 +10,7 @@ from muzero.search.drawing.html import COLUMNS
 
 MOST_MOVES = 400  # of a position that are listed
 MOST_CHILDREN = 100  # of a node that are listed
-MOST_UNTRIED = 12  # actions without visits that are named at a node
+MOST_UNTRIED = 6  # actions without visits that are named at a node
 MOST_LINE = 30  # moves of the expected line
 
 MEANINGS = COLUMNS

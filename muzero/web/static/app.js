@@ -3,7 +3,7 @@ import { get, post } from "./api.js";
 import { showScene } from "./board.js";
 import { showChart } from "./chart.js";
 import { askForGame } from "./newgame.js";
-import { $, fill, make, many, signed } from "./page.js";
+import { $, fill, make, many } from "./page.js";
 import { showThoughts } from "./thoughts.js";
 import { showTree } from "./tree.js";
 
@@ -97,7 +97,7 @@ function statusWords() {
   if (busy && agentMoves()) return mover ? `The agent (${mover}) is thinking …` : "The agent is thinking …";
   if (busy) return "The agent is thinking …";
   const last = state.played.length ? `${state.played.at(-1)} was played. ` : "";
-  if (!mover) return `Step ${state.ply.toLocaleString("en")}, score ${signed(state.score)}${state.yours ? ". Your move." : "."}`;
+  if (!mover) return `Step ${state.ply.toLocaleString("en")}, score ${Number(state.score.toPrecision(6))}${state.yours ? ". Your move." : "."}`;
   if (!state.yours) return `${last}${mover} is to move: the agent.`;
   return `${last}${state.people.length === 1 ? `You are ${mover}. Your move.` : `${mover} is to move.`}`;
 }
@@ -111,6 +111,7 @@ function render() {
   const words = statusWords();
   if ($("status").textContent !== words) $("status").textContent = words;
   $("status").classList.toggle("thinking", busy);
+  $("status").setAttribute("aria-busy", busy);
   const yours = state.yours && !looked && !busy;
   showScene($("scene"), shown, {
     table: state.table, revision: state.revision, ply, yours, frame: state.frame, words, thoughts: here, choose,
@@ -126,7 +127,7 @@ function render() {
     make("button", { type: "button", disabled: !yours, on: { click: () => change("/moves", { action }) } }, name)));
   $("choice").hidden = true;
   showPlayed(ply);
-  showThoughts(thoughts, state);
+  showThoughts(thoughts, state, looked !== null);
   showTree(state.table, state, thoughts, about.columns, report);
   showChart(state, ply, visit);
 }

@@ -21,6 +21,11 @@ function showFrame(scene, { table, revision, words }) {
   if (scene.firstChild !== image || scene.childNodes.length > 1) fill(scene, image);
 }
 
+// What a square is called: "e4", but "row 0, column 3" where columns have numbers.
+function called(row, column) {
+  return /^[0-9]/.test(column) ? `row ${row}, column ${column}` : `${column}${row}`;
+}
+
 // The legal moves that begin with what is picked, as [action, clicks].
 function fitting(board, clicks) {
   return Object.entries(board.taps)
@@ -62,7 +67,7 @@ function showBoard(scene, shown, options) {
   board.rows.forEach((row, at) => {
     const line = make("div", { role: "row", style: { "--row": at } }, make("span", { class: "label", "aria-hidden": "true" }, row));
     board.columns.forEach((column, place) => {
-      line.append(square(at * width + place, `${column}${row}`, (at + place) % 2));
+      line.append(square(at * width + place, called(row, column), (at + place) % 2));
     });
     grid.append(line);
   });
@@ -72,7 +77,7 @@ function showBoard(scene, shown, options) {
 
   function square(number, name, odd) {
     const piece = board.cells[number];
-    const [side, glyph, called] = piece ?? [];
+    const [side, glyph, kind] = piece ?? [];
     const classes = ["square"];
     if (odd) classes.push("odd");
     if (can.has(number)) classes.push("can");
@@ -81,7 +86,7 @@ function showBoard(scene, shown, options) {
     if (last.includes(number)) classes.push("last");
     const [policy, best] = share.get(number) ?? [0, false];
     if (best) classes.push("best");
-    const words = [`${name}, ${piece ? called : "empty"}`];
+    const words = [`${name}, ${piece ? kind : "empty"}`];
     if (last.includes(number)) words.push("last move");
     if (can.has(number)) words.push("can be chosen");
     return make(

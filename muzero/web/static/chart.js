@@ -1,13 +1,14 @@
 // The value over the game, as a small chart whose points lead to their positions.
 import { $, drawn, fill, signed } from "./page.js";
 
-const WIDTH = 600, HEIGHT = 140, LEFT = 44, RIGHT = 12, TOP = 8, BOTTOM = 20;
+const HEIGHT = 140, LEFT = 44, RIGHT = 12, TOP = 8, BOTTOM = 20;
 const DOTS = 80; // more points are a line alone
 
 export function showChart(state, ply, visit) {
   const points = state.values;
   $("chart-part").hidden = points.length < 2;
   if (points.length < 2) return;
+  const WIDTH = Math.max(200, $("chart").clientWidth); // so that its text has the size of the page's
   const two = state.players.length === 2;
   $("about-chart").textContent = two
     ? `As the agent saw it, for ${state.players[0]}, who moves first.`

@@ -4,10 +4,12 @@ import { $, fill, make, many, percent, signed, tone } from "./page.js";
 const FEW = 10; // moves that are listed at first
 let all = false;
 
-export function showThoughts(thoughts, state) {
+export function showThoughts(thoughts, state, looked) {
   const table = $("table");
   if (!thoughts) {
-    $("about-mind").textContent = "It has not thought about this position. Ask what it would play.";
+    $("about-mind").textContent = looked
+      ? "What it thought about this position is not kept."
+      : "It has not thought about this position. Ask what it would play.";
     table.hidden = $("all").hidden = true;
     return;
   }
@@ -20,7 +22,7 @@ export function showThoughts(thoughts, state) {
   $("all").textContent = all ? "Show fewer moves" : `Show all ${thoughts.moves.length} moves`;
   $("all").onclick = () => {
     all = !all;
-    showThoughts(thoughts, state);
+    showThoughts(thoughts, state, looked);
   };
 }
 

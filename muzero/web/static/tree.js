@@ -97,7 +97,7 @@ function rest({ more, untried }) {
   if (more) notes.push(`${many(more, "action")} with fewer visits left out`);
   if (untried.count) {
     const names = untried.names.join(", ") + (untried.count > untried.names.length ? ", …" : "");
-    notes.push(`${many(untried.count, "action")} never tried, prior ${percent(untried.prior)}: ${names}`);
+    notes.push(`${untried.count} never tried, prior ${percent(untried.prior)}: ${names}`);
   }
   return notes.join("; ");
 }
