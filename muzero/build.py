@@ -280,19 +280,24 @@ def _tried(config: Config, game: str) -> GameSpec:
             games.close()
 
 
-def games(config: Config, batch: int, training: bool) -> Games:
-    """B games side by side; with training, as the learner sees them (clipped rewards, random openings)."""
-    return games_of(config, config.table("run")["game"], batch, training)
+def games(config: Config, batch: int, training: bool, frames: bool = False) -> Games:
+    """B games side by side; with training, as the learner sees them (clipped rewards, random openings).
+
+    frames: whether `Games.frame` will be asked for pictures.
+    """
+    return games_of(config, config.table("run")["game"], batch, training, frames)
 
 
-def games_of(config: Config, game: str, batch: int, training: bool) -> Games:
+def games_of(config: Config, game: str, batch: int, training: bool, frames: bool = False) -> Games:
     """As `games`, of a configuration that may consist of the table [game] alone."""
     kind, name = split(game)
     if config.kind("game") != kind:
         given = f'[game] kind = "{config.kind("game")}" (from {config.source("game", "kind")})'
         raise ConfigError([f'{given}; expected "{kind}", as the game is {printable(game)}'])
     known = (ConfigError, UnknownGame, MissingExtra)
-    return attempt(f"{kind}/{name} cannot be made", lambda: config.construct("game", name, batch, training), *known)
+    return attempt(
+        f"{kind}/{name} cannot be made", lambda: config.construct("game", name, batch, training, frames), *known
+    )
 
 
 def spec(config: Config) -> GameSpec:

@@ -20,6 +20,8 @@ from muzero.util.seeds import derive_short
 NOOP = 0  # the first action of every game
 # Without a single-player mode.  ale-py ends the whole process when it is asked to load one of these.
 TWO_PLAYER = ("combat", "joust", "maze_craze", "warlords")
+# How the emulator that is looked at differs: it shows its screen as it is, and no frames before.
+SCREEN = {"img_height": 210, "img_width": 160, "grayscale": False, "stack_num": 1}
 NO_SINGLE_MODE = "it has no single-player mode"
 
 
@@ -34,6 +36,7 @@ class ArcadeGames(Games):
         name: str,
         batch: int,
         training: bool,
+        frames: bool = False,
         *,
         discount: Annotated[float, Range(0.001, 1)] = 0.988,
         size: Annotated[int, Range(8, 210)] = 96,
@@ -55,6 +58,8 @@ class ArcadeGames(Games):
             name: of the game.
             batch: B.
             training: whether to clip rewards and to end games where a life is lost.
+            frames: whether to make the pictures that `frame` returns: a second emulator plays the same games, and
+                shows its whole screen in colour.
             discount: the discount of a step; 0.997 ** 4, one 0.997 for each frame.
             size: height and width of a frame, in pixels.
             stack: frames in an observation, oldest first; frames before the first of a game are black.
@@ -90,6 +95,8 @@ class ArcadeGames(Games):
             "life_loss_info": training and life_loss_ends,
         }
         self._environment = _emulator(name, batch, options)
+        self._screens = _emulator(name, batch, options | SCREEN) if frames else None
+        self._screen: np.ndarray | None = None  # [B, 1, height, width, 3]
         self.batch, self._faults = batch, Faults(1)  # of all games together: none can be dropped alone
         self.spec = _spec(name, self._environment, discount, math.ceil(max_frames / frame_skip))
         self._legal = np.ones((batch, self.spec.actions.columns), bool)
@@ -110,6 +117,8 @@ class ArcadeGames(Games):
     def _begin(self) -> Timestep:
         derived = [derive_short(seed, "games after faults", self._faults.total) for seed in self._seeds]
         frames, _ = self._environment.reset(seed=np.array(derived))
+        if self._screens is not None:
+            self._screen, _ = self._screens.reset(seed=np.array(derived))
         nothing = np.zeros(self.batch, bool)
         self._last = self._unseen_end = self._unseen_cut = nothing
         return self._show(frames, np.zeros(self.batch), nothing, nothing, ~nothing)
@@ -129,7 +138,10 @@ class ArcadeGames(Games):
         # Where a game is over, the emulator takes this step to begin the next one.  Where only a life was lost it
         # continues, so a step without an action begins what counts as the next game.
         first = self._last
-        frames, reward, ended, cut, _ = self._environment.step(np.where(first, NOOP, actions).astype(np.int64))
+        taken = np.where(first, NOOP, actions).astype(np.int64)
+        frames, reward, ended, cut, _ = self._environment.step(taken)
+        if self._screens is not None:
+            self._screen, *_ = self._screens.step(taken)
         # If a game ends in the step that begins it, that is shown a step later: a first position cannot be a last one.
         terminated = np.where(first, False, ended | self._unseen_end)
         truncated = np.where(first, False, (cut | self._unseen_cut) & ~terminated)
@@ -143,8 +155,13 @@ class ArcadeGames(Games):
     def restore(self, state: dict[str, np.ndarray]) -> None:
         return None
 
+    def frame(self, slot: int) -> np.ndarray | None:
+        return None if self._screen is None else self._screen[slot, -1]
+
     def close(self) -> None:
         self._environment.close()
+        if self._screens is not None:
+            self._screens.close()
 
     def _show(
         self, frames: np.ndarray, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray, first: np.ndarray
@@ -190,10 +207,15 @@ def _spec(name: str, environment: Any, discount: float, max_steps: int) -> GameS
         name=f"atari/{name}",
         observation=(stack * math.prod(colours), height, width),
         dtype="uint8",
-        actions=Discrete(int(environment.single_action_space.n)),
+        actions=Discrete(int(environment.single_action_space.n), _names(environment)),
         discounts=(0.0, discount),
         max_steps=max_steps,
     )
+
+
+def _names(environment: Any) -> tuple[str, ...]:
+    """What the actions are called: "noop", "fire", "upright"."""
+    return tuple(action.name.lower() for action in environment.ale.get_action_set())
 
 
 def all_names() -> dict[str, str]:

@@ -65,6 +65,7 @@ class BatchedGames(Games):
         self._games, self._make = list(games), make
         self._faults = Faults(self.batch)
         self._bounds = bounds
+        self._drawn = True  # while no environment has failed to draw
         self._max_steps = self.spec.max_steps if spec.max_steps is None else max_steps
         self._start(np.zeros(self.batch, np.int64))
 
@@ -93,6 +94,19 @@ class BatchedGames(Games):
         self._start(check_seeds(seeds, self.batch))
         self._each(self._begin)
         return self._show()
+
+    @environments_own()
+    def frame(self, slot: int) -> np.ndarray | None:
+        """See `Games.frame`.  An environment that fails to draw is not asked again, with a warning."""
+        if not self._drawn:
+            return None
+        try:
+            return self._games[slot].frame()
+        except BaseException as error:
+            text = f"{self._name(slot)} cannot be drawn: {describe(error)}"
+            warnings.warn(EnvironmentWarning(text, f"frames of {self.spec.name}"), stacklevel=2)
+            self._drawn = False
+            return None
 
     @environments_own()
     def step(self, actions: np.ndarray) -> Timestep:

@@ -69,6 +69,7 @@ class BoardGames(BatchedGames):
         name: str,
         batch: int,
         training: bool,
+        frames: bool = False,
         *,
         discount: Annotated[float, Range(0.001, 1)] = 1.0,
         random_plies: Annotated[int, Range(0)] = 0,
@@ -79,6 +80,7 @@ class BoardGames(BatchedGames):
             name: of the game, with its parameters.
             batch: B.
             training: whether games begin with random moves.
+            frames: has no effect: boards are drawn from their rules.
             discount: the discount of a step that does not end the game, without the sign of the turn.
             random_plies: in training, games begin after 0 to this number of uniformly random moves, which are not
                 shown.

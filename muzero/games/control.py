@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import warnings
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from muzero.config.schema import NO_ARGUMENTS, Arguments, Range, written
 from muzero.games.batched import BatchedGames
 from muzero.games.errors import UnknownGame, unknown
 from muzero.games.faults import raise_interrupt
-from muzero.games.gymnasium_game import GymnasiumGame
+from muzero.games.gymnasium_game import RENDER_MODE, GymnasiumGame, draws
 from muzero.games.spaces import Channels, action_view, view
 from muzero.interfaces import GameSpec
 from muzero.util.extras import MissingExtra
@@ -31,6 +32,7 @@ class ControlGames(BatchedGames):
         name: str,
         batch: int,
         training: bool,
+        frames: bool = False,
         *,
         discount: Annotated[float, Range(0.001, 1)] = 0.997,
         max_steps: Annotated[int, Range(1)] | None = None,
@@ -44,6 +46,7 @@ class ControlGames(BatchedGames):
             name: the id.
             batch: B.
             training: has no effect.
+            frames: whether environments that can draw are made so that `frame` returns their pictures.
             discount: the discount of a step that does not end the game.
             max_steps: truncate games at this length, in place of the environment's own limit; 5000 where neither is
                 given.
@@ -57,6 +60,12 @@ class ControlGames(BatchedGames):
         """
         game = f"gym/{name}"
         first = _make(name, max_steps, kwargs)
+        if frames and draws(first) and "render_mode" not in kwargs:
+            first.close()
+            kwargs = {**kwargs, "render_mode": RENDER_MODE}
+            os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame then draws where there is no screen
+            os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+            first = _make(name, max_steps, kwargs)
         actions = action_view(first.action_space, game)
         seen = view(first.observation_space, game, channels)
         spec = GameSpec(

@@ -15,6 +15,13 @@ from muzero.games.spaces import ActionView, View
 
 STEP = "observation, reward, terminated, truncated, info"
 MASK = "action_mask"
+RENDER_MODE = "rgb_array"  # in which an environment draws without a window
+
+
+def draws(environment: Any) -> bool:
+    """Whether an environment, or its class, can draw without a window."""
+    modes = (getattr(environment, "metadata", None) or {}).get("render_modes")
+    return isinstance(modes, list | tuple) and RENDER_MODE in modes
 
 
 class GymnasiumGame(OneGame):
@@ -65,6 +72,14 @@ class GymnasiumGame(OneGame):
 
     def native(self, action: Any) -> Any:
         return self._actions.native(action)
+
+    def frame(self) -> np.ndarray | None:
+        if getattr(self.environment, "render_mode", None) != RENDER_MODE:
+            return None
+        drawn = np.asarray(self.environment.render())
+        if drawn.dtype != np.uint8 or drawn.ndim != 3 or drawn.shape[2] != 3:
+            raise ValueError(f"render returned {drawn.dtype} of shape {drawn.shape}, expected uint8 [H, W, 3]")
+        return drawn
 
     def legal(self) -> Sequence[int] | None:
         if not self.masked or MASK not in self.info:

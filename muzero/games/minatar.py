@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from colorsys import hsv_to_rgb
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from muzero.interfaces import GameSpec
 from muzero.util.extras import need
 
 NAMES = ["asterix", "breakout", "freeway", "seaquest", "space_invaders"]
+WORDS = {"n": "noop", "l": "left", "u": "up", "r": "right", "d": "down", "f": "fire"}
 PLOTTING = ("matplotlib", "seaborn")
 
 
@@ -28,6 +30,7 @@ class MinatarGames(BatchedGames):
         name: str,
         batch: int,
         training: bool,
+        frames: bool = False,
         *,
         discount: Annotated[float, Range(0.001, 1)] = 0.997,
         sticky: Annotated[float, Range(0, 1)] = 0.1,
@@ -41,6 +44,7 @@ class MinatarGames(BatchedGames):
             name: one of `names()`.
             batch: B.
             training: has no effect.
+            frames: has no effect: `frame` shows channels in colours, which costs nothing.
             discount: the discount of a step that does not end the game.
             sticky: probability that the action before is repeated instead; the default is MinAtar's own.
             ramping: games become more difficult with time; the default is MinAtar's own.
@@ -62,7 +66,7 @@ class MinatarGames(BatchedGames):
             name=f"minatar/{name}",
             observation=(stack * channels, height, width),
             dtype="float32",
-            actions=Discrete(len(example.minimal_action_set())),
+            actions=Discrete(len(example.minimal_action_set()), _names(example)),
             discounts=(0.0, discount),
             max_steps=max_steps,
         )
@@ -78,6 +82,11 @@ def names() -> list[str]:
 def all_names() -> dict[str, str]:
     """Every game, with the reason why it cannot be played here; the reason is empty where it can."""
     return dict.fromkeys(names(), "")
+
+
+def _names(environment: Any) -> tuple[str, ...]:
+    """What the actions that have an effect are called."""
+    return tuple(WORDS[environment.env.action_map[action]] for action in environment.minimal_action_set())
 
 
 def _import(game: str) -> Any:
@@ -121,6 +130,14 @@ class _Minatar(OneGame):
         """Take in the present frame."""
         self._frames[:-1] = self._frames[1:]
         self._frames[-1] = self._environment.state().transpose(2, 0, 1)
+
+    def frame(self) -> np.ndarray:
+        """The present channels in colours, [10, 10, 3]; later channels lie above earlier ones."""
+        planes = self._frames[-1] > 0
+        frame = np.zeros((*planes.shape[1:], 3), np.uint8)
+        for number, plane in enumerate(planes):
+            frame[plane] = 255 * np.array(hsv_to_rgb(number / len(planes), 0.65, 1.0))
+        return frame
 
     def observe(self, out: np.ndarray) -> None:
         out[...] = self._frames.reshape(out.shape)

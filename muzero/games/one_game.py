@@ -43,6 +43,10 @@ class OneGame(ABC):
         """The position, for players that look ahead; None if the rules cannot be consulted."""
         return None
 
+    def frame(self) -> np.ndarray | None:
+        """The picture of the position, [H, W, 3] uint8; None if the environment draws none."""
+        return None
+
     def close(self) -> None:  # noqa: B027 - most games have nothing to release
         """Release processes, windows or files of the game; it is not used afterwards."""
 

@@ -18,7 +18,7 @@ from muzero.config.schema import NO_ARGUMENTS, Arguments, Range, written
 from muzero.games.batched import BatchedGames
 from muzero.games.checks import shown
 from muzero.games.errors import UnknownGame, Unplayable, unknown
-from muzero.games.gymnasium_game import GymnasiumGame
+from muzero.games.gymnasium_game import RENDER_MODE, GymnasiumGame, draws
 from muzero.games.one_game import OneGame
 from muzero.games.spaces import Channels, action_view, view
 from muzero.games.turns import TurnGame, Turns
@@ -47,6 +47,7 @@ class PythonGames(BatchedGames):
         name: str,
         batch: int,
         training: bool,
+        frames: bool = False,
         *,
         discount: Annotated[float, Range(0.001, 1)] = 0.997,
         max_steps: Annotated[int, Range(1)] | None = None,
@@ -59,6 +60,8 @@ class PythonGames(BatchedGames):
             name: module and class.
             batch: B.
             training: has no effect.
+            frames: whether a class that can draw (`metadata["render_modes"]`, and an argument `render_mode`) is made so
+                that `frame` returns its pictures.
             discount: the discount of a step that does not end the game; 1 suits games in which only winning counts.
             max_steps: truncate games at this length; 5000 where neither this nor the environment's `spec` says one.
             channels: where images have their channels, "first" or "last"; "auto" finds it out from their shape.
@@ -70,6 +73,8 @@ class PythonGames(BatchedGames):
         game = f"python/{name}"
         found = _find(name)
         _check_arguments(found, kwargs, game)
+        if frames and draws(found) and "render_mode" not in kwargs and _takes(found, "render_mode"):
+            kwargs = {**kwargs, "render_mode": RENDER_MODE}
         make = partial(found, **kwargs)
         instances = [make() for _ in range(batch)]
         if _is_gymnasium(instances[0], game):
@@ -157,6 +162,15 @@ def _check_arguments(made: Callable[..., Any], kwargs: Arguments, game: str) -> 
     if missing:
         remedy = " ".join(f"--set game.kwargs.{name}=VALUE" for name in missing)
         raise UnknownGame(f"{game} needs the argument{'s' * (len(missing) > 1)} {' and '.join(missing)}; add {remedy}")
+
+
+def _takes(made: Callable[..., Any], argument: str) -> bool:
+    """Whether a class takes an argument of this name."""
+    try:
+        inspect.signature(made).bind_partial(**{argument: None})
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _is_gymnasium(instance: Any, game: str) -> bool:

@@ -106,6 +106,14 @@ class Games(ABC):
         """
         return None
 
+    def frame(self, slot: int) -> np.ndarray | None:
+        """The picture that the environment draws of a slot's position, for people; it has no effect on the game.
+
+        Returns:
+            [H, W, 3] uint8, or None: the environment draws nothing, or the games were made without frames.
+        """
+        return None
+
     def convert(self, observation: Any) -> np.ndarray:
         """Convert one observation, as the environment returns it, to an array [*spec.observation].
 
