@@ -59,7 +59,7 @@ def play(
         PlayerError: if a player cannot play, or every opening of that length ends the game.
         EnvironmentFault: if too many games of an environment break in a row.
     """
-    table = _Table(games, [player, *([] if opponent is None else [opponent])], numbers, seed, openings)
+    table = Table(games, [player, *([] if opponent is None else [opponent])], numbers, seed, openings)
     while not table.done.all():
         table.step()
         watch(table.finished())
@@ -85,7 +85,7 @@ class _Side:
         return moves.action
 
 
-class _Table:
+class Table:
     """A batch of games in lock step; each slot plays one of the numbered games."""
 
     def __init__(
