@@ -19,7 +19,7 @@ class Sized(Plain):
 
 def test_arguments_reach_the_class(play):
     games = play(Sized, kwargs={"size": 3}, batch=2)
-    assert [game._environment.size for game in games._games] == [3, 3]
+    assert [game.environment.size for game in games._games] == [3, 3]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_registered_environment_takes_arguments_and_names_wrong_ones():
 
     games = ControlGames("FrozenLake-v1", 1, True, kwargs={"is_slippery": False, "map_name": "8x8"})
     assert games.spec.observation == (64,)
-    assert not games._games[0]._environment.unwrapped.spec.kwargs["is_slippery"]
+    assert not games._games[0].environment.unwrapped.spec.kwargs["is_slippery"]
     with pytest.raises(UnknownGame, match=r"cannot be made with game.kwargs = \{slippery = false\}.*'slippery'"):
         ControlGames("FrozenLake-v1", 1, True, kwargs={"slippery": False})
     with pytest.raises(UnknownGame, match=r"--set game\.kwargs\.NAME=VALUE"):
