@@ -98,6 +98,7 @@ def described(agent: Agent, made: tuple[Network, ...]) -> dict[str, Any]:
         "atoms": agent.config.table("model").get("atoms"),
         "images": getattr(model, "images", 1),
         "latent": {name.removeprefix("latent."): kind for name, kind in latent if name.startswith("latent.")},
+        "planner": agent.config.kind("planner"),
         "search": search,
         "agreement": {"largest_difference": max(each.difference for each in made), "tolerance": TOLERANCE},
         "conventions": CONVENTIONS,
@@ -156,6 +157,8 @@ def about(files: Mapping[str, bytes]) -> str:
     facts = json.loads(files[MANIFEST])
     lines = [f"{name:24} {len(content):>11,} bytes" for name, content in files.items()]
     images = f", averaged over {facts['images']} images of the board" if facts["images"] > 1 else ""
+    if facts["search"]["rule"] == "policy" and facts["planner"] != "reactive":
+        lines.append(f"planner {facts['planner']} is not part of an export: play.py acts by the policy alone")
     agreed = facts["agreement"]["largest_difference"]
     lines.append(f"{printable(facts['game'])} at step {facts['step']:,}{images}; opset {OPSET}")
     lines.append(f"outputs differ from PyTorch's by at most {agreed:.1e}, where they were compared")

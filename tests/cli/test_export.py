@@ -179,6 +179,7 @@ def test_numbers_as_actions_and_consent_to_own_code(tmp_path):
     moves = run(folder, "--observations", "rows.npy", cwd=tmp_path).stdout
     found = np.array([json.loads(line) for line in moves.splitlines()])
     alone = program(folder).Agent(folder)
+    assert "is not part" not in done.stdout and alone.about["search"] == {"rule": "policy"}
     native = np.stack([alone.native(row) for row in found])
     sys.path.insert(0, str(tmp_path))
     try:
@@ -187,3 +188,11 @@ def test_numbers_as_actions_and_consent_to_own_code(tmp_path):
         sys.path.remove(str(tmp_path))
     np.testing.assert_allclose(native, expected, atol=1e-5)
     assert native.dtype == expected.dtype
+
+
+def test_a_planner_that_the_programs_lack_is_named(tmp_path, monkeypatch, capsys):
+    agent = Agent.load("zoo/CartPole-v1", 0)
+    monkeypatch.setattr(Agent, "load", lambda *_: agent)  # a run whose planner is not in the programs
+    assert export_command(["zoo/CartPole-v1", "--onnx", str(tmp_path / "onnx")]) == 0
+    assert "planner gumbel is not part of an export: play.py acts by the policy alone" in capsys.readouterr().out
+    assert json.loads((tmp_path / "onnx" / "manifest.json").read_text())["planner"] == "gumbel"
