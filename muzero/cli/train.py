@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from muzero.cli.exits import guarded
 from muzero.cli.presets import with_device
+from muzero.cli.showing import progress_of
 from muzero.cli.train_options import command_line, train_parser
 from muzero.config import Config, ConfigError, Layer, merge, read_layer
 from muzero.util.text import shell_word
@@ -56,8 +57,8 @@ def train_command(arguments: Sequence[str] | None = None) -> int:
             parser.error("--dry-run is for a new run; a resumed one has its settings: --resume RUN --explain")
         return planned(options, parser.words)
     if options.resume is None:
-        return learn(*begun(options))
-    return learn(*resumed(options), options.weights_only)
+        return learn(*begun(options), view=options.view)
+    return learn(*resumed(options), options.weights_only, options.view)
 
 
 def configured(options: argparse.Namespace) -> tuple[Config, list[str]]:
@@ -173,7 +174,9 @@ def settings_of(folder: Path) -> Layer:
     return read_layer(RunFolder(folder).config)
 
 
-def learn(config: Config, folder: Path, changed: list[str] | None, weights_only: bool = False) -> int:
+def learn(
+    config: Config, folder: Path, changed: list[str] | None, weights_only: bool = False, view: bool = False
+) -> int:
     """Train, evaluate, and say where everything is.
 
     Args:
@@ -181,6 +184,7 @@ def learn(config: Config, folder: Path, changed: list[str] | None, weights_only:
         folder: of the run.
         changed: the settings that --override changes of a resumed run; None: a new run.
         weights_only: resume without the log of experience.
+        view: show a dashboard.
     """
     from muzero.runs.folder import RunFolder, owned
     from muzero.training.loop import Training
@@ -191,12 +195,12 @@ def learn(config: Config, folder: Path, changed: list[str] | None, weights_only:
             if changed is None and RunFolder(training.folder).exists:
                 raise ConfigError([exists(folder)])
             training.open(weights_only)
-            return train(training, changed)
+            return train(training, changed, view)
     finally:
         training.close()
 
 
-def train(training: Training, changed: list[str] | None) -> int:
+def train(training: Training, changed: list[str] | None, view: bool = False) -> int:
     """The part of `learn` in which the folder is held."""
     from rich.console import Console
 
@@ -205,7 +209,6 @@ def train(training: Training, changed: list[str] | None) -> int:
     from muzero.evaluation.in_training import Stopped, write_results
     from muzero.interfaces import EnvironmentFault
     from muzero.runs.folder import RunFolder
-    from muzero.training.progress import Progress
 
     leads, folder = training.learners.leads, training.folder
     console = terminal() if leads else Console(quiet=True)
@@ -217,7 +220,7 @@ def train(training: Training, changed: list[str] | None) -> int:
         if training.steps:
             say(console, f"resuming {training.given} at {training.steps:,} steps")
     announce(training, changed, console)
-    progress = Progress(folder, console)
+    progress = progress_of(training, console, view)
     try:
         stopped = training.run(progress)
     except LostCluster:

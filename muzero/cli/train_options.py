@@ -48,6 +48,7 @@ def _add_run(parser: Parser) -> None:
         "--run", type=Path, metavar="RUN", help="folder of the run (default runs/<game>/<time>-s<seed>)"
     )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where the network learns (default auto)")
+    parser.add_argument("--view", action="store_true", help="show the run as a dashboard on the whole terminal")
 
 
 def _add_actors(parser: Parser) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,14 @@ class Progress:
         self.warned = len(status.warnings)
         if status.clock - self.shown >= self.screen_every:
             self.shown = status.clock
-            self._live(self._line(status))
+            self._draw(status)
         if status.clock - self.written >= FILE_SECONDS:
             self.written = status.clock
             self._write(status, self._metrics(status))
             self.before = status
+
+    def _draw(self, status: Status) -> None:
+        self._live(self._line(status))
 
     def _line(self, status: Status) -> str:
         """What matters most comes first: a narrow terminal cuts off the end."""
@@ -83,12 +87,16 @@ class Progress:
 
     def _speed(self, status: Status) -> str:
         """Rates over the last while: play and learning alternate, so those of an instant would often be 0."""
-        self.recent.append(status)
-        while len(self.recent) > 2 and status.clock - self.recent[1].clock >= RATE_SECONDS:
-            self.recent.popleft()
+        self.recently(status)
         rates = status.rates(self.recent[0])
         shown = {"steps/s": rates["steps_per_second"], "updates/s": rates["updates_per_second"]}
         return " ".join(f"{rate:,.0f} {unit}" for unit, rate in shown.items() if rate >= 0.5)
+
+    def recently(self, status: Status) -> None:
+        """Keep the moments of the last while."""
+        self.recent.append(status)
+        while len(self.recent) > 2 and status.clock - self.recent[1].clock >= RATE_SECONDS:
+            self.recent.popleft()
 
     def _metrics(self, status: Status) -> dict[str, Any]:
         row: dict[str, Any] = {f"loss/{name}": float(loss) for name, loss in status.losses.items()}
@@ -155,12 +163,19 @@ class Progress:
 
     def _say(self, text: str, **how: Any) -> None:
         """Print, as long as the console works."""
+        self._guarded(lambda: self.console.print(text, highlight=False, **how))
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        """Write to the console, as long as it works."""
         if self.silent:
             return
         try:
-            self.console.print(text, highlight=False, **how)
+            work()
         except (OSError, ValueError, SystemExit):  # rich asks to exit where a pipe is closed
             self.silent = True
+
+    def leave(self) -> None:
+        """Give the terminal back at once, from a signal handler: the process is about to end."""
 
 
 def figures(status: Status) -> list[str]:

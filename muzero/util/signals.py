@@ -48,6 +48,7 @@ class Stop:
         self.number: int | None = None  # of the signal that asks to stop
         self.woken = threading.Event()  # set with it
         self.wake = wake
+        self.leave: Callable[[], None] = lambda: None  # called before a second signal ends the process
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -63,6 +64,7 @@ class Stop:
 
     def _take(self, number: int, frame: Any) -> None:
         if self.number is not None:
+            self.leave()
             os._exit(128 + number)
         self.number = number
         self.woken.set()

@@ -1,0 +1,1 @@
+"""A dashboard in the terminal, of a run that learns: `muzero-train --view`."""

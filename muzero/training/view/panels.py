@@ -1,0 +1,294 @@
+"""The parts of a dashboard: each is drawn into the columns and lines that it gets."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.panel import Panel
+from rich.text import Text
+
+from muzero.interactive.pictures import half_blocks, shades
+from muzero.interactive.thoughts import Move
+from muzero.training.progress import clock
+from muzero.training.status import Status
+from muzero.training.view.bottleneck import limit
+from muzero.training.view.chart import chart, short, sparkline
+from muzero.training.view.history import History
+from muzero.training.view.shown_game import Shown
+from muzero.util.text import escaped
+
+COLOURS = {"play": "cyan", "learn": "green", "evaluate": "yellow", "save": "magenta", "wait": "red", "rest": "dim"}
+HEALTH = {  # shown of what is measured, and how
+    "policy_entropy": ("undecided policy", "{:.0%}"),
+    "value_explained": ("returns explained", "{:.0%}"),
+    "search_gain": ("search moves policy", "{:.3f}"),
+    "value_drift": ("imagined values off", "{:.0%}"),
+    "replay_age_share": ("age of the replay", "{:.0%}"),
+}
+TABLE = 31  # columns of the moves, beside a picture
+VALUES = 24  # columns of a figure in words, with its curve
+
+
+@dataclass
+class View:
+    """All that a dashboard shows."""
+
+    title: str
+    where: str  # the run is
+    status: Status
+    left: float | None  # seconds
+    rates: Mapping[str, float]
+    spent: Mapping[str, float]  # shares of the time
+    history: History
+    shown: Shown | None
+    silence: str  # why no game is shown; empty where one is, or will be
+    said: Sequence[str]  # warnings and other messages, the newest last
+    note: str = ""  # an evaluation under way
+    two_player: bool = False
+
+
+class Fitted:
+    """A part that is drawn when its place is known."""
+
+    def __init__(self, draw: Callable[[int, int, bool], Text]) -> None:
+        """draw: gets columns, lines, and whether there are colours; what it returns is cut to them."""
+        self.draw = draw
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        height = options.height or options.max_height
+        drawn = self.draw(options.max_width, height, console.color_system is not None)
+        for line in drawn.split("\n", allow_blank=True)[:height]:
+            line.no_wrap, line.overflow = True, "crop"
+            line.truncate(options.max_width, overflow="ellipsis")
+            yield line
+
+
+def framed(title: str, draw: Callable[[int, int, bool], Text]) -> Panel:
+    """A part with a frame."""
+    return Panel(Fitted(draw), title=Text(title, "bold"), title_align="left", border_style="blue", padding=(0, 1))
+
+
+def titled(title: str, draw: Callable[[int, int, bool], Text]) -> Fitted:
+    """A part with a title above it and no frame, where there are few lines."""
+
+    def whole(width: int, height: int, colour: bool) -> Text:
+        rule = Text(f"── {title} ".ljust(width, "─"), "blue")
+        return rule + Text("\n") + draw(width, height - 1, colour) if height > 1 else draw(width, height, colour)
+
+    return Fitted(whole)
+
+
+def head(view: View, width: int, height: int, colour: bool) -> Text:
+    """The name of the run, how much of it is done, and when it ends."""
+    status = view.status
+    ends = f"{clock(view.left)} left" if view.left is not None else "time left: not known yet"
+    done = f"{status.steps:,} of {status.goal:,} steps  {status.updates:,} updates"
+    facts = [done, f"{clock(status.seconds)} so far", ends]
+    line = "  ".join(facts)
+    fitting = [name for name in (f"{view.title}, {view.where}", view.title) if cell_len(f"{name}  {line}") <= width]
+    if fitting:
+        line = f"{fitting[0]}  {line}"
+    elif cell_len(line) > width:
+        line = f"{short(status.steps)} of {short(status.goal)} steps  {ends}"
+    text = Text(line, "bold")
+    if height > 1:
+        filled = round(status.done * (width - 5))
+        bar = Text("━" * filled, "green") + Text("━" * (width - 5 - filled), "bright_black")
+        text = text + Text("\n") + bar + Text(f" {status.done:4.0%}")
+    return text
+
+
+def scores(view: View, width: int, height: int, colour: bool) -> Text:
+    """The curve of the scores, with the newest ones named."""
+    status = view.status
+    exploring = "-" if status.score is None else short(status.score)
+    who = "first player, exploring" if view.two_player else "exploring"
+    greedy = "-" if status.greedy is None else short(status.greedy.mean)
+    legend = Text.assemble(("⠒ ", "cyan"), f"{who} {exploring}  ", ("● ", "bold yellow"), f"greedy {greedy}")
+    more = ["" if status.length is None else f"{short(status.length)} steps a game", status.comparison]
+    for part in filter(None, more):
+        if cell_len(legend.plain) + 2 + cell_len(part) <= width:
+            legend.append(f"  {part}")
+    return legend + Text("\n") + chart(view.history.exploring, view.history.greedy, width, height - 1)
+
+
+def figures(view: View, width: int, height: int, colour: bool) -> Text:
+    """Losses, other figures of an update, and the health, with their curves where there is room."""
+    status, history = view.status, view.history
+    groups = {"loss": [], "other": [], "health": []}
+    for name, value in status.losses.items():
+        groups["loss" if name in status.terms else "other"].append((name, short(float(value)), name))
+    for name, (title, form) in HEALTH.items():
+        if (key := f"health/{name}") in status.counters:
+            groups["health"].append((title, form.format(status.counters[key]).replace("-0%", "0%"), key))
+    if not any(groups.values()):
+        return Text(f"Nothing is learned before {status.start:,} steps.", "dim")
+    every = [("loss " * (group == "loss") + name, value, key) for group in groups for name, value, key in groups[group]]
+    columns = max(width // (VALUES + 14), 1)
+    if len(every) > height * columns:  # short: as words, one after another
+        return flowing([f"{name} {value}" for name, value, _ in every], width)
+    across = width // columns
+    rows = -(-len(every) // columns)
+    text = Text()
+    for row in range(rows):
+        for name, value, key in every[row::rows]:
+            curve = sparkline(list(history.figures.get(key, ())), across - VALUES - 10)
+            text.append(set_cell_size(name, VALUES - 2))
+            text.append(f"{value:>8} ", "bold")
+            text.append(set_cell_size(f" {curve}", across - VALUES - 7), "cyan")
+        text.append("\n")
+    text.rstrip()
+    return text
+
+
+def times(view: View, width: int, height: int, colour: bool) -> Text:
+    """What the time goes into, rates, and what limits the run."""
+    spent = {name: share for name, share in view.spent.items() if share >= 0.005}
+    words = {"play": "waiting for games" if view.status.apart else "playing", "rest": "the rest"}
+    bar, used = Text(), 0
+    for number, (name, share) in enumerate(spent.items()):
+        cells = width - used if number == len(spent) - 1 else min(round(share * width), width - used)
+        bar.append("█" * cells if name != "rest" else "░" * cells, COLOURS.get(name, "white"))
+        used += cells
+    named = [f"■ {words.get(name, NAMES.get(name, name))} {share:.0%}" for name, share in spent.items()]
+    rates = [f"{rate:,.0f} {name}" for name, rate in view.rates.items() if rate >= 0.5]
+    legend = flowing([*named, *rates], width)
+    for name in spent:
+        word = words.get(name, NAMES.get(name, name))
+        legend.highlight_regex(f"■(?= {word})", COLOURS.get(name, "white"))
+    limits = [textwrap.wrap(text, width) for text in limit(view.status, view.spent)]
+    lines = list(legend.split("\n"))
+    if height == 1:
+        return Text(limits[0][0])
+    if len(lines) + len(limits[0]) > height:  # what limits the run says more than shares do
+        lines = lines[: height - min(len(limits[0]), height - 1)]
+    elif len(lines) + len(limits[0]) < height:
+        lines.insert(0, bar)
+    lines += [Text(line) for line in limits[0]]
+    if len(lines) + len(limits[1]) <= height:
+        lines += [Text(line, "italic") for line in limits[1]]
+    return Text("\n").join(lines)
+
+
+NAMES = {"learn": "learning", "evaluate": "evaluating", "save": "saving", "wait": "waiting for the disk"}
+
+
+def position(view: View, width: int, height: int, colour: bool) -> Text:
+    """The position of a game that is played for the user; beside or below it its moves, and what is said of it."""
+    shown = view.shown
+    if shown is None:
+        return flowing((view.silence or "A game begins soon.").split(), width, " ")
+    picture = drawn(shown, width - TABLE - 2, height, colour)
+    if not picture or not shown.moves:
+        picture = drawn(shown, width, height // 2, colour)
+        return Text("\n").join([*picture, *beside(shown, min(width, 2 * TABLE), height - len(picture))])
+    across = max(cell_len(line.plain) for line in picture)
+    under = facts(shown, width)[: height - max(len(picture), min(len(shown.moves) + 1, height - 3))]
+    if len(under) >= 3:  # in full width
+        table = moves(shown, width - across - 2, height - len(under))
+    else:
+        table, under = beside(shown, min(width - across - 2, 2 * TABLE), height), []
+    rows = []
+    for number in range(max(len(picture), len(table))):
+        row = picture[number].copy() if number < len(picture) else Text()
+        row.append(" " * (across + 2 - cell_len(row.plain)))
+        rows.append(row + table[number] if number < len(table) else row)
+    return Text("\n").join([*rows, *map(Text, under)])
+
+
+def beside(shown: Shown, width: int, height: int) -> list[Text]:
+    """The moves, and what is said of the position, in a third of the lines or what the moves leave."""
+    said = facts(shown, width)
+    said = said[: max(height // 3, height - len(shown.moves) - 2, 1)]
+    table = moves(shown, width, height - len(said))
+    if table and len(table) + len(said) < height:
+        table.append(Text())
+    return [*table, *map(Text, said)]
+
+
+def drawn(shown: Shown, width: int, height: int, colour: bool) -> list[Text]:
+    """The position itself: a frame, or text; nothing where it does not fit."""
+    if height < 1 or width < 1:
+        return []
+    if shown.frame is not None:
+        draw = half_blocks if colour else shades
+        return list(draw(shown.frame, min(width, 2 * max(shown.frame.shape[:2])), height).split("\n"))
+    lines = [escaped(line) for line in shown.text.rstrip("\n").split("\n")]
+    if len(lines) == 1:
+        lines = textwrap.wrap(lines[0], width)
+    fits = len(lines) <= height and max(map(cell_len, lines), default=0) <= width
+    return [Text(line) for line in lines] if fits else []
+
+
+def moves(shown: Shown, width: int, height: int) -> list[Text]:
+    """The best moves: name, visits, prior, policy of the search and value."""
+    if height < 2 or not shown.moves:
+        return []
+    name = min(max(cell_len("move"), *(cell_len(escaped(move.name)) for move in shown.moves)), max(width - 27, 4))
+    rows = [Text(f"{'move':{name}} {'visits':>6} {'prior':>5} {'search':>6} {'value':>6}", "dim")]
+    best = list(shown.moves[: height - 1])
+    if shown.played not in [move.name for move in best]:
+        best[-1:] = [move for move in shown.moves if move.name == shown.played]
+    for move in best:
+        rows.append(row_of(move, name, "bold green" if move.name == shown.played else ""))
+    return rows
+
+
+def row_of(move: Move, name: int, style: str) -> Text:
+    """A move as a row."""
+    value = "" if move.value is None else signed(move.value)
+    label = set_cell_size(escaped(move.name), name)
+    return Text(f"{label} {move.visits:>6} {move.prior:>5.0%} {move.policy:>6.0%} {value:>6}", style)
+
+
+def facts(shown: Shown, width: int) -> list[str]:
+    """What is said of the position in words, the most important first."""
+    to_move = f", {shown.player} to move" if shown.player else ""
+    over = "" if shown.score is None else f"; the game is over: {short(shown.score)}"
+    said = [f"game {shown.game}, move {shown.move + 1}{to_move}: plays {shown.played}{over}"]
+    if shown.predicted:
+        error = sum(abs(a - b) for a, b in zip(shown.predicted, shown.real, strict=True)) / len(shown.real)
+        said.append(f"reward predicted {signed(shown.predicted[-1])}, real {signed(shown.real[-1])}")
+        said[-1] += f"; mean error of {len(shown.real)} moves {short(error)}"
+    said.append(f"value {signed(shown.value)} by search, {signed(shown.network_value)} by the network")
+    said.append(f"expects {' '.join(shown.line)}")
+    return [line for text in said for line in textwrap.wrap(escaped(text), width)[:2]]
+
+
+def signed(number: float) -> str:
+    """A value or a reward, with its sign."""
+    return f"{number:+.2f}" if abs(number) < 100 else short(number)
+
+
+def messages(view: View, width: int, height: int, colour: bool) -> Text:
+    """The newest warnings and messages, whole where they fit."""
+    if not view.said and not view.note:
+        return Text("No warnings.", "dim")
+    lines: list[Text] = [Text(view.note, "bold")] if view.note else []
+    for message in reversed(view.said):
+        wrapped = textwrap.wrap(escaped(message), width)
+        if lines and len(lines) + len(wrapped) > height:
+            break
+        style = "yellow" if message.startswith("warning") else ""
+        lines += [Text(line, style) for line in wrapped]
+    if len(lines) > height:
+        lines = lines[:height]
+        lines[-1].truncate(max(width - 4, 1))
+        lines[-1].append(" ...")
+    return Text("\n").join(lines)
+
+
+def flowing(words: Sequence[str], width: int, between: str = "  ") -> Text:
+    """Words in lines, none of which is broken."""
+    lines = [""]
+    for word in words:
+        joined = f"{lines[-1]}{between}{word}" if lines[-1] else word
+        if cell_len(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines.append(word)
+    return Text("\n".join(lines))
