@@ -143,7 +143,7 @@ def _repeated(make: Callable[[int], Games], once: float, end: float) -> Iterator
         about += "; so does any other seed: there is no chance in it, or reset(seed) ignores the seed"
     checked = bool(steps or findings)
     yield Outcome(SEEDS, about if checked else LATE, tuple(findings), checked)
-    if findings or not checked:
+    if not checked or any(finding.fault for finding in findings):
         why = "seeds do not repeat games, so two of them cannot be compared" if findings else LATE
         yield Outcome(INSTANCES, why, checked=False)
         return
@@ -168,17 +168,16 @@ def _seeds(fresh: tuple[str, int] | None, used: tuple[str, int] | None) -> list[
         else:
             seen = f"two games of the same seed and actions differ at step {step} ({what})"
         return [Finding(seen, "the seed decides everything random, so that runs can be repeated", GENERATOR)]
-    if used is not None:
-        what, step = used
-        seen = f"after another game, reset(seed=0) begins one that differs from the first at step {step} ({what})"
-        return [
-            Finding(
-                seen,
-                "reset(seed) puts everything back, and the seed decides all that is random",
-                "set every member in reset, not in __init__; " + GENERATOR,
-            )
-        ]
-    return []
+    if used is None:
+        return []
+    what, step = used
+    seen = f"after another game, reset(seed=0) begins one that differs from the first at step {step} ({what})"
+    remedy = "set every member in reset, not in __init__; " + GENERATOR
+    if step:  # as physics engines do, which keep contacts: a game is learned from all the same
+        remedy = "make a new simulation in reset; otherwise runs learn, but are not repeated or resumed exactly"
+    return [
+        Finding(seen, "reset(seed) puts everything back, and the seed decides all that is random", remedy, not step)
+    ]
 
 
 def _shared(found: tuple[str, int] | None) -> list[Finding]:

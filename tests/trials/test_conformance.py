@@ -116,6 +116,13 @@ def masked_reset(self, seed=None, options=None):
     return seen, {MASK: np.array([1, 0, 1])}
 
 
+def worn(self, action):
+    """As a simulation that keeps something from game to game, which shows after some steps."""
+    self.taken = getattr(self, "taken", 0) + 1
+    found = Varied.step(self, action)
+    return (found[0] + (0.01 if self.steps == 3 and self.taken > 3 else 0), *found[1:])
+
+
 # Members -> the check, its state, and what seen, expected and remedy hold.
 FAULTS = {
     "four values": ({"step": lambda self, action: result(self)[:4]}, "form", "4 values", "the form", "split done into"),
@@ -156,6 +163,7 @@ FAULTS = {
     "shared": ({"seen": in_a_shared_array}, "instances", "another instance beside", "share nothing", "in self"),
 }
 REMARKS = {
+    "engine": ({"step": worn}, "seeds", "the first at step 3", "puts everything", "not repeated or resumed exactly"),
     "double": ({"seen": lambda self: np.array([self.steps, 1.0])}, "observations", "is float64", "a member", "astype"),
     "reused": ({"seen": in_one_array}, "observations", "one array is used again", "as they were", "copy()"),
     "constant": ({"seen": lambda self: np.ones(2, np.float32)}, "observations", "are the same", "learned", "after"),
