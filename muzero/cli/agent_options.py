@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,8 @@ def add_agent_options(parser: Parser, required: bool) -> None:
 def load(options: argparse.Namespace) -> Set:
     """Load the agent that the options name, at their strength.
 
+    options: of `add_agent_options`; also `prog`, the command, and `kinds` of games, see `listing`.
+
     Raises:
         ConfigError, CheckpointError: as `Agent.load` does.
     """
@@ -67,14 +70,19 @@ def load(options: argparse.Namespace) -> Set:
     if not located(name.folder).exists():
         refuse_suffix(options.run)
         problem = f"{printable(options.run)}: no such run{hint(str(name.folder))}"
-        raise ConfigError([problem, *listing(options.prog)])
+        raise ConfigError([problem, *listing(options.prog, options.kinds)])
     simulations = name.simulations if options.simulations is None else options.simulations
     agent = Agent.load(name.folder, None, options.device, name.step, options.trust, options.game)
     return at_strength(agent, options.strength, simulations, options.temperature)
 
 
-def listing(command: str) -> list[str]:
-    """The agents that there are, as lines: each name and its game."""
+def listing(command: str, kinds: Sequence[str]) -> list[str]:
+    """The agents that there are, as lines: each name and its game.
+
+    Args:
+        command: that takes one of them, for an example.
+        kinds: of games, "board"; agents of others are left out.
+    """
     from muzero.config import ConfigError, read_layer
     from muzero.runs.folder import RunFolder
     from muzero.runs.zoo import located, names
@@ -84,7 +92,9 @@ def listing(command: str) -> list[str]:
     games = {}
     for name in found:
         try:
-            games[name] = str(read_layer(RunFolder(located(Path(name))).config).tables["run"]["game"])
+            game = str(read_layer(RunFolder(located(Path(name))).config).tables["run"]["game"])
+            if game.partition("/")[0] in kinds:
+                games[name] = game
         except (ConfigError, KeyError, TypeError):
             continue  # a file that is not the settings of a run
     width = max(map(len, games), default=0)

@@ -6,13 +6,14 @@ import argparse
 import math
 import sys
 from collections.abc import Sequence
+from typing import BinaryIO
 
 from muzero.cli.agent_options import EPILOG, add_agent_options, load
 from muzero.cli.evaluate.options import count
 from muzero.cli.exits import guarded
 from muzero.cli.parser import Parser
 
-LONGEST = 1 << 16  # characters of a command that are read; the rest of a longer line is dropped
+LONGEST = 1 << 16  # bytes of a command that are read; the rest of a longer line is dropped
 ABOUT = """
 Commands are read from the standard input, answers go to the standard output: this is started by another program.
 In GoGui or Sabaki add an engine with the command  muzero-gtp RUN
@@ -30,7 +31,8 @@ def gtp_command(arguments: Sequence[str] | None = None) -> int:
         player, f"{versions().get('muzero', '')} {options.run}".strip(), options.resign_below, options.seed
     )
     try:
-        while not engine.over and (line := next_line()) is not None:
+        commands = open(0, "rb", closefd=False)  # noqa: SIM115  # bytes, in whatever encoding
+        while not engine.over and (line := next_line(commands)) is not None:
             sys.stdout.write(engine.answer(line))
             sys.stdout.flush()
             if getattr(sys.stdout, "broken", None):
@@ -40,12 +42,11 @@ def gtp_command(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def next_line() -> str | None:
-    """The next line of the input, in any encoding; None at its end."""
-    raw = sys.stdin.buffer.readline(LONGEST)
-    line = raw
+def next_line(commands: BinaryIO) -> str | None:
+    """The next line, at most `LONGEST` bytes of it, whatever they are; None at the end."""
+    raw = line = commands.readline(LONGEST)
     while line and not line.endswith(b"\n"):
-        line = sys.stdin.buffer.readline(LONGEST)
+        line = commands.readline(LONGEST)
     return raw.decode("utf-8", "replace").removesuffix("\n") if raw else None
 
 
@@ -67,7 +68,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=count, default=0, metavar="N", help="seed of what it draws (default 0)")
     options = parser.parse_args(arguments)
-    options.prog = parser.prog
+    options.prog, options.kinds = parser.prog, ("board",)
     return options
 
 

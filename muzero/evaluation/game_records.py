@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from muzero.evaluation.intervals import finite
 from muzero.interfaces import Rules
 from muzero.play.match import Outcome
 from muzero.runs import json_lines
@@ -52,15 +54,44 @@ def history(game: str, outcome: Outcome, players: Sequence[str]) -> dict[str, An
         "game": game,
         "number": outcome.number,
         "players": list(players),
-        "score_of_first": first_score(outcome),
+        "score_of_first": finite(first_score(outcome)),
         "opening": outcome.opening,
         "resigned": outcome.resigned,
         "actions": list(outcome.actions),
     }
 
 
+def suffixes(start: Rules | None) -> list[str]:
+    """The endings of files that `save` writes of a game, the most usual first."""
+    return [*([f".{FORMATS[start.game][0]}"] if start is not None and start.game in FORMATS else []), ".jsonl"]
+
+
+def save(file: Path, game: str, start: Rules | None, outcome: Outcome, players: Sequence[str]) -> None:
+    """Add one game to a file, made if it is missing, in the format of its ending, see `suffixes`.
+
+    Args:
+        file: SGF, PGN or JSON lines.
+        game: "board/connect_four".
+        start: the first position; None if the rules of the game cannot be consulted.
+        outcome: of the game; NaN as score says that it was not finished.
+        players: by seat.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if start is None or file.suffix == ".jsonl":
+        row, rules = history(game, outcome, players), start
+        if rules is not None:
+            row["moves"] = []
+            for action in outcome.actions:
+                row["moves"].append(rules.name(action))
+                rules = rules.child(action)
+        json_lines.append(file, [row])
+        return
+    with file.open("a", encoding="utf-8") as output:
+        output.write(FORMATS[start.game][1](start, outcome, players) + "\n\n")
+
+
 def first_score(outcome: Outcome) -> float:
-    """The score of the player who moved first."""
+    """The score of the player who moved first; NaN of a game that was not finished."""
     return outcome.score if outcome.seat == 0 else 0.0 - outcome.score
 
 
@@ -68,7 +99,7 @@ def sgf(start: Rules, outcome: Outcome, players: Sequence[str]) -> str:
     """A game of Go in the Smart Game Format, FF[4]."""
     size, score = start.parameters["board_size"], first_score(outcome)
     how = "R" if outcome.resigned else ""
-    result = "0" if score == 0 else f"{'B' if score > 0 else 'W'}+{how}"
+    result = "0" if score == 0 else "?" if math.isnan(score) else f"{'B' if score > 0 else 'W'}+{how}"
     rules, moves = start, []
     for action in outcome.actions:
         colour = "BW"[rules.to_move]
@@ -89,13 +120,14 @@ def _escaped(text: str) -> str:
 def pgn(start: Rules, outcome: Outcome, players: Sequence[str]) -> str:
     """A game of chess in Portable Game Notation."""
     # OpenSpiel's player 1 has the white pieces, and moves first; outcomes are by who moves first.
-    result = {1: "1-0", 0: "1/2-1/2", -1: "0-1"}[int(first_score(outcome))]
+    score = first_score(outcome)
+    result = "*" if math.isnan(score) else {1: "1-0", 0: "1/2-1/2", -1: "0-1"}[int(score)]
     rules, words = start, []
     for ply, action in enumerate(outcome.actions):
         words += ([f"{ply // 2 + 1}."] if ply % 2 == 0 else []) + [rules.name(action)]
         rules = rules.child(action)
     tags = {"Event": "muzero", "Round": outcome.number, "White": players[0], "Black": players[1], "Result": result}
-    tags["Termination"] = "resigned" if outcome.resigned else "normal"
+    tags["Termination"] = "unterminated" if math.isnan(score) else "resigned" if outcome.resigned else "normal"
     text = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": " "})
     head = "".join(f'[{key} "{str(value).translate(text)}"]\n' for key, value in tags.items())
     lines, line = [], ""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from muzero.games.coordinates import marked
+from muzero.games.notation import Typed
 from muzero.interfaces import RESIGN, MemorylessPlayer, Moves, PlayerError, Positions, Rules
-from muzero.util.text import escaped, nearest
+from muzero.util.text import escaped
 
 LEAVE = ("resign", "quit", "q")
-LISTED = 30  # moves that are shown
 
 
 class HumanPlayer(MemorylessPlayer):
@@ -49,29 +50,30 @@ class HumanPlayer(MemorylessPlayer):
             named = {action: rules.name(action) for action in named}
         else:
             print(observation)
-        names = {name: action for action, name in named.items()}
-        names |= {str(action): action for action in named}
-        listed = [name if name == str(action) else f"{action} = {name}" for action, name in named.items()]
-        print(f"moves: {', '.join(listed[:LISTED])}" + (f" and {len(listed) - LISTED} more" * (len(listed) > LISTED)))
+        typed = Typed(named, rules)
+        print(f"moves: {typed.listed()}")
         while True:
             try:
                 text = input("your move, or resign: ").strip()
             except EOFError:
                 print("resign")
                 return RESIGN
-            if text in names:
-                return names[text]
+            action = typed.action(text)
+            if action is not None:
+                return action
             if text.lower() in LEAVE:
                 return RESIGN
-            close = [] if text.isdecimal() else nearest(text, named.values())
-            print(f"'{escaped(text)}' is not a legal move" + (f"; did you mean {close[0]}?" if close else ""))
+            close = typed.near(text)
+            print(f"'{escaped(text)}' is not a legal move" + (f"; did you mean {close}?" if close else ""))
 
     def show(self, rules: Rules) -> None:
         """Show the moves since the last time, and the board."""
         if self._start is not None and len(rules.history) > self._seen:
-            position, names = self._start, []
+            position, names, before = self._start, [], ""
             for action in rules.history:
                 names.append(position.name(action))
-                position = position.child(action)
+                before, position = position.draw(), position.child(action)
             print(f"last move: {' '.join(names[self._seen :])}")
-        print(rules.draw())
+            print(marked(before, rules.draw()))
+        else:
+            print(rules.draw())

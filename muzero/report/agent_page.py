@@ -30,7 +30,7 @@ def page(folder: Path, name: str) -> str:
     lines = [f"# {name}", "", f"A trained agent of `{run.game}`, with the seed {run.seed}.", "", "| | |", "|---|---|"]
     lines += [f"| {head} | {text} |" for head, text in [*origin(folder, run, entry), *results(entry)]]
     lines += ["", f"{heading(run.evaluations)}:", "", "```", *curve(run.evaluations), "```", ""]
-    lines += [f"`muzero-eval {name} --against human` plays against you."] if two_player else []
+    lines += [f"`muzero-play {name}` plays against you."] if two_player else []
     lines += [f"`muzero-report {name}` draws all of its curves.", ""]
     return "\n".join(lines)
 

@@ -41,7 +41,7 @@ def test_a_game_is_labelled_and_shown_to_its_end(person, tmp_path):
     assert report["games"] == 1 and report["openings"] == [0, 0] and report["moving_second"]["draws"] == report["draws"]
     last_board = shown.split("  0 1 2\n")[-1].splitlines()
     assert len([cell for row in last_board[:3] for cell in row.split()[1:] if cell != "."]) >= 5
-    assert re.search(r"(you lose|draw), after \d moves\n$", shown)
+    assert re.search(r"(you lose: three in a row|draw: the board is full), after \d moves\n$", shown)
     assert "inf" not in shown and "%" not in shown and "Elo" not in shown
 
 

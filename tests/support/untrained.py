@@ -9,13 +9,14 @@ from muzero.runs.compatibility import fingerprint
 from muzero.runs.folder import RunFolder
 from muzero.runs.saving import save
 
-SMALL = ["model.hidden=8", "planner.simulations=4", "run.symmetries=1"]
+SMALL = ["model.hidden=8", "run.symmetries=1"]
 MODELS = {"spatial": ["model.channels=4", "model.blocks=1"], "vector": ["model.width=8"]}
 
 
 def configuration(game, *settings):
     kind = build.configure(game, []).kind("model")
-    return build.configure(game, [parse_settings([*SMALL, *MODELS[kind], *settings])])
+    planner = [] if any(each.startswith("planner.") for each in settings) else ["planner.simulations=4"]
+    return build.configure(game, [parse_settings([*SMALL, *MODELS[kind], *planner, *settings])])
 
 
 def agent(game, *settings):

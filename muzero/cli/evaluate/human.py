@@ -11,6 +11,7 @@ from rich.console import Console
 
 from muzero.cli.evaluate.match import describe, require_opponent
 from muzero.cli.evaluate.playing import Result, Row
+from muzero.cli.person import ended, seated, tally
 from muzero.cli.tables import say, terminal, write_json
 from muzero.config import Config, ConfigError
 from muzero.evaluation.entrants import Entrant
@@ -99,12 +100,8 @@ class Table:
             pair: games of a pair begin alike.
             seat: of the person: 0 moves first.
         """
-        says = f"you move {'second' if seat else 'first'}"
-        if self.first is not None:
-            number = 1 - self.first.to_move if seat else self.first.to_move
-            says = f"you are {self.first.player(number)} and move {'second' if seat else 'first'}"
         self.console.print()
-        say(self.console, f"{title}, against {self.other}: {says}")
+        say(self.console, f"{title}, against {self.other}: {seated(self.first, seat)}")
         for entrant in (self.player, self.opponent):
             if isinstance(entrant.player, HumanPlayer):
                 entrant.player.begin(self.first)
@@ -117,16 +114,13 @@ class Table:
 
     def end(self, outcome: Outcome) -> None:
         """Show the final board, and say the result."""
-        if self.first is not None:
-            rules = self.first
+        rules = self.first
+        if rules is not None:
             for action in outcome.actions:
                 rules = rules.child(action)
             self.console.print()
             self.person.show(rules)
-        score = self.score(outcome)
-        result = "you win" if score > 0 else "you lose" if score < 0 else "draw"
-        resigned = "" if not outcome.resigned else " (you resigned)" if score < 0 else f" ({self.other} resigned)"
-        say(self.console, f"{result}{resigned}, after {outcome.steps} moves")
+        say(self.console, ended(self.score(outcome), self.other, outcome.steps, outcome.resigned, rules))
 
     def score(self, outcome: Outcome) -> float:
         """The score of the person."""
@@ -134,8 +128,6 @@ class Table:
 
     def total(self, outcomes: Sequence[Outcome]) -> None:
         """Say how several games ended."""
-        if len(outcomes) > 1:
-            scores = [self.score(outcome) for outcome in outcomes]
-            won, lost = sum(score > 0 for score in scores), sum(score < 0 for score in scores)
+        if text := tally([self.score(outcome) for outcome in outcomes]):
             self.console.print()
-            say(self.console, f"of {len(scores)} games you won {won}, drew {len(scores) - won - lost}, lost {lost}")
+            say(self.console, text)

@@ -58,7 +58,7 @@ def add_match_options(parser: Parser) -> None:
 
 def check_files(parser: Parser, options: argparse.Namespace) -> None:
     """Refuse files that could not be written, before any game is played for them."""
-    for name, folder in (("json", False), ("save_positions", False), ("save_games", True)):
+    for name, folder in (("json", False), ("save", False), ("save_positions", False), ("save_games", True)):
         path: Path | None = getattr(options, name, None)
         if path is None:
             continue
