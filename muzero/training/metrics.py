@@ -6,9 +6,13 @@ import io
 import os
 import socket
 import time
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from muzero.runs.folder import RunFolder
 from muzero.runs.json_lines import Rows, encoded
@@ -19,6 +23,7 @@ TAGS = {
     "steps_per_second": "3_speed/steps_per_second",
     "updates_per_second": "3_speed/updates_per_second",
     "cpu_seconds": "3_speed/cpu_seconds",
+    "learner_waits": "3_speed/learner_waits",
     "environment_faults": "faults/environment_faults",
     "rejected_segments": "faults/rejected_segments",
     "skipped_updates": "faults/skipped_updates",
@@ -26,6 +31,10 @@ TAGS = {
     "checkpoint_failures": "faults/checkpoint_failures",
 }
 GROUPS = {"evaluation": "1_score/greedy", "loss": "2_loss", "actors": "pool", "orders": "pool_orders"}
+
+SPREAD = "spread"  # group of the histograms
+BINS = 30
+NOTHING: Mapping[str, np.ndarray] = MappingProxyType({})
 
 _number = count()  # of the events files of this process
 
@@ -47,10 +56,17 @@ class Metrics:
         """Rows that are missing from one of the files."""
         return self.rows.dropped + self.events.dropped
 
-    def add(self, head: dict[str, Any], values: dict[str, Any]) -> None:
-        """Add a row.  The head is its place, with the steps so far; the values are numbers."""
+    def add(self, head: dict[str, Any], values: dict[str, Any], spreads: Mapping[str, np.ndarray] = NOTHING) -> None:
+        """Add a row.
+
+        Args:
+            head: its place, with the steps so far.
+            values: numbers.
+            spreads: numbers of which TensorBoard shows histograms; `metrics.jsonl` has none.
+        """
         self.rows.add(encoded(head | values))
         figures = [{"tag": tag(name), "simple_value": float(value)} for name, value in values.items()]
+        figures += [{"tag": f"{SPREAD}/{name}", "histo": histogram(spread)} for name, spread in spreads.items()]
         self.events.add(_event(step=head["steps"], summary={"value": figures}))
 
     def close(self) -> None:
@@ -70,6 +86,16 @@ def tag(name: str) -> str:
     if group in GROUPS and slash:
         return f"{GROUPS[group]}/{rest}"
     return name if slash else f"other/{name}"
+
+
+def histogram(numbers: np.ndarray) -> dict[str, Any]:
+    """Finite numbers as the histogram of an event."""
+    found = np.asarray(numbers, np.float64)
+    found = found[np.isfinite(found)]
+    counts, limits = np.histogram(found, BINS)
+    moments = {"min": found.min(initial=np.inf), "max": found.max(initial=-np.inf), "num": found.size}
+    moments |= {"sum": found.sum(), "sum_squares": np.square(found).sum()}
+    return moments | {"bucket_limit": limits[1:].tolist(), "bucket": counts.tolist()}
 
 
 def _event(**fields: Any) -> bytes:

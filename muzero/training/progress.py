@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class Progress:
         self.before: Status | None = None  # of the last row
         self.recent: deque[Status] = deque()  # of the last lines, for rates
         self.pace = Pace()
+        self.spreads: Mapping[str, Any] = {}  # written last
         self.evaluation, self.evaluation_steps = "", 0  # title of the evaluation under way, and steps of its games
 
     @property
@@ -148,9 +149,10 @@ class Progress:
             self._say(printable(line, LONGEST), style="yellow", soft_wrap=True)
 
     def _write(self, status: Status, values: dict[str, Any]) -> None:
-        """Write a row of metrics: values, and the steps, updates and seconds so far."""
+        """Write a row of metrics: values, and the steps, updates and seconds so far; and new histograms."""
         head = {"steps": status.steps, "updates": status.updates, "seconds": round(status.seconds, 2)}
-        self.metrics.add(head, values)
+        self.metrics.add(head, values, {} if status.spreads is self.spreads else status.spreads)
+        self.spreads = status.spreads
 
     def close(self, status: Status) -> None:
         """Write the last row, and end the live line."""
