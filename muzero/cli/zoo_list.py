@@ -16,7 +16,7 @@ from muzero.util.text import printable
 
 WIDEST = 120  # columns of a line
 LONGEST = 300  # characters of one that an agent's author wrote
-LAST = "play: muzero-play zoo/NAME; figures in full: README.md of each agent's folder"
+LAST = "play: muzero-play zoo/NAME, or muzero-serve; watch: muzero-watch; figures: README.md of each agent's folder"
 
 
 def listing() -> str:
