@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from muzero.interactive.strength import Set
 from muzero.interfaces import EnvironmentFault, NonFiniteError
 from muzero.util.text import printable
 from muzero.web.guard import Refusal
@@ -43,6 +44,8 @@ def application(tables: Tables, title: str) -> Starlette:
         "game": agent.spec.name,
         "step": agent.step,
         "trained": tables.trained,
+        "start": tables.player.words,
+        "strengths": tables.strengths,
         "most": tables.most,
         "twoPlayer": agent.spec.two_player,
         "playable": bool(agent.spec.actions.columns),
@@ -53,7 +56,7 @@ def application(tables: Tables, title: str) -> Starlette:
         seed = whole(body, "seed", None)
         name = tables.begin(
             seats(body),
-            whole(body, "simulations", None),
+            strength(body),
             secrets.randbelow(2**31) if seed is None else seed,
             body.get("replaces") if isinstance(body.get("replaces"), str) else None,
         )
@@ -70,10 +73,16 @@ def application(tables: Tables, title: str) -> Starlette:
 
         return changed
 
+    def strength(body: Body) -> Set:
+        name = body.get("strength")
+        if name is not None and not isinstance(name, str):
+            raise Refusal(400, "strength: expected a name")
+        return tables.strong(name, whole(body, "simulations", None))
+
     def seat(table: Table, body: Body) -> None:
-        people, simulations = seats(body), whole(body, "simulations", None)
-        tables.check(people, simulations)
-        table.seat(people, simulations)
+        people = seats(body)
+        tables.check(people)
+        table.seat(people, strength(body))
 
     def move(table: Table, body: Body) -> None:
         action = whole(body, "action", None)

@@ -86,7 +86,7 @@ def prepared(tables: Tables, title: str, opened: socket.socket) -> tuple[uvicorn
 def warm(tables: Tables) -> None:
     """Search once, while the user opens the page: the first search also prepares the network."""
     try:
-        name = tables.begin([], None, 0, None)
+        name = tables.begin([], tables.player, 0, None)
         tables.get(name).think(tables.get(name).revision)
         tables.end(name)
     except (Refusal, NonFiniteError, ValueError, OSError):

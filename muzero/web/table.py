@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from muzero.agent import Agent
+from muzero.games.endings import ending
 from muzero.interactive.live_game import LiveGame
+from muzero.interactive.strength import Set, choose
 from muzero.interactive.thoughts import Thoughts, think
 from muzero.interfaces import Rules
 from muzero.web.boards import board, last_squares
@@ -29,33 +30,30 @@ class Table:
     A request names the revision of the game that it means, so that a click on what has just changed does nothing.
     """
 
-    def __init__(
-        self, agent: Agent, people: Collection[int], simulations: int | None, seed: int, searching: threading.Lock
-    ) -> None:
+    def __init__(self, player: Set, people: Collection[int], seed: int, searching: threading.Lock) -> None:
         """Begin a game.
 
         Args:
-            agent: as trained.
+            player: the agent at its strength.
             people: seats of people, of 0 and 1; the agent has the others.
-            simulations: of the agent's searches; None: as trained.
-            seed: of the game's own randomness.
+            seed: of the game's own randomness, and of moves that the agent draws.
             searching: held while an agent thinks: searches of one model do not run side by side.
         """
-        self._trained, self._searching, self._lock = agent, searching, threading.RLock()
-        self.live = LiveGame(agent, seed)
+        self._searching, self._lock = searching, threading.RLock()
+        self._rng = np.random.default_rng(seed)
+        self.live = LiveGame(player.agent, seed)
         self.revision = 0
         self._first = 0 if self.live.rules is None else self.live.rules.to_move
         self._positions: list[Rules | None] = [self.live.rules]
         self._movers: list[int] = []
         self._values: dict[int, float] = {}  # of positions by their ply, for the player who moves first
         self._thoughts: dict[int, Thoughts] = {}
-        self.seat(people, simulations)
+        self.seat(people, player)
 
-    def seat(self, people: Collection[int], simulations: int | None) -> None:
+    def seat(self, people: Collection[int], player: Set) -> None:
         """Change who plays and how strong the agent is."""
-        agent = self._trained if simulations is None else self._trained.limited(simulations)
         with self._lock:
-            self.people, self.simulations, self.agent = sorted(set(people)), simulations, agent
+            self.people, self.player = sorted(set(people)), player
             self._forget(self.ply)
             self.revision += 1
 
@@ -79,7 +77,8 @@ class Table:
         thoughts = self._think(revision)
         with self._lock:
             self._require(revision)
-            self._make(thoughts.action)
+            listed = bool(thoughts.moves)
+            self._make(choose(thoughts, self.player.temperature, self._rng) if listed else thoughts.action)
 
     def think(self, revision: int) -> None:
         """Let the agent think about the position."""
@@ -112,7 +111,7 @@ class Table:
             self._require(revision)
             if self.live.over:
                 raise Refusal(409, "the game is over")
-            ply, agent, now, rules = self.ply, self.agent, self.live.now, self.live.rules
+            ply, agent, now, rules = self.ply, self.player.agent, self.live.now, self.live.rules
             if ply in self._thoughts:
                 return self._thoughts[ply]
         with self._searching:
@@ -148,11 +147,11 @@ class Table:
                 "revision": self.revision,
                 "ply": ply,
                 "people": self.people,
-                "simulations": self.simulations,
+                "strength": self.player.words,
                 "over": live.over,
                 "toMove": live.to_move,
                 "yours": live.to_move in self.people and not live.over,
-                "players": [self.player(0), self.player(1)] if live.spec.two_player else [],
+                "players": [self.name(0), self.name(1)] if live.spec.two_player else [],
                 "words": self.outcome() if live.over else "",
                 "score": live.score,
                 "reward": live.rewards[-1] if live.rewards else 0.0,
@@ -206,7 +205,7 @@ class Table:
             raise Refusal(404, f"{self.live.spec.name} shows no picture")
         return png(shown)
 
-    def player(self, seat: int) -> str:
+    def name(self, seat: int) -> str:
         """What the player of a seat is called."""
         rules = self._positions[0]
         if rules is None:
@@ -220,12 +219,14 @@ class Table:
         if not live.spec.two_player:
             cut = " (cut at its limit)" if live.now.truncated[0] else ""
             return f"Over {after}{cut}: score {score:g}."
+        how = "" if live.rules is None or live.now.truncated[0] else ending(live.rules)
+        how = f": {how}" if how else ""
         if score == 0:
-            return f"Draw {after}."
+            return f"Draw {after}{how}."
         winner = 0 if score > 0 else 1
         if len(self.people) == 1:
-            return f"You {'win' if winner in self.people else 'lose'} {after}."
-        return f"{self.player(winner)} wins {after}."
+            return f"You {'win' if winner in self.people else 'lose'} {after}{how}."
+        return f"{self.name(winner)} wins {after}{how}."
 
     def close(self) -> None:
         """Release what the game holds."""

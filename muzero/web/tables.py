@@ -7,22 +7,21 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection
 
-from muzero.agent import Agent
+from muzero.interactive.strength import MOST, STRENGTHS, Set, at_strength
 from muzero.planners.tree import TreePlanner
 from muzero.web.guard import Refusal
 from muzero.web.table import Table
 
 MOST_TABLES = 8
-MOST_SIMULATIONS = 10_000
 TREE_BYTES = 2**24  # of the largest search tree: 8 bytes for each action of each node
 
 
 class Tables:
     """Games by their names, which are random: a tab knows its own alone."""
 
-    def __init__(self, agent: Agent) -> None:
-        """agent: plays at all of them."""
-        self.agent = agent
+    def __init__(self, player: Set) -> None:
+        """player: the agent at the strength that it has where nothing else is asked for."""
+        self.player, self.agent = player, player.agent.limited(None)
         self._tables: OrderedDict[str, Table] = OrderedDict()  # the least recently used first
         self._lock, self._searching = threading.Lock(), threading.Lock()
 
@@ -38,18 +37,24 @@ class Tables:
         if not self.trained:
             return 0
         fitting = TREE_BYTES // (8 * self.agent.spec.actions.columns)
-        return max(self.trained, min(MOST_SIMULATIONS, fitting))
+        return max(self.trained, min(MOST, fitting))
 
-    def begin(self, people: Collection[int], simulations: int | None, seed: int, replaced: str | None) -> str:
+    @property
+    def strengths(self) -> dict[str, str]:
+        """The strengths that this agent can have, in words."""
+        able = [name for name, strength in STRENGTHS.items() if self.trained or strength.share in (0, 1)]
+        return {name: STRENGTHS[name].words for name in able}
+
+    def begin(self, people: Collection[int], player: Set, seed: int, replaced: str | None) -> str:
         """Begin a game; returns its name.
 
         Args:
-            people: seats of people.
-            simulations: see `checked`.
+            people: seats of people, see `check`.
+            player: the agent, see `strong`.
             seed: of the game's own randomness.
             replaced: the name of a game that ends, if there is one of this name.
         """
-        self.check(people, simulations)
+        self.check(people)
         with self._lock:
             old = [self._tables.pop(replaced)] if replaced in self._tables else []
             while len(self._tables) >= MOST_TABLES:
@@ -57,16 +62,29 @@ class Tables:
             for table in old:
                 table.close()
             name = secrets.token_urlsafe(12)
-            self._tables[name] = Table(self.agent, people, simulations, seed, self._searching)
+            self._tables[name] = Table(player, people, seed, self._searching)
         return name
 
-    def check(self, people: Collection[int], simulations: int | None) -> None:
-        """Refuse seats that there are not, and too large searches."""
+    def check(self, people: Collection[int]) -> None:
+        """Refuse seats that there are not."""
         seats = (0, 1) if self.agent.spec.two_player else (0,)
         if not set(people) <= set(seats if self.agent.spec.actions.columns else ()):
             raise Refusal(400, f"a person cannot sit at {sorted(people)}; the seats are {list(seats)}")
+
+    def strong(self, name: str | None, simulations: int | None) -> Set:
+        """The agent at a strength.
+
+        Args:
+            name: one of `strengths`; None: as the server was started.
+            simulations: of each search in its place.
+        """
         if simulations is not None and not 0 <= simulations <= self.most:
             raise Refusal(400, f"{simulations} simulations; expected 0 to {self.most:,}")
+        if name is not None and name not in self.strengths:
+            raise Refusal(400, f"there is no such strength; expected {', '.join(self.strengths)}")
+        if name is None and simulations is None:
+            return self.player
+        return at_strength(self.agent, name, simulations)
 
     def get(self, name: str) -> Table:
         """The game of that name."""

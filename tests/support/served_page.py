@@ -18,8 +18,8 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def served(agent, title="zoo/tic_tac_toe"):
-    tables, opened = Tables(agent), listening(0)
+def served(player, title="zoo/tic_tac_toe"):
+    tables, opened = Tables(player), listening(0)
     server, address = prepared(tables, title, opened)
     thread = threading.Thread(target=server.run, args=([opened],))
     thread.start()

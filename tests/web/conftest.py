@@ -5,16 +5,17 @@ import pytest
 from served_page import served
 
 from muzero.agent import Agent
+from muzero.interactive.strength import Set
 
 
 @pytest.fixture(scope="session")
-def agent():
-    return Agent.load("zoo/tic_tac_toe", simulations=8)
+def player():
+    return Set(Agent.load("zoo/tic_tac_toe", simulations=8), 0.0)
 
 
 @pytest.fixture(scope="module")
-def page(agent):
-    with served(agent) as found:
+def page(player):
+    with served(player) as found:
         yield found
 
 

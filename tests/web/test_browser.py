@@ -7,6 +7,7 @@ from served_page import served
 
 from muzero.agent import Agent
 from muzero.games.board_rules import BoardRules
+from muzero.interactive.strength import Set
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOSTILE = "<img src=x onerror=document.title='taken'>"
@@ -80,6 +81,7 @@ def test_a_game_is_begun_by_keys_and_watched_to_its_end(chromium, page):
     tab = watched.tab
     tab.keyboard.press("n")
     tab.get_by_label("The agent plays both sides; I watch").check()
+    tab.get_by_label("Strength", exact=True).select_option("another number of simulations")
     tab.get_by_label("Simulations for each move").fill("2")
     tab.keyboard.press("Enter")
     tab.locator("#speed").select_option("fast")
@@ -108,7 +110,7 @@ def test_hostile_names_and_positions_are_text(chromium, tmp_path, monkeypatch):
     monkeypatch.setattr(BoardRules, "name", lambda rules, action: f"{HOSTILE}{action}")
     monkeypatch.setattr(BoardRules, "player", lambda rules, number: f"{HOSTILE}{number}")
     monkeypatch.setattr(BoardRules, "draw", lambda rules: f"{HOSTILE}\n</pre><script>document.title = 'taken'</script>")
-    with served(Agent.load(folder, simulations=32), str(folder)) as page:
+    with served(Set(Agent.load(folder, simulations=32), 0.0), str(folder)) as page:
         watched = Watched(chromium, page.address)
         tab = watched.tab
         tab.locator("#legal button").first.click()
@@ -122,8 +124,8 @@ def test_hostile_names_and_positions_are_text(chromium, tmp_path, monkeypatch):
         watched.finish(page.origin)
 
 
-def test_what_goes_wrong_is_said_in_words(chromium, agent):
-    with served(agent) as page:
+def test_what_goes_wrong_is_said_in_words(chromium, player):
+    with served(player) as page:
         watched = Watched(chromium, page.address)
         page.tables.close()
         watched.tab.locator(".square.can").first.click()

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from muzero.agent import Agent
+from muzero.interactive.strength import Set
 from muzero.web import table as table_module
 from muzero.web.table import thinned
 from muzero.web.tables import MOST_TABLES, Tables
@@ -86,10 +87,14 @@ def test_the_tree_is_unfolded_node_by_node(client):
 
 def test_strength_and_seats_change_within_a_game(client):
     state = post(client, begin(client, people=[0]), "thoughts")
-    state = post(client, state, "seats", people=[1], simulations=0)
+    state = post(client, state, "seats", people=[1], strength="casual")
     assert not state["yours"] and state["thoughts"] is None
     state = post(client, state, "moves")
     assert state["thoughts"]["simulations"] == 0 and not state["thoughts"]["tree"]
+    assert state["strength"] == "plays without search"
+    assert "expected beginner, casual, club" in post(client, state, "seats", 400, strength="<b>")["error"]
+    assert "expected a name" in post(client, state, "seats", 400, strength=["club"])["error"]
+    assert post(client, state, "seats", strength="strong")["strength"].startswith("searches 64 positions")
     assert "expected 0 to" in post(client, state, "seats", 400, people=[1], simulations=10**6)["error"]
 
 
@@ -128,11 +133,11 @@ def test_a_search_blocks_neither_the_page_nor_its_game(client, monkeypatch):
 
 @pytest.fixture(scope="module")
 def breakout():
-    return Tables(Agent.load("zoo/breakout", simulations=2))
+    return Tables(Set(Agent.load("zoo/breakout", simulations=2), 0.0))
 
 
 def test_an_environment_is_shown_as_png(breakout):
-    table = breakout.get(breakout.begin([], None, 3, None))
+    table = breakout.get(breakout.begin([], breakout.player, 3, None))
     for _ in range(5):
         table.move(table.revision)
     state = table.state()

@@ -59,7 +59,7 @@ def test_a_port_that_is_taken_is_named(page):
     [
         (["zoo/tic_tac_toe", "--port", "70000"], "--port 70000; expected 0 to 65535"),
         (["zoo/tic_tac_toe", "--prot", "1"], "did you mean --port?"),
-        (["zoo/tic_tac_toe", "--simulations", "-1"], "expected at least 0"),
+        (["zoo/tic_tac_toe", "--strength", "srong"], "did you mean strong?"),
     ],
 )
 def test_wrong_options_are_refused(words, message, capsys):

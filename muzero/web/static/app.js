@@ -60,12 +60,12 @@ function follow() {
   else if (state.over) running = false;
 }
 
-async function begin(people, simulations) {
+async function begin(people, strength) {
   clearTimeout(timer);
   if (busy) return;
   busy = true;
   try {
-    accept(await post("/tables", { people, simulations, replaces: state?.table ?? null }));
+    accept(await post("/tables", { people, ...strength, replaces: state?.table ?? null }));
     $("problem").hidden = true;
     running = false;
   } catch (error) {
@@ -108,6 +108,7 @@ function render() {
   const ply = looked ? looked.ply : state.ply;
   const here = looked ? looked.thoughts : state.thoughts?.ply === ply ? state.thoughts : null;
   const thoughts = looked ? looked.thoughts : state.thoughts;
+  $("agent").textContent = `${about.title}, step ${about.step.toLocaleString("en")}; it ${state.strength}`;
   const words = statusWords();
   if ($("status").textContent !== words) $("status").textContent = words;
   $("status").classList.toggle("thinking", busy);
@@ -166,7 +167,7 @@ function play() {
 }
 
 const DO = {
-  new: () => askForGame(about, state?.people ?? [], state ? state.simulations : null, begin),
+  new: () => askForGame(about, state?.people ?? [], begin),
   back: () => { running = false; change("/back"); },
   hint,
   run: play,
@@ -187,7 +188,6 @@ async function start() {
   about = await get("/about");
   document.title = `${about.title} – muzero`;
   $("game").textContent = about.game.replace(/^[^/]*\//, "").replaceAll("_", " ");
-  $("agent").textContent = `${about.title}, step ${about.step.toLocaleString("en")}`;
   for (const [id, action] of Object.entries(DO)) $(id).addEventListener("click", action);
   $("always").addEventListener("change", () => { if (!busy) follow(); });
   document.addEventListener("keydown", keys);
@@ -199,7 +199,7 @@ async function start() {
       sessionStorage.removeItem("table");
     }
   }
-  if (!state) await begin(about.twoPlayer && about.playable ? [0] : [], null);
+  if (!state) await begin(about.twoPlayer && about.playable ? [0] : [], {});
   else follow();
 }
 

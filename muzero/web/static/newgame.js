@@ -1,7 +1,7 @@
 // The dialog that begins a game: who plays, and how strong the agent is.
 import { $, fill, make } from "./page.js";
 
-export function askForGame(about, people, simulations, begin) {
+export function askForGame(about, people, begin) {
   const dialog = $("dialog");
   const seats = about.twoPlayer
     ? [["0", "I move first"], ["1", "I move second"], ["", "The agent plays both sides; I watch"], ["01", "I play both sides"]]
@@ -12,20 +12,28 @@ export function askForGame(about, people, simulations, begin) {
     ...seats.filter(([value]) => value === "" || about.playable).map(([value, words]) =>
       make("label", {}, make("input", { type: "radio", name: "seat", value, checked: value === now }), ` ${words}`)),
   );
+  const level = $("level");
   const field = $("simulations");
-  $("strength").hidden = about.most === 0;
-  field.max = about.most;
-  field.value = simulations ?? about.trained;
-  $("about-strength").textContent =
-    `${about.trained} as trained, at most ${about.most.toLocaleString("en")}; 0 plays by the policy alone, without search.`;
-  const choices = [...new Set([0, 4, about.trained, 4 * about.trained, 16 * about.trained])];
-  fill($("presets"), ...choices.filter((count) => count <= about.most).sort((a, b) => a - b).map((count) =>
-    make("button", { type: "button", on: { click: () => { field.value = count; } } },
-      count === 0 ? "0: no search" : count === about.trained ? `${count}: as trained` : count.toLocaleString("en"))));
+  const names = Object.entries(about.strengths);
+  if (!level.options.length) {
+    level.append(make("option", { value: "" }, "as started"), ...names.map(([name]) => make("option", { value: name }, name)));
+    if (about.most) level.append(make("option", { value: "#" }, "another number of simulations"));
+    field.max = about.most;
+    field.value = about.trained;
+  }
+  level.onchange = () => {
+    $("number").hidden = level.value !== "#";
+    field.required = level.value === "#";
+    $("about-strength").textContent = level.value === "#"
+      ? `${about.trained} as trained, at most ${about.most.toLocaleString("en")}; 0 plays without search.`
+      : `It ${about.strengths[level.value] ?? about.start}.`;
+  };
+  level.onchange();
   $("form").onsubmit = (event) => {
     if (event.submitter?.value !== "begin") return;
     const chosen = $("form").elements.seat.value;
-    begin([...chosen].map(Number), about.most === 0 || field.value === "" ? null : Number(field.value));
+    const strength = level.value === "#" ? { simulations: Number(field.value) } : level.value ? { strength: level.value } : {};
+    begin([...chosen].map(Number), strength);
   };
   dialog.showModal();
 }
