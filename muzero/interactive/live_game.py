@@ -9,6 +9,7 @@ import numpy as np
 
 from muzero import build
 from muzero.agent import Agent
+from muzero.interactive.pictures import frame_of
 from muzero.interactive.thoughts import Thoughts, think
 from muzero.interfaces import Rules, Timestep
 from muzero.play.position import action_name
@@ -20,16 +21,17 @@ class LiveGame:
     It knows no seats: `play` makes a move of the player to move.
     """
 
-    def __init__(self, agent: Agent, seed: int = 0) -> None:
+    def __init__(self, agent: Agent, seed: int = 0, frames: bool = False) -> None:
         """Begin a game.
 
         Args:
             agent: thinks in it.
             seed: of the game's own randomness.
+            frames: whether `frame` will be asked for.
         """
         self.agent, self.spec, self._seed = agent, agent.spec, seed
         with chdir("."):  # an environment may change the working directory
-            self._games = build.games(agent.config, 1, training=False)
+            self._games = build.games(agent.config, 1, training=False, frames=frames)
         self._begin()
 
     def _begin(self) -> None:
@@ -46,6 +48,12 @@ class LiveGame:
         """The position as the rules have it; None if they cannot be consulted."""
         found = self._games.rules([0])
         return found[0] if found else None
+
+    @property
+    def frame(self) -> np.ndarray | None:
+        """The environment's picture of the position, [H, W, 3] uint8; of an observation that is one, that; or None."""
+        drawn = self._games.frame(0)
+        return frame_of(self.now.observation[0]) if drawn is None else drawn
 
     @property
     def over(self) -> bool:

@@ -15,7 +15,7 @@ from muzero.interactive.thoughts import Thoughts, think
 from muzero.interfaces import Rules
 from muzero.web.boards import board, last_squares
 from muzero.web.guard import Refusal
-from muzero.web.images import frame, png
+from muzero.web.images import png
 from muzero.web.words import described, node
 
 KEPT = 6  # positions of a game whose search trees are kept
@@ -41,8 +41,9 @@ class Table:
         """
         self._searching, self._lock = searching, threading.RLock()
         self._rng = np.random.default_rng(seed)
-        self.live = LiveGame(player.agent, seed)
+        self.live = LiveGame(player.agent, seed, frames=True)
         self.revision = 0
+        self._framed = self.live.rules is None and self.live.frame is not None
         self._first = 0 if self.live.rules is None else self.live.rules.to_move
         self._positions: list[Rules | None] = [self.live.rules]
         self._movers: list[int] = []
@@ -160,7 +161,7 @@ class Table:
                 "legal": [{"action": action, "name": name} for action, name in live.legal.items()],
                 "values": thinned(sorted(self._values.items())),
                 "kept": sorted(self._thoughts),
-                "frame": frame(live) is not None and live.rules is None,
+                "frame": self._framed,
                 **self.position(ply),
                 "thoughts": None if known is None else described(self._thoughts[known], known),
             }
@@ -200,7 +201,7 @@ class Table:
     def picture(self) -> bytes:
         """The frame that the environment shows, as PNG."""
         with self._lock:
-            shown = frame(self.live) if self.live.rules is None else None
+            shown = self.live.frame if self._framed else None
         if shown is None:
             raise Refusal(404, f"{self.live.spec.name} shows no picture")
         return png(shown)

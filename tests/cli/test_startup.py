@@ -10,7 +10,7 @@ from commands import code
 HELP = """
 import sys
 from importlib import import_module
-NAMES = "train evaluate.command games tree report worker bench export zoo completion watch play gtp"
+NAMES = "train evaluate.command games tree report worker bench export zoo completion watch play gtp serve"
 for name in NAMES.split():
     sys.argv = ["command", "--help"]
     try:
@@ -29,7 +29,7 @@ def python(text, *words, **settings):
 def test_help_is_printed_without_importing_what_takes_long(tmp_path):
     result = python(HELP, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.count("usage: ") == 12 and "muzero-bench search" in result.stdout
+    assert result.stdout.count("usage: ") == 13 and "muzero-bench search" in result.stdout
 
 
 INTERRUPTED = "import os, signal; os.kill(os.getpid(), signal.SIGINT); import time; time.sleep(60)"

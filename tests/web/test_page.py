@@ -1,8 +1,10 @@
 """The page's answers: games, moves, thoughts and trees."""
 
+import io
 import threading
 
 import pytest
+from PIL import Image
 
 from muzero.agent import Agent
 from muzero.interactive.strength import Set
@@ -143,9 +145,6 @@ def test_an_environment_is_shown_as_png(breakout):
     state = table.state()
     assert state["frame"] and state["board"] is None and not state["yours"] and len(state["values"]) == 5
     picture = table.picture()
-    import io
-
-    from PIL import Image  # of matplotlib, which the report needs
 
     opened = Image.open(io.BytesIO(picture))
     assert opened.size == (10, 10) and len(opened.getcolors()) > 2

@@ -32,8 +32,9 @@ function about(thoughts, state) {
   const where = ply === 0 ? "at the start" : `after move ${ply}`;
   const names = new Map(thoughts.moves.map((move) => [move.action, move.name]));
   const best = names.get(thoughts.action);
+  const whose = state.players.length === 2 ? " for the player to move" : "";
   const parts = [ply === state.ply ? `Now, ${where}` : `The position ${where}${played ? `, where ${played} was played` : ""}`];
-  parts.push(`value ${signed(thoughts.value)} for the player to move (${signed(thoughts.network)} by the network alone)`);
+  parts.push(`value ${signed(thoughts.value)}${whose} (${signed(thoughts.network)} by the network alone)`);
   parts.push(thoughts.simulations ? many(thoughts.simulations, "simulation") : "no search: by the policy alone");
   const text = `${parts.join("; ")}.`;
   if (thoughts.line.length > 1) return `${text} It expects ${thoughts.line.join(" ")}.`;
