@@ -25,8 +25,7 @@ HORIZONS = {100: 0.99, 200: 0.995, 334: 0.997}  # steps that a discount looks ah
 SMALL_PLANES = 16  # the shorter side of planes that need not be halved
 MANY = 512  # numbers of an observation, or actions, from which a vector network is wider
 MOST_ATOMS = 201
-# How much more than random play a trained agent may be paid.
-SURE, UNSURE = 2.0, 10.0
+MARGIN = 2.0  # times what random play saw
 LARGEST_LIMIT = 1e6  # that a model takes
 
 
@@ -90,7 +89,9 @@ def discount(spec: GameSpec, probe: Probe, usual: float) -> Choice:
 def limits(spec: GameSpec, probe: Probe, discount: float, usual: Limits) -> dict[str, Choice]:
     """The ranges of values and rewards, and the atoms, for the keys of [model].
 
-    A range is made smaller only where the probe saw how games end, and larger where it saw more than fits.
+    A range is made larger where the probe saw more than fits.  It is made smaller only for two players, of whom one
+    wins what the other loses: in games of one player, narrow ranges learned worse (FrozenLake, docs/environments.md),
+    and better play may be paid much more than random play.
 
     Args:
         spec: of the game.
@@ -102,30 +103,31 @@ def limits(spec: GameSpec, probe: Probe, discount: float, usual: Limits) -> dict
     if not reward:
         why = f"no reward but 0 in {probe.steps:,} steps of random play: the usual range"
         return {"value_limit": Choice(usual.value, why), "reward_limit": Choice(usual.reward, why)}
-    seen = f"random play was paid up to {reward:.3g} in a step"
-    rewards = Choice(usual.reward, f"{seen}: the usual range has room for ten times that")
-    if SURE * reward > usual.reward:
-        rewards = Choice(ceiling(SURE * reward), f"{seen}: twice that")
-    elif UNSURE * reward > usual.reward:
-        rewards = Choice(usual.reward, f"{seen}: the usual range has room for twice that")
-    returns = f"the discounted return from a step was up to {found:.3g}"
-    values = Choice(usual.value, f"{returns}: the usual range has room for twice that")
-    if SURE * found > usual.value:
-        values = Choice(ceiling(SURE * found), f"{returns}: twice that")
-    if probe.all_ended:
-        times = SURE if spec.two_player else UNSURE
-        margin = f"{times:g} times that, since all {probe.games:,} games ended by themselves"
-        if times * reward < usual.reward:
-            rewards = Choice(ceiling(times * reward), f"{seen}: {margin}")
-        if probe.only_at_the_end and times * reward < usual.value:
-            values = Choice(ceiling(times * reward), f"only the end of a game is paid, up to {reward:.3g}: {margin}")
-    largest = max(values.value, rewards.value)
-    chosen = {"value_limit": values, "reward_limit": rewards}
-    if largest > max(usual.value, usual.reward):
-        wider = value_transform(np.float64(largest)) / value_transform(np.float64(max(usual.value, usual.reward)))
+    paid = f"random play was paid up to {reward:.3g} in a step"
+    if spec.two_player and probe.all_ended and probe.only_at_the_end and MARGIN * reward < min(usual[:2]):
+        why = (
+            f"two players, and only the end of a game is paid, up to {reward:.3g} in {probe.games:,} games: twice that"
+        )
+        same = Choice(ceiling(MARGIN * reward), why)
+        return {"value_limit": same, "reward_limit": same}
+    returned = f"the discounted return from a step was up to {found:.3g}"
+    chosen = {
+        "value_limit": _range(MARGIN * found, usual.value, returned),
+        "reward_limit": _range(MARGIN * reward, usual.reward, paid),
+    }
+    largest, wide = max(choice.value for choice in chosen.values()), max(usual.value, usual.reward)
+    if largest > wide:
+        wider = value_transform(np.float64(largest)) / value_transform(np.float64(wide))
         atoms = min(MOST_ATOMS, round(usual.atoms * float(wider)))
         chosen["atoms"] = Choice(atoms, f"as close to each other as {usual.atoms} in the usual range")
     return chosen
+
+
+def _range(needed: float, usual: float, seen: str) -> Choice:
+    """The usual limit, or a larger one where more is needed."""
+    if needed <= usual:
+        return Choice(usual, f"{seen}: the usual range has room for twice that")
+    return Choice(ceiling(needed), f"{seen}: twice that")
 
 
 def ceiling(number: float) -> float:

@@ -28,7 +28,7 @@ def plan(tmp_path, monkeypatch, capsys):
 
 def test_a_plan_has_choices_with_reasons_speed_memory_and_time(plan):
     out = plan("--game", "gym/FrozenLake-v1")
-    assert re.search(r"model.value_limit +10.0 +only the end of a game is paid, up to 1: 10 times that", out)
+    assert re.search(r"model.value_limit +300.0 +the discounted return from a step was up to 1: the usual range", out)
     assert re.search(r"planner.simulations +2 +from --set", out)
     assert re.search(r"network: [\d,]+ weights, for observations 16 and 4 actions", out)
     assert re.search(r"self-play +[\d,]+ steps a second\n +learning +[\d,.]+ updates a second", out)

@@ -91,9 +91,9 @@ USUAL = Limits(300.0, 300.0, 51)
 @pytest.mark.parametrize(
     ("rewards", "ends", "cut", "expected"),
     [
-        ([0, 0, 0, 1], [3], [], (10, 10, None)),  # only the end is paid
+        ([0, 0, 0, 1], [3], [], (300, 300, None)),  # only the end is paid, but to one player
         ([0, 0, 0, 1], [], [3], (300, 300, None)),  # cut: what ends a game was not seen
-        ([1, 1, 1, 1], [3], [], (300, 10, None)),  # every step is paid: values may grow with longer games
+        ([1, 1, 1, 1], [3], [], (300, 300, None)),
         ([-200, -200, -200, -200], [], [3], (2000, 500, 140)),  # more than fits
         ([0, 0, 0, 0], [3], [], (300, 300, None)),  # nothing is known
     ],
