@@ -70,9 +70,12 @@ def written(film: Film, watched: Watched) -> int:
                 progress.show(f"step {scene.step:,}, score {scene.score:g}")
     except KeyboardInterrupt:
         interrupted = True
+    except BaseException:
+        film.discard()
+        raise
     finally:
         progress.clear()
-        film.close()
+    film.close()
     console = terminal()
     say(console, ("interrupted, " if interrupted else "") + watched.summary())
     if film.pictures:

@@ -16,6 +16,8 @@ from muzero.evaluation.in_training import usual_openings
 from muzero.games.registry import protocols
 from muzero.interactive.episode import Scene, Thinker, scenes
 from muzero.interfaces import Player
+from muzero.planners.reactive import ReactivePlanner
+from muzero.planners.tree import TreePlanner
 from muzero.players.planning import PlanningPlayer
 from muzero.util.text import printable
 
@@ -67,9 +69,11 @@ class Watched:
         return rules[1 if self._options.sticky else 0]
 
     def _title(self, run: str) -> str:
-        planner = self.agent.player.planner
-        count = getattr(planner, "simulations", 0)
-        searched = f"{count} simulations" if count else "no search"
+        planner, searched = self.agent.player.planner, f"planner {self.agent.config.kind('planner')}"
+        if isinstance(planner, TreePlanner):
+            searched = f"{planner.simulations} simulations"
+        elif isinstance(planner, ReactivePlanner):
+            searched = "no search"
         parts = [self.games.spec.name, f"{run} at step {self.agent.step:,}", searched]
         if self.games.spec.two_player:
             first = self._options.episode % 2 == 1
@@ -88,7 +92,7 @@ class Watched:
         for scene in scenes(self.games, Thinker(self.agent), opponent, number, options.seed, openings):
             self.last = scene
             if options.steps is not None and scene.step >= options.steps and not scene.over:
-                self.last = replace(scene, over=True, ended=f"stopped after {scene.step:,} steps (--steps)")
+                self.last = replace(scene, over=True, ended="stopped by --steps")
                 yield self.last
                 return
             yield scene

@@ -45,8 +45,12 @@ class Film(ABC):
             if self.pictures:
                 self._aside.replace(self.path)
         finally:
-            with suppress(FileNotFoundError):
-                self._aside.unlink()
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove what was written and has not got its name yet."""
+        with suppress(FileNotFoundError):
+            self._aside.unlink()
 
 
 class Moving(Film):

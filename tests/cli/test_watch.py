@@ -14,9 +14,9 @@ import pytest
 from commands import called, code, command
 from rich.console import Console
 
-from muzero.cli.watch import parsed
+from muzero.cli.watch import parsed, written
 from muzero.cli.watch_episode import Watched
-from muzero.cli.watch_view import Pace, sparkline, view
+from muzero.cli.watch_view import Pace, board, sparkline, view
 from muzero.interactive.episode import Trace
 from muzero.interactive.films import Moving, Strip
 
@@ -37,7 +37,7 @@ def test_an_episode_in_a_pipe_is_a_line_for_each_step(tmp_path):
     assert lines[0].startswith("gym/CartPole-v1") and "2 simulations" in lines[0]
     assert [line.split("  ")[0] for line in lines[1:-1]] == [f"step {step}" for step in range(5)]
     assert all(re.search(r"reward 1  expected \+(0\.9|1\.0)", line) for line in lines[1:-1])
-    assert lines[-1] == "stopped after 5 steps (--steps): score 5 after 5 steps"
+    assert lines[-1] == "stopped by --steps: score 5 after 5 steps"
 
 
 def test_a_film_is_written_and_never_replaced_in_silence(tmp_path):
@@ -191,6 +191,32 @@ def test_a_film_that_fails_leaves_the_old_file(tmp_path):
     film = Moving(path, 10)
     film.close()
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_film_that_cannot_be_written_is_not_there(tmp_path, monkeypatch):
+    pytest.importorskip("av")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Moving, "_write", full)
+    with Watched(parsed([*CART, "--steps", "3"])) as watched, pytest.raises(OSError, match="No space"):
+        written(Moving(tmp_path / "a.mp4", 10), watched)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pieces_have_the_colour_of_their_side():
+    pytest.importorskip("pyspiel")
+    from muzero.games.board import load
+    from muzero.games.board_rules import BoardRules
+
+    state = load("othello").new_initial_state()
+    shown = board(BoardRules(state))
+    assert shown.plain == BoardRules(state).draw()
+    styles = {}
+    for span in shown.spans:
+        styles.setdefault(str(span.style), set()).add(shown.plain[span.start : span.end])
+    assert styles == {"bold red": {"x"}, "bold yellow": {"o"}} and len(shown.spans) == 4  # not those of words
 
 
 def test_every_agent_of_the_zoo_has_a_picture():
