@@ -90,8 +90,8 @@ def limits(spec: GameSpec, probe: Probe, discount: float, usual: Limits) -> dict
     """The ranges of values and rewards, and the atoms, for the keys of [model].
 
     A range is made larger where the probe saw more than fits.  It is made smaller only for two players, of whom one
-    wins what the other loses: in games of one player, narrow ranges learned worse (FrozenLake, docs/environments.md),
-    and better play may be paid much more than random play.
+    wins what the other loses: better play of one player may be paid much more than random play, and narrow ranges
+    taught FrozenLake nothing better (docs/environments.md).
 
     Args:
         spec: of the game.
