@@ -19,7 +19,8 @@ class Clock:
     """Seconds of training over all sessions of a run, and how this session spends them."""
 
     def __init__(self) -> None:
-        self.phases: dict[str, float] = dict.fromkeys(PHASES, 0.0)  # seconds of this session
+        self._finished: dict[str, float] = dict.fromkeys(PHASES, 0.0)  # seconds of blocks of this session that ended
+        self._open: list[tuple[str, float]] = []  # phase and begin of the blocks under way, the innermost last
         self.restore(0.0)
 
     def seconds(self) -> float:
@@ -33,11 +34,21 @@ class Clock:
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
         """Count the time of a block for one of the `PHASES`."""
-        began = time.perf_counter()
+        self._open.append((phase, time.perf_counter()))
         try:
             yield
         finally:
-            self.phases[phase] += time.perf_counter() - began
+            phase, began = self._open.pop()
+            self._finished[phase] += time.perf_counter() - began
+
+    @property
+    def phases(self) -> dict[str, float]:
+        """Seconds of this session by phase, with those of the block under way: a round of learning may take minutes."""
+        found = dict(self._finished)
+        if self._open:
+            phase, began = self._open[-1]
+            found[phase] += time.perf_counter() - began
+        return found
 
     def waited(self, apart: bool) -> float:
         """Seconds of this session spent waiting for games that are played apart; NaN where they are played here."""

@@ -73,7 +73,7 @@ class Standing:
             length=scores.length,
             greedy=self.evaluator.newest,
             comparison=self.health.comparison,
-            phases=dict(clock.phases),
+            phases=clock.phases,
             apart=pool.apart,
             counters=counters,
             spreads=self.health.spreads,

@@ -11,7 +11,7 @@ from rich.console import Console
 from muzero.runs import checkpoint
 from muzero.runs.folder import RunFolder
 from muzero.training import clock
-from muzero.training.clock import CpuClock
+from muzero.training.clock import Clock, CpuClock
 from muzero.training.progress import Progress
 
 GAME = "board/tic_tac_toe"
@@ -24,6 +24,17 @@ def spent(monkeypatch):
     counted = [100.0]
     monkeypatch.setattr(clock, "cpu_seconds", lambda: counted[0])
     return counted
+
+
+def test_a_phase_under_way_counts(monkeypatch):
+    now = [10.0]
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: now[0])
+    counting = Clock()
+    with counting.timed("learn"):
+        now[0] += 3
+        assert counting.phases["learn"] == 3
+    now[0] += 5
+    assert counting.phases["learn"] == 3 and counting.phases["play"] == 0
 
 
 def test_seconds_are_those_of_earlier_sessions_and_of_this_one(spent):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -29,8 +30,10 @@ HEALTH = {  # shown of what is measured, and how
     "value_drift": ("imagined values off", "{:.0%}"),
     "replay_age_share": ("age of the replay", "{:.0%}"),
 }
-TABLE = 31  # columns of the moves, beside a picture
-VALUES = 24  # columns of a figure in words, with its curve
+ROOM = 60  # columns of a picture and its moves below which the moves have fewer columns
+MOST = 4  # columns of a pixel
+LONGEST = 16  # columns of a move's name
+VALUES = 22  # columns of a figure in words, with its curve
 
 
 @dataclass
@@ -49,6 +52,13 @@ class View:
     said: Sequence[str]  # warnings and other messages, the newest last
     note: str = ""  # an evaluation under way
     two_player: bool = False
+
+
+class Form(NamedTuple):
+    """The columns of a table of moves."""
+
+    name: int  # columns of a move's name
+    whole: bool  # whether the search's policy has its column, too
 
 
 class Fitted:
@@ -76,8 +86,10 @@ def titled(title: str, draw: Callable[[int, int, bool], Text]) -> Fitted:
     """A part with a title above it and no frame, where there are few lines."""
 
     def whole(width: int, height: int, colour: bool) -> Text:
+        if height < 2:
+            return draw(width, height, colour)
         rule = Text(f"── {title} ".ljust(width, "─"), "blue")
-        return rule + Text("\n") + draw(width, height - 1, colour) if height > 1 else draw(width, height, colour)
+        return Text("\n").join([rule, draw(width, height - 1, colour)])
 
     return Fitted(whole)
 
@@ -128,7 +140,7 @@ def figures(view: View, width: int, height: int, colour: bool) -> Text:
     if not any(groups.values()):
         return Text(f"Nothing is learned before {status.start:,} steps.", "dim")
     every = [("loss " * (group == "loss") + name, value, key) for group in groups for name, value, key in groups[group]]
-    columns = max(width // (VALUES + 14), 1)
+    columns = max(width // (VALUES + 16), 1)
     if len(every) > height * columns:  # short: as words, one after another
         return flowing([f"{name} {value}" for name, value, _ in every], width)
     across = width // columns
@@ -182,16 +194,18 @@ def position(view: View, width: int, height: int, colour: bool) -> Text:
     shown = view.shown
     if shown is None:
         return flowing((view.silence or "A game begins soon.").split(), width, " ")
-    picture = drawn(shown, width - TABLE - 2, height, colour)
+    form = columns_of(shown, width)
+    least = len(row_of(None, *form).plain)
+    picture = drawn(shown, width - least - 2, height, colour)
     if not picture or not shown.moves:
         picture = drawn(shown, width, height // 2, colour)
-        return Text("\n").join([*picture, *beside(shown, min(width, 2 * TABLE), height - len(picture))])
+        return Text("\n").join([*picture, *beside(shown, form, width, height - len(picture))])
     across = max(cell_len(line.plain) for line in picture)
-    under = facts(shown, width)[: height - max(len(picture), min(len(shown.moves) + 1, height - 3))]
+    under = facts(shown, width, height - max(len(picture), min(len(shown.moves) + 1, height - 3)))
     if len(under) >= 3:  # in full width
-        table = moves(shown, width - across - 2, height - len(under))
+        table = moves(shown, form, height - len(under))
     else:
-        table, under = beside(shown, min(width - across - 2, 2 * TABLE), height), []
+        table, under = beside(shown, form, width - across - 2, height), []
     rows = []
     for number in range(max(len(picture), len(table))):
         row = picture[number].copy() if number < len(picture) else Text()
@@ -200,11 +214,10 @@ def position(view: View, width: int, height: int, colour: bool) -> Text:
     return Text("\n").join([*rows, *map(Text, under)])
 
 
-def beside(shown: Shown, width: int, height: int) -> list[Text]:
+def beside(shown: Shown, form: Form, width: int, height: int) -> list[Text]:
     """The moves, and what is said of the position, in a third of the lines or what the moves leave."""
-    said = facts(shown, width)
-    said = said[: max(height // 3, height - len(shown.moves) - 2, 1)]
-    table = moves(shown, width, height - len(said))
+    said = facts(shown, width, max(height // 3, height - len(shown.moves) - 2, 1))
+    table = moves(shown, form, height - len(said))
     if table and len(table) + len(said) < height:
         table.append(Text())
     return [*table, *map(Text, said)]
@@ -215,8 +228,10 @@ def drawn(shown: Shown, width: int, height: int, colour: bool) -> list[Text]:
     if height < 1 or width < 1:
         return []
     if shown.frame is not None:
+        tall, wide = shown.frame.shape[:2]
+        whole = min(width // wide, 2 * height // tall, MOST)  # a small frame is even where each pixel has as many cells
         draw = half_blocks if colour else shades
-        return list(draw(shown.frame, min(width, 2 * max(shown.frame.shape[:2])), height).split("\n"))
+        return list(draw(shown.frame, whole * wide or width, height).split("\n"))
     lines = [escaped(line) for line in shown.text.rstrip("\n").split("\n")]
     if len(lines) == 1:
         lines = textwrap.wrap(lines[0], width)
@@ -224,44 +239,56 @@ def drawn(shown: Shown, width: int, height: int, colour: bool) -> list[Text]:
     return [Text(line) for line in lines] if fits else []
 
 
-def moves(shown: Shown, width: int, height: int) -> list[Text]:
-    """The best moves: name, visits, prior, policy of the search and value."""
+def columns_of(shown: Shown, width: int) -> Form:
+    """How moves are shown in this width, a picture beside them."""
+    longest = max([cell_len("move"), *(cell_len(escaped(move.name)) for move in shown.moves)])
+    return Form(min(longest, LONGEST if width >= ROOM else LONGEST // 2), width >= ROOM)
+
+
+def moves(shown: Shown, form: Form, height: int) -> list[Text]:
+    """The best moves, below a line of titles; that which is played is always among them."""
     if height < 2 or not shown.moves:
         return []
-    name = min(max(cell_len("move"), *(cell_len(escaped(move.name)) for move in shown.moves)), max(width - 27, 4))
-    rows = [Text(f"{'move':{name}} {'visits':>6} {'prior':>5} {'search':>6} {'value':>6}", "dim")]
     best = list(shown.moves[: height - 1])
     if shown.played not in [move.name for move in best]:
         best[-1:] = [move for move in shown.moves if move.name == shown.played]
-    for move in best:
-        rows.append(row_of(move, name, "bold green" if move.name == shown.played else ""))
-    return rows
+    return [row_of(None, *form), *(row_of(move, *form, "bold green" * (move.name == shown.played)) for move in best)]
 
 
-def row_of(move: Move, name: int, style: str) -> Text:
-    """A move as a row."""
-    value = "" if move.value is None else signed(move.value)
-    label = set_cell_size(escaped(move.name), name)
-    return Text(f"{label} {move.visits:>6} {move.prior:>5.0%} {move.policy:>6.0%} {value:>6}", style)
+def row_of(move: Move | None, name: int, whole: bool, style: str = "") -> Text:
+    """A move with its visits, its prior, its share of the search's policy, and its value; None: the titles of these."""
+    if move is None:
+        cells, label, style = ("visits", "prior", "search", "value"), "move", "dim"
+    else:
+        value = "" if move.value is None else signed(move.value)
+        cells, label = (f"{move.visits}", f"{move.prior:.0%}", f"{move.policy:.0%}", value), escaped(move.name)
+    widths = {6: cells[0], 5: cells[1]} | ({7: cells[2]} if whole else {})
+    row = set_cell_size(label, name) + "".join(f" {cell:>{width}}" for width, cell in widths.items())
+    return Text(f"{row} {cells[3]:>6}", style)
 
 
-def facts(shown: Shown, width: int) -> list[str]:
-    """What is said of the position in words, the most important first."""
+def facts(shown: Shown, width: int, height: int) -> list[str]:
+    """What is said of the position in words, the most important first, as far as it fits."""
     to_move = f", {shown.player} to move" if shown.player else ""
     over = "" if shown.score is None else f"; the game is over: {short(shown.score)}"
     said = [f"game {shown.game}, move {shown.move + 1}{to_move}: plays {shown.played}{over}"]
     if shown.predicted:
         error = sum(abs(a - b) for a, b in zip(shown.predicted, shown.real, strict=True)) / len(shown.real)
         said.append(f"reward predicted {signed(shown.predicted[-1])}, real {signed(shown.real[-1])}")
-        said[-1] += f"; mean error of {len(shown.real)} moves {short(error)}"
+        said[-1] += f"; mean error of {len(shown.real)} moves {error:.2f}"
     said.append(f"value {signed(shown.value)} by search, {signed(shown.network_value)} by the network")
     said.append(f"expects {' '.join(shown.line)}")
-    return [line for text in said for line in textwrap.wrap(escaped(text), width)[:2]]
+    lines: list[str] = []
+    for wrapped in (textwrap.wrap(escaped(text), width)[:2] for text in said):
+        if len(lines) + len(wrapped) > height:
+            return lines or wrapped[: max(height, 0)]
+        lines += wrapped
+    return lines
 
 
 def signed(number: float) -> str:
     """A value or a reward, with its sign."""
-    return f"{number:+.2f}" if abs(number) < 100 else short(number)
+    return f"{round(number, 2) + 0.0:+.2f}" if abs(number) < 100 else short(number)
 
 
 def messages(view: View, width: int, height: int, colour: bool) -> Text:
