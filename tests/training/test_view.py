@@ -23,7 +23,7 @@ from muzero.interactive.thoughts import Move
 from muzero.runs.evaluations import Evaluation
 from muzero.training import progress as lines
 from muzero.training.progress import Progress
-from muzero.training.view import shown_game
+from muzero.training.view import dashboard, shown_game
 from muzero.training.view.bottleneck import limit, shares
 from muzero.training.view.chart import chart, short, sparkline
 from muzero.training.view.dashboard import Dashboard
@@ -32,7 +32,7 @@ from muzero.training.view.layout import laid_out
 from muzero.training.view.panels import View
 from muzero.training.view.shown_game import Shown, ShownGame
 
-SIZES = [(160, 45), (100, 30), (80, 24), (60, 20), (60, 12), (110, 12), (40, 8), (30, 6), (20, 3), (300, 100)]
+SIZES = [(160, 45), (100, 30), (80, 24), (60, 20), (60, 12), (110, 12), (40, 8), (30, 6), (20, 3), (200, 60)]
 LOSSES = {name: torch.tensor(0.5) for name in ("policy", "value", "reward", "discount", "gradient")}
 BOARD = ". . . . . . .\n" * 5 + ". x . . . . .\n0 1 2 3 4 5 6"
 MOVES = [Move(a, f"o{a}", 0.14, 20 - a, 0.2, None if a == 6 else 0.1 * a) for a in range(7)]
@@ -135,6 +135,19 @@ def test_a_chart_goes_from_corner_to_corner():
         chart(points, points, 20, 4)
 
 
+def test_what_takes_long_to_draw_is_drawn_less_often(tmp_path, monkeypatch):
+    training = made(tmp_path, "board/tic_tac_toe")
+    seconds = iter([1.0, 1.0, 1.0, 2.0])  # nothing, then a second
+    monkeypatch.setattr(dashboard, "time", SimpleNamespace(perf_counter=lambda: next(seconds)))
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, height=30)
+    found = progress_of(training, console, view=True)
+    found.show(training.status())
+    assert found.screen_every == dashboard.SCREEN_SECONDS
+    found._refresh()
+    assert found.screen_every == pytest.approx(1 / dashboard.DRAWING)
+    training.close()
+
+
 def test_numbers_and_curves_are_short():
     assert [short(number) for number in (0.12345, 999.5, 9_999, 12_345, 2.5e6)] == [
         "0.123",
@@ -172,12 +185,12 @@ def watched(folder, game, *settings, console=None):
     """A run with a dashboard, and its shown game."""
     training = made(folder, game, *settings)
     console = console or Console(file=io.StringIO(), force_terminal=True, width=100, height=30)
-    dashboard = progress_of(training, console, view=True)
-    assert isinstance(dashboard, Dashboard)
-    training.run(dashboard)
-    dashboard.close(training.status())
+    drawing = progress_of(training, console, view=True)
+    assert isinstance(drawing, Dashboard)
+    training.run(drawing)
+    drawing.close(training.status())
     training.experience.close()
-    return training, dashboard
+    return training, drawing
 
 
 @pytest.mark.parametrize(
@@ -188,9 +201,11 @@ def test_a_run_learns_the_same_with_and_without_a_dashboard(tmp_path, monkeypatc
     monkeypatch.setattr(shown_game, "PERIOD", 0.0)
     monkeypatch.setattr(shown_game, "SHARE", 1e9)
     monkeypatch.setattr(lines, "SCREEN_SECONDS", 0.0)
-    seen, dashboard = watched(tmp_path / "with", game, *settings)
-    shown = dashboard.game.newest
-    assert not dashboard.game.error and shown is not None and dashboard.game.games > 1
+    monkeypatch.setattr(dashboard, "SCREEN_SECONDS", 0.0)
+    monkeypatch.setattr(dashboard, "DRAWING", 1e9)
+    seen, drawing = watched(tmp_path / "with", game, *settings)
+    shown = drawing.game.newest
+    assert not drawing.game.error and shown is not None and drawing.game.games > 1
     assert sum(move.visits for move in shown.moves) == 4 and len(shown.predicted) == len(shown.real) > 5
     plain = made(tmp_path / "without", game, *settings)
     plain.run(progress := Progress(tmp_path / "without", Console(quiet=True)))
@@ -222,8 +237,8 @@ def test_a_game_that_cannot_be_shown_says_why_and_the_run_continues(tmp_path, mo
         raise RuntimeError("no \x1b[2J display")
 
     monkeypatch.setattr(shown_game, "LiveGame", broken)
-    training, dashboard = watched(tmp_path, "board/tic_tac_toe")
-    assert dashboard.game.error == "RuntimeError: no  display"
+    training, drawing = watched(tmp_path, "board/tic_tac_toe")
+    assert drawing.game.error == "RuntimeError: no  display"
     assert training.replay.steps >= 600
 
 
@@ -233,6 +248,8 @@ def test_a_game_that_cannot_be_shown_says_why_and_the_run_continues(tmp_path, mo
 @pytest.mark.parametrize("after", [0, 1, 3])
 def test_a_lost_terminal_does_not_end_a_run(tmp_path, monkeypatch, after):
     monkeypatch.setattr(lines, "SCREEN_SECONDS", 0.0)
+    monkeypatch.setattr(dashboard, "SCREEN_SECONDS", 0.0)
+    monkeypatch.setattr(dashboard, "DRAWING", 1e9)
 
     class Fragile(io.StringIO):
         left = after
@@ -244,8 +261,8 @@ def test_a_lost_terminal_does_not_end_a_run(tmp_path, monkeypatch, after):
             return super().write(text)
 
     console = Console(file=Fragile(), force_terminal=True, width=100, height=30)
-    training, dashboard = watched(tmp_path, "board/tic_tac_toe", "run.steps=300", console=console)
-    assert dashboard.silent and training.replay.steps >= 300
+    training, drawing = watched(tmp_path, "board/tic_tac_toe", "run.steps=300", console=console)
+    assert drawing.silent and training.replay.steps >= 300
 
 
 def test_without_a_terminal_there_are_lines_and_a_word_why(tmp_path):
@@ -296,8 +313,8 @@ def test_a_second_signal_gives_the_terminal_back_too(tmp_path):
     training = made(tmp_path, "board/tic_tac_toe")
     read, write = os.pipe()
     with os.fdopen(write, "w") as stream:
-        dashboard = progress_of(training, Console(file=stream, force_terminal=True, width=80, height=24), view=True)
-        dashboard.show(training.status())
+        drawing = progress_of(training, Console(file=stream, force_terminal=True, width=80, height=24), view=True)
+        drawing.show(training.status())
         training.stop.leave()
     training.close()
     with os.fdopen(read, "rb") as found:

@@ -48,12 +48,16 @@ def chart(line: Points, marks: Points, width: int, height: int) -> Text:
         cells[row // 4, column // 2] |= DOTS[row % 4, column % 2]
     letters = [[chr(BRAILLE + cell) if cell else " " for cell in row] for row in cells]
     marked = {place(x, y, columns, lines) for x, y in marks}
+    for column, row in marked:
+        letters[row][column] = MARK
     text = Text(no_wrap=True)
     for row, drawn in enumerate(letters):
         label = labels[0] if row == 0 else labels[1] if row == lines - 1 else ""
         text.append(f"{label:>{margin - 1}} ", "dim")
-        for column, letter in enumerate(drawn):
-            text.append(*((MARK, MARKED) if (column, row) in marked else (letter, LINE)))
+        at = len(text)
+        text.append("".join(drawn), LINE)
+        for column in (column for column in range(columns) if (column, row) in marked):
+            text.stylize(MARKED, at + column, at + column + 1)
         text.append("\n")
     ends = short(left), short(right)
     between = max(columns - sum(map(len, ends)), 1)

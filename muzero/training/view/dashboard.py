@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
-from muzero.training.progress import Progress
+from muzero.training.progress import SCREEN_SECONDS, Progress
 from muzero.training.status import Status
 from muzero.training.view.bottleneck import shares
 from muzero.training.view.history import History
@@ -18,6 +19,7 @@ from muzero.training.view.layout import laid_out
 from muzero.training.view.panels import View
 from muzero.training.view.shown_game import ShownGame
 
+DRAWING = 0.02  # of the time that drawing may take
 KEPT = 200  # messages that are printed once the terminal is as it was
 LEAVE = b"\x1b[?1049l\x1b[?25h"  # the screen from before, with a cursor
 
@@ -60,8 +62,10 @@ class Dashboard(Progress):
     def _refresh(self) -> None:
         if self.live is None or self.newest is None:
             return
-        size = self.console.size
+        began, size = time.perf_counter(), self.console.size
         self._guarded(lambda: self.live and self.live.update(laid_out(self._view(), *size), refresh=True))
+        # Large frames take long to draw: then they are drawn less often.
+        self.screen_every = max(SCREEN_SECONDS, (time.perf_counter() - began) / DRAWING)
 
     def _view(self) -> View:
         assert self.newest is not None

@@ -275,7 +275,7 @@ def facts(shown: Shown, width: int, height: int) -> list[str]:
     if shown.predicted:
         error = sum(abs(a - b) for a, b in zip(shown.predicted, shown.real, strict=True)) / len(shown.real)
         said.append(f"reward predicted {signed(shown.predicted[-1])}, real {signed(shown.real[-1])}")
-        said[-1] += f"; mean error of {len(shown.real)} moves {error:.2f}"
+        said[-1] += f"; off by {error:.2f}"
     said.append(f"value {signed(shown.value)} by search, {signed(shown.network_value)} by the network")
     said.append(f"expects {' '.join(shown.line)}")
     lines: list[str] = []
