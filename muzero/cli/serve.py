@@ -7,22 +7,24 @@ import webbrowser
 from collections.abc import Sequence
 
 from muzero.cli.agent_options import EPILOG, add_agent_options, listing, load
-from muzero.cli.exits import guarded
+from muzero.cli.exits import BAD_USAGE, guarded
 from muzero.cli.parser import Parser, number
 
 PORTS = 65_535
+KINDS = ("board", "atari", "gym", "minatar", "python")  # of games: all
 
 
 def serve_command(arguments: Sequence[str] | None = None) -> int:
     """Serve the page until Ctrl-C."""
     options = parsed(arguments)
+    if options.run is None:
+        print("\n".join(listing(options.prog, options.kinds)))
+        return BAD_USAGE
     from muzero.config import ConfigError
     from muzero.util.extras import need
 
     for package in ("starlette", "uvicorn"):
         need(package, options.prog, package, "serve")
-    if options.run is None:
-        raise ConfigError(["which agent? give a run's folder, or zoo/NAME", *listing(options.prog)])
     from muzero.web.server import serve
     from muzero.web.tables import Tables
 
@@ -56,7 +58,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if not 0 <= options.port <= PORTS:
         parser.error(f"--port {options.port}; expected 0 to {PORTS}")
-    options.prog = parser.prog
+    options.prog, options.kinds = parser.prog, KINDS
     return options
 
 

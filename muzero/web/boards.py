@@ -85,7 +85,7 @@ def two(first: str, second: str, names: tuple[str, str] = ("black", "white")) ->
 
 
 MARKS = {"x": Piece(0, "×", "x"), "o": Piece(1, "○", "o")}  # noqa: RUF001 (signs, not letters)
-MEN = two("x", "o", ("x", "o"))
+MEN = two("x", "o", ("red", "blue"))
 CHESS = {
     letter: Piece(side, glyph + "\ufe0e", f"{colour} {name}")  # the sign after it asks for text, not an emoji
     for side, colour, change in ((0, "black", str.lower), (1, "white", str.upper))
@@ -98,17 +98,17 @@ CHESS = {
         (change("p"), "♟", "pawn"),
     )
 }
-KINGS = {"O": Piece(0, "♛\ufe0e", "king o"), "X": Piece(1, "♛\ufe0e", "king +")}
+KINGS = {"O": Piece(0, "♛\ufe0e", "black king"), "X": Piece(1, "♛\ufe0e", "white king")}
 LOOKS: dict[str, Look] = {
     "breakthrough": Look("chequered", two("b", "w")),
-    "checkers": Look("chequered", two("o", "+", ("o", "+")) | KINGS, drawing=kings),
+    "checkers": Look("chequered", two("o", "+") | KINGS, drawing=kings),
     "chess": Look("chequered", CHESS),
-    "clobber": Look("chequered", two("o", "x", ("o", "x"))),
+    "clobber": Look("chequered", two("o", "x")),
     "connect_four": Look("discs", MEN, drop, numbered),
     "go": Look("lines", two("X", "O")),
     "gomoku": Look("lines", two("b", "w"), pairs),
     "hex": Look("hexagons", MEN),
-    "lines_of_action": Look("chequered", MEN),
+    "lines_of_action": Look("chequered", two("x", "o")),
     "mnk": Look("marks", MARKS, pairs),
     "othello": Look("stones", two("x", "o")),
     "othello_6x6": Look("stones", two("x", "o")),
@@ -161,6 +161,17 @@ def board(rules: Rules | None) -> dict[str, Any] | None:
             for action, each in taps.items()
         },
     }
+
+
+def player(rules: Rules, number: int) -> str:
+    """What a player is called: by the colour of its pieces where these are drawn, with their letter if it differs."""
+    called = rules.player(number)
+    letter = called.partition(",")[0]
+    look = LOOKS.get(rules.game)
+    piece = None if look is None else look.pieces.get(letter)
+    if piece is None:
+        return called if look is None else letter
+    return piece.name if piece.name.startswith(letter) else f"{piece.name} ({letter})"
 
 
 def clicked(rules: Rules) -> dict[int, str]:

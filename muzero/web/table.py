@@ -13,7 +13,7 @@ from muzero.interactive.live_game import LiveGame
 from muzero.interactive.strength import Set, choose
 from muzero.interactive.thoughts import Thoughts, think
 from muzero.interfaces import Rules
-from muzero.web.boards import board, last_squares
+from muzero.web.boards import board, last_squares, player
 from muzero.web.guard import Refusal
 from muzero.web.images import png
 from muzero.web.words import described, node
@@ -211,7 +211,7 @@ class Table:
         rules = self._positions[0]
         if rules is None:
             return ("first player", "second player")[seat]
-        return rules.player(self._first if seat == 0 else 1 - self._first)
+        return player(rules, self._first if seat == 0 else 1 - self._first)
 
     def outcome(self) -> str:
         """How the game ended, in words."""

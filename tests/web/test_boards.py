@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from muzero.games.board import BoardGames
-from muzero.web.boards import LOOKS, board, last_squares
+from muzero.web.boards import LOOKS, board, last_squares, player
 
 PASSES = {"othello", "othello_6x6", "go(board_size=5)"}
 GAMES = [
@@ -71,7 +71,17 @@ def test_hex_joins_top_and_bottom_for_the_first_player():
     for name in ("b1", "a1", "b2", "a2", "b3"):
         rules = rules.child(next(action for action in rules.legal() if rules.name(action) == name))
     assert rules.over and rules.returns[0] == 1
-    assert [cell and cell.name for cell in board(rules)["cells"]] == ["o", "x", None, "o", "x", None, None, "x", None]
+    assert [cell and cell.name for cell in board(rules)["cells"]] == [
+        "blue",
+        "red",
+        None,
+        "blue",
+        "red",
+        None,
+        None,
+        "red",
+        None,
+    ]
 
 
 def test_promotions_share_their_squares():
@@ -80,3 +90,10 @@ def test_promotions_share_their_squares():
         rules = rules.child(next(action for action in rules.legal() if rules.name(action) == move))
     taps = list(board(rules)["taps"].values())
     assert sum(taps.count(each) == 4 for each in taps) in (4, 8)
+
+
+def test_players_are_called_by_the_colour_of_their_pieces():
+    names = {"go(board_size=5)": ["black", "white"], "connect_four": ["red (x)", "blue (o)"], "tic_tac_toe": ["x", "o"],
+             "breakthrough": ["black", "white"], "chess": ["black", "white"], "checkers": ["black (o)", "white (+)"],
+             "oware": ["player 0", "player 1"]}  # fmt: skip
+    assert {game: [player(start(game), number) for number in (0, 1)] for game in names} == names

@@ -187,7 +187,8 @@ async function start() {
   history.replaceState(null, "", "/");
   about = await get("/about");
   document.title = `${about.title} – muzero`;
-  $("game").textContent = about.game.replace(/^[^/]*\//, "").replaceAll("_", " ");
+  $("game").textContent = about.game.replace(/^[^/]*\//, "").replaceAll("_", " ").replaceAll("=", " ")
+    .replace(/\((.*)\)$/, ", $1").replace(/,\b/g, ", ");
   for (const [id, action] of Object.entries(DO)) $(id).addEventListener("click", action);
   $("always").addEventListener("change", () => { if (!busy) follow(); });
   document.addEventListener("keydown", keys);
