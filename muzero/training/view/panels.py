@@ -160,7 +160,7 @@ def figures(view: View, width: int, height: int, colour: bool) -> Text:
 def times(view: View, width: int, height: int, colour: bool) -> Text:
     """What the time goes into, rates, and what limits the run."""
     spent = {name: share for name, share in view.spent.items() if share >= 0.005}
-    words = {"play": "waiting for games" if view.status.apart else "playing", "rest": "the rest"}
+    words = {"play": "waiting for games" if view.status.apart else "playing", "rest": "storing and the rest"}
     bar, used = Text(), 0
     for number, (name, share) in enumerate(spent.items()):
         cells = width - used if number == len(spent) - 1 else min(round(share * width), width - used)
