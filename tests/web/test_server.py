@@ -1,6 +1,7 @@
 """The command: on 127.0.0.1 alone, with errors in words, and an end by Ctrl-C."""
 
 import signal
+import socket
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from muzero.cli.serve import parsed
+from muzero.web.server import listening
 
 # Prints every address that a socket of the process is bound or connected to, or whose name it looks up.
 AUDITED = """
@@ -46,6 +48,12 @@ def test_it_serves_on_loopback_alone_until_ctrl_c():
     assert audited and all("'127.0.0.1'" in line for line in audited), audited
 
 
+def test_answers_are_sent_at_once():
+    with socket.socket() as unnamed, listening(0) as opened:
+        assert opened.proto == socket.IPPROTO_TCP != unnamed.proto  # by which asyncio decides
+        assert opened.getsockname()[0] == "127.0.0.1"
+
+
 def test_a_port_that_is_taken_is_named(page):
     port = page.origin.rpartition(":")[2]
     with started("zoo/tic_tac_toe", "--port", port) as process:
@@ -66,3 +74,11 @@ def test_wrong_options_are_refused(words, message, capsys):
     with pytest.raises(SystemExit):
         parsed(words)
     assert message in capsys.readouterr().err
+
+
+def test_a_run_that_does_not_exist_and_none_list_those_that_do():
+    for words, message in ((["zoo/tictactoe"], "did you mean zoo/tic_tac_toe?"), ([], "zoo/breakout")):
+        with started(*words) as process:
+            output, errors = process.communicate()
+        assert process.returncode == 2 and message in output + errors
+        assert "for example: muzero-serve zoo/" in output + errors
