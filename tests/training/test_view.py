@@ -242,6 +242,20 @@ def test_a_game_that_cannot_be_shown_says_why_and_the_run_continues(tmp_path, mo
     assert training.replay.steps >= 600
 
 
+def test_a_dashboard_that_fails_gives_way_to_lines(tmp_path, monkeypatch):
+    def broken(*given):
+        raise IndexError("no such panel")
+
+    monkeypatch.setattr(dashboard, "laid_out", broken)
+    stream = io.StringIO()
+    training, drawing = watched(
+        tmp_path, "board/tic_tac_toe", "run.steps=300", console=Console(file=stream, force_terminal=True, width=120)
+    )
+    after = stream.getvalue().rpartition("\x1b[?1049l")[2]
+    assert training.replay.steps >= 300 and drawing.live is None
+    assert "the dashboard failed, lines follow (IndexError: no such panel)" in after and "300 steps" in after
+
+
 # --- the terminal --------------------------------------------------------------------------------------------------
 
 

@@ -55,6 +55,9 @@ class Dashboard(Progress):
         super().show(status)
 
     def _draw(self, status: Status) -> None:
+        if self.live is None:
+            super()._draw(status)
+            return
         self.history.add(status)
         self.recently(status)
         self._refresh()
@@ -62,8 +65,13 @@ class Dashboard(Progress):
     def _refresh(self) -> None:
         if self.live is None or self.newest is None:
             return
-        began, size = time.perf_counter(), self.console.size
-        self._guarded(lambda: self.live and self.live.update(laid_out(self._view(), *size), refresh=True))
+        began, size, live = time.perf_counter(), self.console.size, self.live
+        try:
+            drawn = laid_out(self._view(), *size)
+            self._guarded(lambda: live.update(drawn, refresh=True))
+        except Exception as error:  # what a run shows cannot end it
+            self._stop()
+            self._say(f"warning: the dashboard failed, lines follow ({type(error).__name__}: {error})", style="yellow")
         # Large frames take long to draw: then they are drawn less often.
         self.screen_every = max(SCREEN_SECONDS, (time.perf_counter() - began) / DRAWING)
 
@@ -115,14 +123,19 @@ class Dashboard(Progress):
 
     def close(self, status: Status) -> None:
         """Give the terminal back, and print there what was said, and the last line."""
-        live, self.live = self.live, None
-        if live is not None:
-            self._guarded(live.stop)
+        self._stop()
         self.game.close()
+        super().close(status)
+
+    def _stop(self) -> None:
+        """Give the terminal back, and print there what was said meanwhile."""
+        live, self.live = self.live, None
+        if live is None:
+            return
+        self._guarded(live.stop)
         for message in self.said:
             style = "yellow" if message.startswith("warning: ") else None
             self._say(message, style=style, soft_wrap=True)
-        super().close(status)
 
 
 WAITING = "A game is shown once the first updates are made."
