@@ -73,7 +73,7 @@ def configured(options: argparse.Namespace) -> tuple[Config, list[str]]:
     if options.game is None:
         return merge(command_line(options), build.SCHEMA), []
     layers, _ = with_device(options.game, command_line(options))
-    config = build.configure(options.game, layers, checked=False, probed=True)
+    config = build.configure(options.game, layers, checked=False, probed=not options.no_probe)
     try:
         build.check(config, build.spec(config))
     except ConfigError as error:
@@ -94,7 +94,7 @@ def new(options: argparse.Namespace) -> tuple[Config, list[str]]:
     from muzero.trials.following import summary
 
     layers, notes = with_device(options.game, command_line(options))
-    config = build.configure(options.game, layers, probed=True)
+    config = build.configure(options.game, layers, probed=not options.no_probe)
     game = config.table("run")["game"]
     renamed = [f"{options.game} is {game}, its newest version"] if game != options.game else []
     return config, notes + renamed + summary(config)

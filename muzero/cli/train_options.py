@@ -18,6 +18,11 @@ def train_parser() -> Parser:
     _add_settings(parser)
     _add_resume(parser)
     parser.add_argument(
+        "--no-probe",
+        action="store_true",
+        help="take the usual network, ranges and discount, and do not play the game before the run to choose them",
+    )
+    parser.add_argument(
         "--dry-run",
         action="store_true",
         help="print the plan of a run: settings with their reasons, speed, memory and time; nothing is trained",

@@ -73,7 +73,7 @@ class Moving(Film):
         self.pictures += 1
 
     def _begin(self, width: int, height: int) -> None:
-        self._container = self._av.open(str(self._aside), "w", format=self.path.suffix.lower()[1:])
+        self._container = self._av.open(str(self._aside), mode="w", format=self.path.suffix.lower()[1:])
         self._stream = self._container.add_stream(self._codec, rate=self._fps)
         self._stream.width, self._stream.height = width, height
         if self._codec == "gif":

@@ -122,12 +122,14 @@ def test_bad_input_is_an_error_of_usage(checked, words, message):
 
 
 def test_nothing_is_left_behind_when_the_command_is_interrupted(checked, monkeypatch):
-    children = []
+    children, ended = [], []
     monkeypatch.setattr(check, "_received", lambda *words: (_ for _ in ()).throw(KeyboardInterrupt))
     end = check._end
-    monkeypatch.setattr(check, "_end", lambda child, done: children.append(end(child, done)) or children[-1])
+    monkeypatch.setattr(
+        check, "_end", lambda child, done: children.append(child) or ended.append(end(child, done)) or ended[-1]
+    )
     with pytest.raises(KeyboardInterrupt):
         checked("Hangs")
     assert len(children) == 1
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(children[0], os.WNOHANG)

@@ -110,7 +110,7 @@ def test_a_game_without_its_own_program_says_what_to_do(exports):
 
 def test_files_say_what_they_are(exports):
     folder = exports("zoo/connect_four")
-    assert sorted(path.name for path in folder.iterdir()) == FILES
+    assert sorted(path.name for path in folder.iterdir() if path.name != "__pycache__") == FILES
     about = json.loads((folder / "manifest.json").read_text())
     assert (about["game"], about["players"], about["images"]) == ("board/connect_four", 2, 2)
     assert about["discounts"] == [-0.98, 0.0] and about["ranges"]["value"] == [-1.0, 1.0]

@@ -298,7 +298,7 @@ def train_nim(folder, fault, first, often="", *words):
         "OFTEN": often,
         "ELSEWHERE": str(folder / "elsewhere"),
     }
-    words = ["--game", "python/nim:Nim", "--run", "out", *sets("run.save_every=150"), *words]
+    words = ["--game", "python/nim:Nim", "--no-probe", "--run", "out", *sets("run.save_every=150"), *words]
     return command("train", *words, folder=folder, env=environment)
 
 

@@ -104,7 +104,7 @@ def environment(folder, when, mishap):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_a_stuck_run_with_a_whole_checkpoint(tmp_path, number):
     environment(tmp_path, "Own.steps == 300", STUCK.strip())
-    words = ["--game", "python/own:Own", "--run", "out", *sets("actors.overlap=off")]
+    words = ["--game", "python/own:Own", "--no-probe", "--run", "out", *sets("actors.overlap=off")]
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", code("train"), *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True
     )
@@ -120,7 +120,7 @@ def test_a_second_signal_ends_a_stuck_run_with_a_whole_checkpoint(tmp_path, numb
 def test_a_second_signal_ends_a_run_whose_child_is_stuck_and_the_child(tmp_path):
     environment(tmp_path, "Own.steps == 300", "print(os.getpid(), flush=True)\n            signal.pause()")
     (tmp_path / "own.py").write_text("import os\n" + (tmp_path / "own.py").read_text())
-    words = ["--game", "python/own:Own", "--run", "out", *sets("actors.overlap=on")]
+    words = ["--game", "python/own:Own", "--no-probe", "--run", "out", *sets("actors.overlap=on")]
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", code("train"), *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True
     )
@@ -151,7 +151,7 @@ def test_what_an_environment_prints_is_printed_also_by_a_child(tmp_path):
     environment(tmp_path, "True", "print('step', flush=False)")
     counts = []
     for overlap in ("on", "off"):
-        words = ["--game", "python/own:Own", "--run", overlap, *sets(f"actors.overlap={overlap}")]
+        words = ["--game", "python/own:Own", "--no-probe", "--run", overlap, *sets(f"actors.overlap={overlap}")]
         result = command("train", *words, folder=tmp_path)
         assert result.returncode == 0, result.stderr
         counts.append(result.stdout.split().count("step"))
@@ -167,7 +167,7 @@ def test_what_an_environment_prints_is_printed_also_by_a_child(tmp_path):
 )
 def test_an_environment_that_always_fails_ends_the_run_saved(tmp_path, fault, message):
     environment(tmp_path, "Own.steps >= 300", fault)
-    result = command("train", "--game", "python/own:Own", "--run", "out", *sets(), folder=tmp_path)
+    result = command("train", "--game", "python/own:Own", "--no-probe", "--run", "out", *sets(), folder=tmp_path)
     assert result.returncode == 4 and message in result.stderr, result.stderr
     assert "Traceback" not in result.stderr
     assert checkpoint.latest(tmp_path / "out" / "checkpoints")[0].step > 100
@@ -175,7 +175,7 @@ def test_an_environment_that_always_fails_ends_the_run_saved(tmp_path, fault, me
 
 def test_occasional_faults_of_an_environment_are_warnings(tmp_path):
     environment(tmp_path, "Own.steps % 97 == 0", "raise KeyError('the engine is on fire')")
-    result = command("train", "--game", "python/own:Own", "--run", "out", *sets(), folder=tmp_path)
+    result = command("train", "--game", "python/own:Own", "--no-probe", "--run", "out", *sets(), folder=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "environment faults so far: 1, the last: python/own:Own, environment " in result.stdout
     last = json.loads((tmp_path / "out" / "metrics.jsonl").read_text().splitlines()[-1])
