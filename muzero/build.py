@@ -30,9 +30,9 @@ from muzero.planners.reactive import ReactivePlanner
 from muzero.planners.tree import GumbelPlanner, PuctPlanner
 from muzero.play.selfplay import SelfPlay
 from muzero.players.planning import PlanningPlayer
+from muzero.trials import refusals
 from muzero.trials.first_steps import try_out
 from muzero.trials.following import following
-from muzero.util import memory
 from muzero.util.extras import MissingExtra
 from muzero.util.seeds import derive
 from muzero.util.text import nearest, printable
@@ -60,6 +60,7 @@ SCHEMA: Schema = {
 }
 OWN: dict[str, dict[str, Any]] = {"model": MODELS, "planner": PLANNERS, "objective": OBJECTIVES}
 DEVICES = ("auto", "cpu", "cuda")
+SHAPE = "the observation's shape"  # the source of the kind of the model
 
 
 def register(table: str, kind: str, made: Constructor) -> None:
@@ -73,7 +74,7 @@ def register(table: str, kind: str, made: Constructor) -> None:
         made: the class; its keyword-only parameters become the keys of the table.
 
     Raises:
-        ConfigError: if there is no such table, or the kind is another class already.
+        ConfigError: if there is no such table, or the kind is taken by another class.
         TypeError: if a keyword-only parameter has no default, or a type that TOML cannot hold.
     """
     if table not in OWN:
@@ -82,9 +83,6 @@ def register(table: str, kind: str, made: Constructor) -> None:
     taken = OWN[table].setdefault(kind, made)
     if taken is not made:
         raise ConfigError([f"[{table}] kind {printable(kind)!r} is {taken.__module__}.{taken.__qualname__} already"])
-
-
-SHAPE = "the observation's shape"  # the source of the kind of the model
 
 
 def configure(game: str, layers: list[Layer], checked: bool = True, probed: bool = False) -> Config:
@@ -96,7 +94,7 @@ def configure(game: str, layers: list[Layer], checked: bool = True, probed: bool
         game: the game, as --game takes it.
         layers: later ones override earlier ones.
         checked: refuse also what cannot be used together, see `check`.
-        probed: play the game at random, and let what nobody said for it follow from that, see `trials.following`.
+        probed: play the game at random, and choose by that what no layer sets for this game, see `trials.following`.
 
     Raises:
         ConfigError: with every problem of every layer, or because the game is not known.
@@ -177,96 +175,12 @@ def check(config: Config, spec: GameSpec) -> None:
     Raises:
         ConfigError: with the reason, and the remedy.
     """
-    check_memory(config, spec)
-    check_planner(config, spec)
-    check_learning(config, spec)
-    check_augmentation(config, spec)
-
-
-def check_learning(config: Config, spec: GameSpec) -> None:
-    """Refuse batches that the objective cannot learn from, and sums of rewards that it does not teach.
-
-    Raises:
-        ConfigError: with the reason, and the remedy.
-    """
-    size, steps = config.table("learner")["batch"], config.table("model").get("value_prefix", 0)
-    made = objective(config, spec, model(config, spec))
-    if reason := made.refuses(size):
-        raise ConfigError([f"[learner] batch = {size} (from {config.source('learner', 'batch')}) {reason}"])
-    if steps > made.unroll:
-        given = f"[model] value_prefix = {steps} (from {config.source('model', 'value_prefix')})"
-        why = f"rewards are taught over objective.unroll = {made.unroll} steps, so longer sums would never be learned"
-        raise ConfigError([f"{given}: {why}; set it to at most that, or objective.unroll to {steps}"])
-
-
-def check_augmentation(config: Config, spec: GameSpec) -> None:
-    """Refuse to move frames, or to change their intensity, where observations are not frames, or to move them out.
-
-    Raises:
-        ConfigError: with the reason, and the remedy.
-    """
-    reason = augmentation.refusal(spec, board=config.kind("game") == "board")
-    for key in ("shift", "intensity"):
-        if reason and (value := config.table("replay")[key]):
-            given = f"[replay] {key} = {value} (from {config.source('replay', key)})"
-            raise ConfigError([f"{given} cannot be used with {spec.name}: {reason}; set replay.{key} = 0"])
-    shift = config.table("replay")["shift"]
-    if shift and shift >= (side := min(spec.observation[1:])):  # nothing of a frame would be left
-        given = f"[replay] shift = {shift} (from {config.source('replay', 'shift')})"
-        raise ConfigError([f"{given}; expected less than {side}, the shorter side of a frame of {spec.name}"])
-
-
-def check_planner(config: Config, spec: GameSpec) -> None:
-    """Refuse a planner that cannot serve the game or the model, and a model with memory where it cannot be used.
-
-    Raises:
-        ConfigError: with the reason, and what can be used.
-    """
-    of_run, network = planner(config), model(config, spec)
-    if spec.two_player and network.memory(1):
-        given = f'[model] kind = "{config.kind("model")}" (from {config.source("model", "kind")})'
-        why = "it remembers what it has seen, and in a match a player does not see the positions of its opponent"
-        raise ConfigError(
-            [f"{given} cannot be used: {spec.name} is for two players: {why}; use a model without memory"]
-        )
-    for table, key in (("actors", "reanalyse"), ("run", "reanalysed_per_step"), ("run", "reanalyse_every")):
-        if config.table(table)[key] and network.memory(1):
-            given = f"[{table}] {key} (from {config.source(table, key)})"
-            why = "a stored position is planned again without the positions before it"
-            raise ConfigError([f"{given} cannot be used with a model with memory: {why}; set {table}.{key} = 0"])
-    if not (reason := _refusal(of_run, network, spec)):
-        return
-    able = [kind for kind, made in PLANNERS.items() if not _refusal(made(), network, spec)]
-    given = f'[planner] kind = "{config.kind("planner")}" (from {config.source("planner", "kind")})'
-    raise ConfigError([f"{given} cannot be used: {reason}; use --set planner.kind={' or '.join(able)}"])
-
-
-def _refusal(planner: Planner, model: WorldModel, spec: GameSpec) -> str | None:
-    """Why a planner cannot serve a model and a game, in words; None if it can."""
-    if spec.two_player and planner.start(1, spec.actions):
-        why = "it remembers its last plan, and in a match a player does not plan the moves of its opponent"
-        return f"{spec.name} is for two players: {why}"
-    return planner.refuses(model, spec)
-
-
-def check_memory(config: Config, spec: GameSpec) -> None:
-    """Refuse more games side by side than this machine has memory for.
-
-    Raises:
-        ConfigError: naming the memory that they would need and the memory that there is.
-    """
-    count, segment = config.table("run")["games"], config.table("selfplay")["segment_steps"]
-    actors = config.table("actors")
-    processes = 1 if actors["address"] else max(1, actors["count"])
-    needed, limit = processes * count * segment * row_bytes(spec, candidates(config, spec)), memory.limit()
-    if needed > limit:
-        of_each = f" in each of {processes:,} actors" if processes > 1 else ""
-        problem = (
-            f"[run] games = {count}{of_each} (from {config.source('run', 'games')}) would need {needed / 1e9:,.1f} GB "
-            f"for steps under way, and this machine has {limit / 1e9:,.1f} GB; use fewer games, or smaller "
-            f"selfplay.segment_steps (now {segment})"
-        )
-        raise ConfigError([problem])
+    of_run = planner(config)
+    refusals.check_memory(config, row_bytes(spec, of_run.candidates(spec.actions)))
+    network = model(config, spec)
+    refusals.check_planner(config, spec, of_run, network, PLANNERS)
+    refusals.check_learning(config, objective(config, spec, network))
+    refusals.check_augmentation(config, spec, augmentation.refusal(spec, board=config.kind("game") == "board"))
 
 
 def _tried(config: Config, game: str) -> GameSpec:

@@ -100,7 +100,7 @@ def listing(command: str, kinds: Sequence[str]) -> list[str]:
     width = max(map(len, games), default=0)
     lines = [f"  {printable(name):<{width}}  {printable(game)}" for name, game in games.items()]
     if not lines:
-        return ["there are no agents here: train one with muzero-train --game board/tic_tac_toe"]
+        return ["no agent was found: train one with muzero-train --game board/tic_tac_toe"]
     return ["agents that are here:", *lines, f"for example: {command} {shell_word(next(iter(games)))}"]
 
 

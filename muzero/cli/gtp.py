@@ -36,7 +36,7 @@ def gtp_command(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(engine.answer(line))
             sys.stdout.flush()
             if getattr(sys.stdout, "broken", None):
-                break  # nobody reads
+                break  # the reader is gone
     finally:
         engine.close()
     return 0

@@ -22,7 +22,7 @@ class Keys(Protocol):
 
 @contextmanager
 def pressed() -> Iterator[Keys | None]:
-    """Read keys without Enter and without echo inside the `with` block; None where standard input is no terminal."""
+    """Read keys without Enter and without echo inside the `with` block; None where standard input is not a terminal."""
     try:
         import termios  # not everywhere
         import tty

@@ -1,4 +1,4 @@
-"""Which settings suit a game of which nobody said them: the network's size, the range of its numbers, the discount.
+"""Which settings suit a game for which no layer sets them: the network's size, the range of its numbers, the discount.
 
 Each comes with its reason.  They follow from the game's spaces and from the probe alone, so they are the same on every
 machine and for every seed.

@@ -19,7 +19,7 @@ from muzero.trials.findings import Finding
 
 MOST_FAULTS = 5  # that are shown
 SLOW = 0.02  # seconds of a step
-SAME_LENGTH = 5  # games, after which the same length of all of them is no accident
+SAME_LENGTH = 5  # games, after which equal lengths are not an accident
 LONG_RUN = 50_000  # steps, of which the time is said
 
 

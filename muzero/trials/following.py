@@ -1,4 +1,4 @@
-"""The settings of a run that follow from a probe of its game, because nobody said them."""
+"""The settings of a run that follow from a probe of its game, because no layer sets them for it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def following(
 
 
 def unsaid(config: Config, general: Sequence[str]) -> set[tuple[str, str]]:
-    """The settings, as (table, key), that may follow a probe because nobody said them for this game."""
+    """The settings, as (table, key), that may follow a probe, because no layer sets them for this game."""
     keys = [("game", "discount"), ("model", "kind"), *(("model", key) for key in config.table("model"))]
     sources = {place: config.source(*place) for place in keys}
     return {place for place, source in sources.items() if source == DEFAULT or source.startswith(tuple(general))}

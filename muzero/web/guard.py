@@ -1,4 +1,4 @@
-"""Who may use the page: the user who started the server, from a browser on the same machine, and nobody else."""
+"""Who may use the page: the user who started the server, from a browser on the same machine, alone."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class Table:
             self._require(revision)
 
     def take_back(self, revision: int) -> None:
-        """Take back moves until a person is to move again, or one where nobody plays."""
+        """Take back moves until a person is to move again, or one where the agent plays alone."""
         with self._lock:
             self._require(revision)
             count = next(
