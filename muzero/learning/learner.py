@@ -16,6 +16,7 @@ from muzero.learning.follower import Follower
 from muzero.learning.parallel import ALONE, Learners
 from muzero.learning.precision import Precision, has_convolutions, learns_in_bfloat16
 from muzero.learning.recorded import FixedWindow
+from muzero.learning.statistics import Statistics
 from muzero.learning.update import Update, joined
 from muzero.util.failpoints import failpoint
 from muzero.util.recorded import Recorded
@@ -112,8 +113,7 @@ class Learner:
         # In a recording, an exchange with a learner that was lost would be waited for without end.
         if record and device.type == "cuda" and self.learners.alone:
             self._begin_recording()
-        # What a forward pass writes, such as means of batch normalisation: undone after a batch with non-finite values.
-        self.statistics = [*self.model.buffers(), *self.objective.buffers()]
+        self.statistics = Statistics(self.model, self.objective)
         self.updates = 0
         self.skipped = 0  # in all
         self.skipped_in_a_row = 0
@@ -189,7 +189,7 @@ class Learner:
 
     def _work(self, window: Window) -> None:
         """All that the device computes for an update.  window: on the device."""
-        before = [statistic.clone() for statistic in self.statistics]
+        before = self.statistics.copies()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             loss = self.objective(self.model, self.target, window, self.generator)
         terms = {name: (term * window.weight).mean() for name, term in loss.terms.items()}
@@ -202,8 +202,7 @@ class Learner:
         # Where this flag is 1, fused optimisers change nothing, step counters included, and the host need not read it.
         self.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
         self.optimizer.step()
-        for statistic, kept in zip(self.statistics, before, strict=True):
-            torch.where(finite, statistic, kept, out=statistic)
+        self.statistics.take_back(before, finite)
         if self.average:
             self.acting_follower.move(self.share, finite)
         self.numbers, self.names = joined(terms, loss, norm, finite)
@@ -215,7 +214,7 @@ class Learner:
         Batch norms have normalised over the share of their own learner; only their running means are averaged.
         """
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        self.learners.average([*gradients, *(each for each in self.statistics if each.is_floating_point())])
+        self.learners.average([*gradients, *(each for each in self.statistics.tensors if each.is_floating_point())])
 
     def count(self, finite: bool) -> None:
         """Count an update by its flag; to be called once for each, in their order."""
