@@ -11,7 +11,7 @@ from muzero.config import Config, ConfigError, Layer, Schema, merge, read_layer
 from muzero.config.bounds import bounds
 from muzero.config.run import ActorSettings, RunSettings
 from muzero.config.schema import Constructor, parameters
-from muzero.config.shipped import CONFIGS, shipped
+from muzero.config.shipped import CONFIGS, CONTINUOUS, shipped
 from muzero.data import augmentation
 from muzero.data.replay import Replay
 from muzero.data.schema import row_bytes
@@ -86,7 +86,7 @@ def register(table: str, kind: str, made: Constructor) -> None:
 
 
 def configure(game: str, layers: list[Layer], checked: bool = True, probed: bool = False) -> Config:
-    """All settings for a game: defaults in code < family < task < the layers given.
+    """All settings for a game: defaults in code < family < real-valued actions < task < the layers given.
 
     The first steps of the game are played, so that an environment that can never work is found here.
 
@@ -111,7 +111,7 @@ def configure(game: str, layers: list[Layer], checked: bool = True, probed: bool
     try:
         config = settings_for(game, layers, spec)
         if probed and spec is not None and follows(game):
-            general = [_before(game)[1].source, SHAPE]
+            general = [_before(game)[1].source, str(CONTINUOUS), SHAPE]
             found = following(config, spec, general, lambda config, batch: games(config, batch, training=True))
             config = config if found is None else settings_for(game, [*layers, found], spec)
     except ConfigError as error:
@@ -161,12 +161,13 @@ def settings_for(game: str, layers: list[Layer], spec: GameSpec | None) -> Confi
         ConfigError: with every problem of every layer.
     """
     # Of a game that is not known, nothing is too long.
-    shape, longest = Layer(SHAPE, {}), 0
+    follow, longest = [], 0
     if spec is not None:
-        shape = Layer(SHAPE, {"model": {"kind": "spatial" if len(spec.observation) == 3 else "vector"}})
+        # After the family's layer: its keys of a model of planes are dropped where observations are vectors.
+        follow = [Layer(SHAPE, {"model": {"kind": "spatial" if len(spec.observation) == 3 else "vector"}})]
+        follow += [] if spec.actions.columns or spec.two_player else [read_layer(CONTINUOUS)]
         longest = spec.max_steps
-    # After the family's layer: its keys of a model of planes are dropped where observations are vectors.
-    return merge([*_before(game), shape, *_after(game, layers)], SCHEMA, bounds(longest))
+    return merge([*_before(game), *follow, *_after(game, layers)], SCHEMA, bounds(longest))
 
 
 def check(config: Config, spec: GameSpec) -> None:

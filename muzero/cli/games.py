@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 WIDEST = 100  # columns of a paragraph of names
 REASON = 160  # characters of the reason why a game cannot be played
-REMEDY = "--set planner.kind=mppi"  # for continuous actions, which the planners that search refuse
 
 
 def games_command(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +39,7 @@ def overview(groups: Mapping[str, Group]) -> list[str]:
         lines += [f"{kind}/  {group.about}"]
         lines += paragraph([name for name in group.names if name not in group.continuous])
         if group.continuous:
-            lines += [f"  with continuous actions, only with {REMEDY}:", *paragraph(group.continuous)]
+            lines += ["  with continuous actions:", *paragraph(group.continuous)]
         whole = [reason for name, reason in group.missing.items() if name == f"{kind}/..."]
         lines += [f"  {reason}" for reason in whole]
         if group.missing and not whole:
@@ -60,7 +59,7 @@ def matching(groups: Mapping[str, Group], words: Sequence[str]) -> list[str]:
     missing = {name: reason for group in groups.values() for name, reason in group.missing.items()}
     bad = found(missing)
     unlisted = [name for name in missing if name.endswith("/...") and name not in bad and not good]
-    lines = [f"{name}  has continuous actions: add {REMEDY}" if name in continuous else name for name in good]
+    lines = [f"{name}  has continuous actions" if name in continuous else name for name in good]
     if not good:
         lines = [f"nothing that can be played here matches {' or '.join(printable(word) for word in words)}"]
     if not good and not bad:

@@ -3,8 +3,7 @@
 import pytest
 
 from muzero import build
-from muzero.cli.games import REMEDY, games_command, matching, overview
-from muzero.config import ConfigError
+from muzero.cli.games import games_command, matching, overview
 from muzero.games.registry import Group, listing
 
 GROUPS = {
@@ -36,28 +35,25 @@ def test_the_overview_explains_every_group_and_names_what_is_missing():
     ]
 
 
-def test_games_of_continuous_actions_are_listed_with_the_setting_that_they_need():
+def test_games_of_continuous_actions_are_listed_apart():
     groups = {"gym": Group("environments", ["gym/CartPole-v1", "gym/Pendulum-v1"], {}, ["gym/Pendulum-v1"])}
     assert overview(groups)[1:] == [
         "  gym/CartPole-v1",
-        "  with continuous actions, only with --set planner.kind=mppi:",
+        "  with continuous actions:",
         "  gym/Pendulum-v1",
     ]
     assert matching(groups, ["v1"]) == [
         "gym/CartPole-v1",
-        "gym/Pendulum-v1  has continuous actions: add --set planner.kind=mppi",
+        "gym/Pendulum-v1  has continuous actions",
     ]
 
 
-def test_the_listed_setting_is_what_a_refusal_asks_for():
+def test_every_listed_environment_has_settings_of_which_none_is_refused():
     gym = listing()["gym"]
     assert "gym/Pendulum-v1" in gym.continuous and "gym/CartPole-v1" not in gym.continuous
     for name in gym.names:
-        if name in gym.continuous:
-            with pytest.raises(ConfigError, match=f"use {REMEDY} or cem or icem or reactive$"):
-                build.configure(name, [])
-        else:
-            build.configure(name, [])
+        kind = build.configure(name, []).kind("planner")
+        assert kind == ("mppi" if name in gym.continuous else "gumbel")
 
 
 def test_names_are_never_broken_and_fit_the_terminal(monkeypatch):

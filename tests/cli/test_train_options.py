@@ -170,14 +170,14 @@ def test_a_setting_is_explained_with_its_type_default_value_and_source(capsys):
 
 
 def test_what_is_refused_is_explained_and_the_refusal_noted(capsys):
-    out = explained(capsys, "planner.kind", "--game", "gym/Pendulum-v1")
+    played = ["planner.kind", "--game", "gym/Pendulum-v1", "--set"]
+    out = explained(capsys, *played, "planner.kind=gumbel")
     explanation, note = out.split("\n\nnote: ")
     assert explanation.startswith("planner.kind\n") and 'now      "gumbel" (from ' in explanation
     assert note.startswith("a run with these settings is refused: ")
-    # The note is wrapped, and where depends on the length of the path in it.
+    # The note is wrapped, and where depends on the width of the terminal.
     assert " ".join(note.split()).endswith(" use --set planner.kind=mppi or cem or icem or reactive")
-    played = ["--game", "gym/Pendulum-v1", "--set", "planner.kind=reactive"]
-    assert "note:" not in explained(capsys, "planner.kind", *played)
+    assert "note:" not in explained(capsys, *played, "planner.kind=reactive")
 
 
 def test_a_key_without_its_table_is_explained_in_every_kind(capsys):
