@@ -1,5 +1,6 @@
 """The commands as processes."""
 
+import io
 import os
 import signal
 import subprocess
@@ -54,10 +55,46 @@ def forked(name, *words, folder, env):
         return subprocess.CompletedProcess([name, *words], code, output.read(), errors.read())
 
 
-def called(name, words, folder, env):
+class Running:
+    """A command that runs in a child of this process, to be read, signalled and waited for as a `subprocess.Popen`."""
+
+    def __init__(self, name, *words, folder):
+        reader, writer = os.pipe()
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(reader)
+            os.dup2(writer, 1)
+            os.dup2(self.errors.fileno(), 2)
+            os.close(writer)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_REAL, LIMIT)
+            os._exit(called(name, map(str, words), folder, None, unbuffered=True))
+        os.close(writer)
+        self.stdout = os.fdopen(reader)
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def communicate(self):
+        """Wait for its end.  Returns what else it wrote, and its complaints; its code is then in `returncode`."""
+        with self.stdout, self.errors:
+            written = self.stdout.read()
+            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            self.errors.seek(0)
+            return written, self.errors.read()
+
+
+def output(unbuffered):
+    """Standard output as Python opens it, or as `python -u` does."""
+    return io.TextIOWrapper(os.fdopen(1, "wb", 0), write_through=True) if unbuffered else os.fdopen(1, "w")
+
+
+def called(name, words, folder, env, unbuffered=False):
     """What a new process does, once it has imported the package.  Returns the exit code."""
     try:
-        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(file, "w" if file else "r") for file in range(3))  # not pytest's
+        sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), output(unbuffered), os.fdopen(2, "w")  # not pytest's
         warnings.resetwarnings()
         for category in QUIET:
             warnings.simplefilter("ignore", category)

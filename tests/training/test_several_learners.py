@@ -3,14 +3,15 @@
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from killing import TINY, digest, stop_in, unopened
+from commands import command, sets
+from killing import TINY, digest, in_child, stop_in, unopened
 from learners import free_port, variables
 from rich.console import Console
+from torch.distributed import run as torchrun
 
 from muzero import build
 from muzero.cli import train
@@ -160,15 +161,18 @@ def test_settings_that_several_learners_cannot_have_are_refused(tmp_path, settin
         together.require(tmp_path, 2, config)
 
 
-def test_torchrun_starts_a_run_of_two_learners(tmp_path):
+def test_several_learners_without_a_folder_are_refused(tmp_path):
+    done = command("train", "--game", GAME, *sets(), folder=tmp_path, env=variables(0, 2, free_port()))
+    assert done.returncode == 2 and "several learners share one folder, so name it: --run FOLDER" in done.stderr
+
+
+def test_torchrun_starts_a_run_of_two_learners(tmp_path, capfd):
     program = "import sys; from muzero.cli.train import main; sys.argv = ['muzero-train', *sys.argv[1:]]; main()"
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}"]
-    settings = [part for setting in [*TINY, "run.steps=200"] for part in ("--set", setting)]
-    command = [*launch, "--no-python", "--", sys.executable, "-c", program, "--game", GAME, *settings]
-    unnamed = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
-    assert unnamed.returncode and "several learners share one folder, so name it: --run FOLDER" in unnamed.stderr
-    run = subprocess.run([*command, "--run", tmp_path / "run"], capture_output=True, text=True, timeout=LIMIT)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.count("tic_tac_toe: ") == 1  # the first learner alone speaks
+    words = ["--nproc-per-node=2", f"--master-port={free_port()}", "--no-python", "--", sys.executable, "-c", program]
+    words += ["--game", GAME, *sets("run.steps=200"), "--run", str(tmp_path / "run")]
+    code = in_child(lambda: torchrun.main(words))
+    out, errors = capfd.readouterr()
+    assert code == 0, errors
+    assert out.count("tic_tac_toe: ") == 1  # the first learner alone speaks
     assert (tmp_path / "run" / "evaluation.json").exists()
     assert [path.name for path in Path(tmp_path / "run" / "learners").iterdir()] == ["1"]

@@ -6,25 +6,34 @@ import select
 import signal
 import subprocess
 import sys
+from itertools import islice
 
 import pytest
-from commands import code, command, sets
+from commands import Running, code, command, sets
 
 from muzero.runs import checkpoint
+from muzero.training import progress
 
 
-def started(folder, *words, **how):
-    """A long run that has shown its first line of progress, after it stored its first steps."""
+@pytest.fixture(autouse=True)
+def many_lines(monkeypatch):
+    """In processes that are forked from now on: a line whenever there is something new to show."""
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.1)
+
+
+def started(folder, *words, fresh=False):
+    """A long run that has shown its first line of progress, after it stored its first steps.
+
+    fresh: in a new process, which leads a group of its own; otherwise in a child of this process.
+    """
     settings = sets("run.steps=10000000", "selfplay.segment_steps=4")  # handed over before the first game ends
     words = ["--game", "gym/CartPole-v1", "--run", "cart", "--steps", "10000000", *settings, *words]
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-c", code("train"), *words],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **how,
-    )
+    if fresh:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        program = [sys.executable, "-u", "-c", code("train"), *words]
+        process = subprocess.Popen(program, cwd=folder, start_new_session=True, **pipes)
+    else:
+        process = Running("train", *words, folder=folder)
     assert process.stdout is not None
     for line in process.stdout:
         if " updates" in line and not line.startswith("0/"):  # it has played
@@ -46,7 +55,7 @@ def test_a_run_that_another_process_learns_in_is_refused(tmp_path):
 def test_an_interrupted_run_is_saved_and_exits_with_its_signal(tmp_path, number):
     process = started(tmp_path)
     process.send_signal(number)
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate()
     assert process.returncode == 128 + number, errors
     assert "muzero-train --resume cart" in out
     assert len(checkpoint.listed(tmp_path / "cart" / "checkpoints")) >= 2  # one of the beginning, one of the end
@@ -60,10 +69,10 @@ def test_a_run_that_ignores_hangups_outlives_its_terminal(tmp_path):
     finally:
         signal.signal(signal.SIGHUP, before)
     process.send_signal(signal.SIGHUP)
-    assert process.stdout is not None
-    assert any(" updates" in line for line in process.stdout)
+    lines = (line for line in process.stdout if " updates" in line)
+    assert len(list(islice(lines, 10))) == 10  # the first of them may be from before the signal
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
 
 
@@ -105,15 +114,13 @@ def environment(folder, when, mishap):
 def test_a_second_signal_ends_a_stuck_run_with_a_whole_checkpoint(tmp_path, number):
     environment(tmp_path, "Own.steps == 300", STUCK.strip())
     words = ["--game", "python/own:Own", "--no-probe", "--run", "out", *sets("actors.overlap=off")]
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-c", code("train"), *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
+    process = Running("train", *words, folder=tmp_path)
     assert any("never returns" in line for line in process.stdout)
     process.send_signal(number)
     assert any("was asked" in line for line in process.stdout)  # the first one is taken note of
     process.send_signal(number)
-    assert process.wait(timeout=60) == 128 + number
+    process.communicate()
+    assert process.returncode == 128 + number
     assert checkpoint.latest(tmp_path / "out" / "checkpoints")[1] == []
 
 
@@ -121,15 +128,13 @@ def test_a_second_signal_ends_a_run_whose_child_is_stuck_and_the_child(tmp_path)
     environment(tmp_path, "Own.steps == 300", "print(os.getpid(), flush=True)\n            signal.pause()")
     (tmp_path / "own.py").write_text("import os\n" + (tmp_path / "own.py").read_text())
     words = ["--game", "python/own:Own", "--no-probe", "--run", "out", *sets("actors.overlap=on")]
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-c", code("train"), *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
+    process = Running("train", *words, folder=tmp_path)
     child = next(int(line) for line in process.stdout if line.strip().isdigit())
     watched = os.pidfd_open(child)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)  # another one, so that the two stay two
-    assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
     assert select.select([watched], [], [], 60.0)[0]
     os.close(watched)
     assert checkpoint.latest(tmp_path / "out" / "checkpoints")[1] == []
@@ -137,7 +142,7 @@ def test_a_second_signal_ends_a_run_whose_child_is_stuck_and_the_child(tmp_path)
 
 def test_a_signal_to_a_whole_group_saves_the_games_under_way(tmp_path):
     """As Ctrl-C in a terminal, `timeout` and batch systems send it: the child leaves it to its parent."""
-    process = started(tmp_path, "--set", "actors.overlap=on", start_new_session=True)
+    process = started(tmp_path, "--set", "actors.overlap=on", fresh=True)
     os.killpg(process.pid, signal.SIGTERM)
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM, errors
