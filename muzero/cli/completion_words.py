@@ -63,7 +63,7 @@ def resumed(prefix: str, **_: Any) -> list[str]:
 
 def players(prefix: str, **_: Any) -> list[str]:
     """Runs and players that need none."""
-    return ["random", "mcts:", "minimax:", "solver", "human", "gtp:", "uci:", *runs(prefix)]
+    return ["random", "mcts:", "minimax:", "solver", "optimal", "human", "gtp:", "uci:", *runs(prefix)]
 
 
 def assigned(prefix: str, **_: Any) -> list[str]:

@@ -7,6 +7,7 @@ from muzero.interfaces import Player
 from muzero.players.gtp import GtpPlayer
 from muzero.players.human import HumanPlayer
 from muzero.players.minimax import MinimaxPlayer
+from muzero.players.optimal import OptimalPlayer
 from muzero.players.perfect import PerfectPlayer
 from muzero.players.rollouts import RolloutsPlayer
 from muzero.players.solver import GAME as SOLVED
@@ -15,7 +16,13 @@ from muzero.players.uci import UciPlayer
 from muzero.players.uniform import RandomPlayer
 from muzero.util.text import nearest, printable
 
-PLAYERS = {"random": RandomPlayer, "minimax": MinimaxPlayer, "solver": SolverPlayer, "human": HumanPlayer}
+PLAYERS = {
+    "random": RandomPlayer,
+    "minimax": MinimaxPlayer,
+    "solver": SolverPlayer,
+    "optimal": OptimalPlayer,
+    "human": HumanPlayer,
+}
 PLAYERS_OF = {"mcts": RolloutsPlayer, "gtp": GtpPlayer, "uci": UciPlayer}  # written mcts:100, gtp:COMMAND
 
 

@@ -21,6 +21,7 @@ players:
   mcts:ROLLOUTS    Monte Carlo tree search of OpenSpiel, such as mcts:100
   minimax          perfect play in small board games
   solver           perfect play in Connect Four
+  optimal          optimal play in gym/Pendulum-v1
   gtp:COMMAND      a Go engine, such as "gtp:gnugo --mode gtp"
   uci:COMMAND      a chess engine, such as "uci:stockfish; go nodes 100"
 """

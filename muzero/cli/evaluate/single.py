@@ -16,8 +16,10 @@ from muzero.cli.tables import HUMAN, Figures, bracketed, say, terminal, write_js
 from muzero.config import Config, ConfigError
 from muzero.evaluation import published_scores
 from muzero.evaluation.aggregate import Aggregate, aggregate
-from muzero.evaluation.intervals import Summary
+from muzero.evaluation.intervals import Summary, finite, mean_interval
 from muzero.games.registry import protocols
+
+BEST = "optimal"  # the player from whose score regret is measured
 
 
 def evaluate(options: argparse.Namespace, rows: Sequence[Row], config: Config) -> int:
@@ -43,7 +45,7 @@ def evaluate(options: argparse.Namespace, rows: Sequence[Row], config: Config) -
         say_interrupted(console, [result for _, result in results])
     if results:
         longest = build.spec(config).max_steps
-        every = [describe(result, game, protocol, longest) for protocol, result in results]
+        every = with_regret([describe(result, game, protocol, longest) for protocol, result in results])
         seeds = None if options.sweep or matches.interrupted else over_seeds(every, rows)
         show(console, every, game, seeds)
         if options.json:
@@ -73,6 +75,20 @@ def describe(result: Result, game: str, protocol: str, longest: int | None) -> d
     row["scores"] = [outcome.score for outcome in result.outcomes]
     row |= {"step_limit": longest, "games_at_limit": sum(o.steps == longest for o in result.outcomes)}
     return row | {"human_normalised": published_scores.human_normalised(game, row["mean"])}
+
+
+def with_regret(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with what each player misses of optimal play, from the same starts; as they are where that did not play."""
+    best = next((row["scores"] for row in rows if row["player"] == BEST), None)
+    found = []
+    for row in rows:
+        missed = {}
+        if best is not None and row["player"] != BEST and len(row["scores"]) == len(best):
+            lost = np.array(best) - np.array(row["scores"])
+            ends = [finite(end) for end in mean_interval(lost)]
+            missed = {"regret": float(lost.mean()), "regret_interval_95": ends}
+        found.append(row | missed)
+    return found
 
 
 def collect(
@@ -121,14 +137,24 @@ def draw(rows: Sequence[dict[str, Any]], game: str) -> Figures:
         columns.append("ms/move")
     if normalised:
         columns.append("human")
+    missed = any("regret" in row for row in rows)
+    if missed:
+        columns.append("regret")
     drawn = Figures(f"{game}: full games, greedy [95 % intervals]", columns)
     for row in rows:
-        ends = [float("nan") if end is None else end for end in row["interval_95"]]
-        cells = [f"{row['games']:,}", bracketed(row["mean"], ends, ".1f"), f"{row['min']:g}", f"{row['max']:g}"]
+        mean = interval_of(row["mean"], row["interval_95"])
+        cells = [f"{row['games']:,}", mean, f"{row['min']:g}", f"{row['max']:g}"]
         cells.append(f"{row['mean_steps']:,.0f}")
         if swept:
             cells.append(f"{row['milliseconds_per_move']:.2f}")
         if normalised:
             cells.append(f"{row['human_normalised']:.3f}")
+        if missed:
+            cells.append(interval_of(row["regret"], row["regret_interval_95"]) if "regret" in row else "")
         drawn.add_row(f"{row['player']}, {row['protocol']}" if row["protocol"] else row["player"], *cells)
     return drawn
+
+
+def interval_of(mean: float, ends: Sequence[float | None]) -> str:
+    """A mean with its interval, whose ends are None where they are not known."""
+    return bracketed(mean, [float("nan") if end is None else end for end in ends], ".1f")
