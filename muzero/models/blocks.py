@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SMALLEST = 1e-5  # of a range that is scaled to [0, 1]
+GROUP = 8  # numbers that share 1 in a latent of simplices, as in TD-MPC2
 
 
 def scale_to_unit(x: Tensor, dims: int | tuple[int, ...]) -> Tensor:
@@ -20,6 +21,16 @@ def scale_to_unit(x: Tensor, dims: int | tuple[int, ...]) -> Tensor:
         return ScaledRows.apply(x)  # type: ignore[return-value]
     low, high = x.amin(dims, keepdim=True), x.amax(dims, keepdim=True)
     return (x - low) / (high - low).clamp(min=SMALLEST)
+
+
+def simplices(x: Tensor, dim: int) -> Tensor:
+    """Each group of 8 numbers along dim as shares of 1: y_i = exp(x_i) / sum_j exp(x_j), j over the group.
+
+    Simplicial normalisation (Lavoie et al. 2023): it bounds a latent, and draws it to few large shares, without making
+    it discrete.  TD-MPC2 keeps its dynamics stable by it (Hansen et al. 2024).
+    """
+    inside = dim if dim < 0 else dim + 1
+    return x.unflatten(dim, (-1, GROUP)).softmax(inside).flatten(inside - 1, inside)
 
 
 class ScaledRows(torch.autograd.Function):

@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from muzero.actions import Space
-from muzero.config import Range
+from muzero.config import ConfigError, Range
 from muzero.interfaces import GameSpec, Latent, Observed, Prediction, Transition, WorldModel
 from muzero.models.blocks import (
+    GROUP,
     ResidualLinear,
     Standardised,
     convolution,
@@ -21,6 +22,7 @@ from muzero.models.blocks import (
     mlp,
     residuals,
     scale_to_unit,
+    simplices,
     squeezing,
     zero,
 )
@@ -31,7 +33,7 @@ Size = Annotated[int, Range(1, 4096)]
 Blocks = Annotated[int, Range(0, 64)]
 Atoms = Annotated[int, Range(2, 2001)]
 Limit = Annotated[float, Range(0.0, 1e6)]
-Scale = Literal["channel", "whole", "none"]
+Scale = Literal["channel", "whole", "none", "simplex"]
 
 
 class LatentModel(WorldModel):
@@ -194,6 +196,7 @@ class VectorModel(LatentModel):
         blocks: Blocks = 1,
         hidden: Size = 64,
         standardise: bool = False,
+        scale: Literal["whole", "simplex"] = "whole",
         atoms: Atoms = 51,
         value_limit: Limit = 300.0,
         reward_limit: Limit = 300.0,
@@ -208,6 +211,9 @@ class VectorModel(LatentModel):
             hidden: width of the one hidden layer of each head.
             standardise: shift and scale each number of an observation to mean 0 and variance 1 over what was learned
                 from.  It helps where some numbers are much smaller than others, as angles beside positions.
+            scale: "whole" shifts and scales a latent to [0, 1] (Schrittwieser et al. 2020, Appendix G); "simplex" makes
+                shares that add up to 1 of each 8 numbers, by softmax (Hansen et al. 2024), which bounds what many
+                imagined steps can do.  Then `width` is a multiple of 8.
             atoms: numbers over which value and reward are distributions; more are finer and slower.
             value_limit: the largest value in reward units that can be predicted; beyond it targets are clamped.  Set it
                 to the largest discounted return that the game can give.  Without effect where the game's range of
@@ -215,6 +221,8 @@ class VectorModel(LatentModel):
             reward_limit: the largest reward of one step that can be predicted; otherwise as value_limit.
         """
         super().__init__(spec, width, hidden, atoms, value_limit, reward_limit)
+        require_groups(scale, "width", width)
+        self.scale = scale
         inputs = int(torch.Size(spec.observation).numel())
         self.encoder = nn.Sequential(
             nn.Flatten(),
@@ -230,11 +238,15 @@ class VectorModel(LatentModel):
         self.dynamics = nn.Sequential(*(ResidualLinear(width) for _ in range(blocks)))
 
     def represent(self, observation: Tensor) -> Tensor:
-        return scale_to_unit(self.encoder(observation), -1)
+        return self.scaled(self.encoder(observation))
 
     def advance(self, state: Tensor, action: Tensor) -> Tensor:
         step = self.leave(F.relu(self.norm(self.enter(state) + self.space.mix(self.action.weight, action))))
-        return scale_to_unit(self.dynamics(state + step), -1)
+        return self.scaled(self.dynamics(state + step))
+
+    def scaled(self, state: Tensor) -> Tensor:
+        """A latent with bounded numbers."""
+        return simplices(state, -1) if self.scale == "simplex" else scale_to_unit(state, -1)
 
 
 class SpatialModel(LatentModel):
@@ -275,7 +287,8 @@ class SpatialModel(LatentModel):
                 latent, which learns as much from an update of a board game and takes less time.
             scale: what is shifted and scaled to [0, 1]: each "channel" of a latent (Schrittwieser et al. 2020, Appendix
                 G), the "whole" latent, or "none".  Scaled on its own, a channel cannot say that a feature is absent
-                everywhere, which boards need.
+                everywhere, which boards need.  "simplex" makes shares that add up to 1 of each 8 channels at a square,
+                by softmax (Hansen et al. 2024); then `channels` is a multiple of 8.
             atoms: numbers over which value and reward are distributions; more are finer and slower.
             value_limit: the largest value in reward units that can be predicted; beyond it targets are clamped.  Set it
                 to the largest discounted return that the game can give.  Without effect where the game's range of
@@ -295,23 +308,43 @@ class SpatialModel(LatentModel):
         self.enter = convolution(channels + action_planes, channels)
         self.dynamics = residuals(channels, blocks if step_blocks is None else step_blocks)
         self.prediction = residuals(channels, blocks if head_blocks is None else head_blocks)
-        self.scaled = {"channel": (-2, -1), "whole": (-3, -2, -1), "none": ()}[scale]
+        require_groups(scale, "channels", channels)
+        self.scale = scale
         self.squeeze_transition = squeezing(channels, head_channels)
         self.squeeze_prediction = squeezing(channels, head_channels)
 
     def represent(self, observation: Tensor) -> Tensor:
-        return scale_to_unit(self.encoder(observation), self.scaled)
+        return self.scaled(self.encoder(observation))
 
     def advance(self, state: Tensor, action: Tensor) -> Tensor:
         planes = self.space.mix(self.action, action)
         step = self.enter(torch.cat([state, planes], 1))
-        return scale_to_unit(self.dynamics(F.relu(state + step)), self.scaled)
+        return self.scaled(self.dynamics(F.relu(state + step)))
+
+    def scaled(self, state: Tensor) -> Tensor:
+        """A latent with bounded numbers, unless they are not scaled."""
+        if self.scale == "simplex":
+            return simplices(state, 1)
+        return scale_to_unit(state, {"channel": (-2, -1), "whole": (-3, -2, -1), "none": ()}[self.scale])
 
     def transition_features(self, state: Tensor) -> Tensor:
         return self.squeeze_transition(state).flatten(1)
 
     def prediction_features(self, state: Tensor) -> Tensor:
         return self.squeeze_prediction(self.prediction(state)).flatten(1)
+
+
+def require_groups(scale: str, key: str, count: int) -> None:
+    """Refuse a number of numbers that cannot be split into groups.
+
+    Raises:
+        ConfigError: naming the key that says how many there are.
+    """
+    if scale == "simplex" and count % GROUP:
+        nearest = GROUP * max(1, round(count / GROUP))
+        raise ConfigError(
+            [f'[model] {key} = {count} with scale = "simplex"; expected a multiple of {GROUP}: {nearest}']
+        )
 
 
 def action_table(space: Space, planes: int, height: int, width: int) -> nn.Parameter:

@@ -28,6 +28,7 @@ def averaged():
 
 MODELS = {
     "vector": (lambda: VectorModel(ROWS, width=16, hidden=16, standardise=True), ROWS),
+    "simplex": (lambda: VectorModel(ROWS, width=16, hidden=16, scale="simplex"), ROWS),
     "frames": (lambda: SpatialModel(FRAMES, **SMALL, smallest_side=8), FRAMES),
     "value prefix": (lambda: SpatialModel(FRAMES, **SMALL, value_prefix=2), FRAMES),
     "averaged": (averaged, BOARD),

@@ -6,8 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muzero.models.blocks import SMALLEST, FewPlanes, Standardised, scale_to_unit
+from muzero.actions import Box, Discrete
+from muzero.config import ConfigError
+from muzero.interfaces import GameSpec
+from muzero.models.blocks import SMALLEST, FewPlanes, Standardised, scale_to_unit, simplices
 from muzero.models.heads import Categorical, TwoHot, inverse_value_transform, support, value_transform
+from muzero.models.latent import SpatialModel, VectorModel
 from muzero.objectives.value_equivalence import scale_gradient
 
 
@@ -62,6 +66,33 @@ def test_scaling_a_gradient_leaves_the_numbers():
 def test_latents_are_scaled_to_zero_and_one():
     scaled = scale_to_unit(torch.randn(4, 10), -1)
     assert (scaled.amin(-1) == 0).all() and torch.allclose(scaled.amax(-1), torch.ones(4))
+
+
+def test_each_eight_numbers_of_a_simplex_are_shares_of_one():
+    x = torch.randn(3, 16, 2, 5, generator=torch.Generator().manual_seed(0))
+    found = simplices(x, 1)
+    expected = x.exp()
+    expected[:, :8] /= x[:, :8].exp().sum(1, keepdim=True)
+    expected[:, 8:] /= x[:, 8:].exp().sum(1, keepdim=True)
+    torch.testing.assert_close(found, expected)
+    rows = x.permute(0, 2, 3, 1)
+    torch.testing.assert_close(simplices(rows, -1), found.permute(0, 2, 3, 1))
+
+
+def test_models_have_latents_of_simplices_and_refuse_sizes_that_cannot_be_split():
+    rows = GameSpec("rows", (6,), "float32", Box(1), (0.0, 0.99))
+    planes = GameSpec("planes", (2, 5, 4), "float32", Discrete(3), (0.0, 0.99))
+    vector, spatial = VectorModel(rows, width=16, scale="simplex"), SpatialModel(planes, channels=8, scale="simplex")
+    for model, spec, dim in ((vector, rows, -1), (spatial.eval(), planes, 1)):
+        latent = model.begun(model.encode(torch.randn(2, *spec.observation)))
+        action = torch.as_tensor(spec.actions.none(2))
+        for state in (latent["state"], model.imagine(latent, action)[0]["state"]):
+            sums = state.unflatten(dim, (-1, 8)).sum(dim if dim < 0 else dim + 1)
+            torch.testing.assert_close(sums, torch.ones_like(sums))
+    with pytest.raises(ConfigError, match=r"width = 30 with scale = .simplex.; expected a multiple of 8: 32"):
+        VectorModel(rows, width=30, scale="simplex")
+    with pytest.raises(ConfigError, match=r"channels = 6 .* expected a multiple of 8: 8"):
+        SpatialModel(planes, channels=6, scale="simplex")
 
 
 @pytest.mark.parametrize("flat", [False, True])
