@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,13 +15,12 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from muzero.cli.board_view import board
 from muzero.cli.keys import Keys, pressed
 from muzero.cli.tables import say
-from muzero.interactive.boards import board_of
 from muzero.interactive.episode import Scene, Trace, chosen_first, finite
 from muzero.interactive.pictures import frame_of, half_blocks, shades
 from muzero.interactive.thoughts import Move, Thoughts
-from muzero.interfaces import Rules
 
 BLOCKS, LEVELS = " ▏▎▍▌▋▊▉█", "▁▂▃▄▅▆▇█"
 BESIDE = 70  # columns from which the search is beside the position
@@ -30,8 +28,6 @@ ROWS = 9  # moves that are listed, at most
 LEAST = 0.1  # the range of values that a curve shows at least: less is not worth looking at
 RARE = 0.05  # rewards, real or expected, that are worth a line
 MOST_NUMBERS = 16  # of an observation that are listed
-LABELS = re.compile(r"[\s\d]*|\s*[A-Za-z]( [A-Za-z])+\s*|.*[A-Za-z]{2}.*")  # a line of columns' names, or of words
-STYLES = dict.fromkeys("xXb", "bold red") | dict.fromkeys("oOw", "bold yellow") | {".": "dim"}
 HELP = "space pause  n next  +/- speed  q quit"
 
 
@@ -141,7 +137,9 @@ def position(console: Console, scene: Scene, width: int, height: int) -> Rendera
     """The position: the environment's frame, the board as characters, or the numbers of the observation."""
     frame = scene.frame
     if frame is None and scene.rules is not None:
-        return board(scene.rules)
+        shown = board(console, (scene.before or scene.rules).draw(), scene.rules)
+        shown.no_wrap = True
+        return shown
     frame = frame_of(scene.observation) if frame is None else frame
     if frame is None:
         return numbers(scene.observation, width, height)
@@ -150,18 +148,6 @@ def position(console: Console, scene: Scene, width: int, height: int) -> Rendera
         frame = np.repeat(np.repeat(frame, factor, 0), factor, 1)
         width = min(width, frame.shape[1])
     return (half_blocks if console.color_system else shades)(frame, width, height)
-
-
-def board(rules: Rules) -> Text:
-    """A board as characters, with the pieces of known games in two colours."""
-    text = Text(no_wrap=True)
-    known = board_of(rules) is not None
-    for line in rules.draw().split("\n"):
-        pieces = known and not LABELS.fullmatch(line)
-        for character in f"{line}\n":
-            text.append(character, STYLES.get(character, "") if pieces else "")
-    text.right_crop(1)
-    return text
 
 
 def numbers(observation: np.ndarray, width: int, height: int) -> Table:

@@ -28,6 +28,7 @@ class Scene:
     rules: Rules | None  # the position; None where the rules cannot be consulted
     frame: np.ndarray | None  # [H, W, 3] uint8, the environment's own picture
     score: float  # so far, to the player under test
+    before: Rules | None = None  # the position before the last move
     thoughts: Thoughts | None = None  # of the player to move; None if it does not say, and at the end
     value: float = float("nan")  # that the player to move expects for itself
     action: str = ""  # what was played; empty at the end
@@ -94,11 +95,12 @@ def scenes(
         EnvironmentFault: if too many games of an environment break in a row.
     """
     sides = [Heard(each) for each in ([player] if opponent is None else [player, opponent])]
-    table = Table(games, sides, [number], seed, openings)
+    table, before = Table(games, sides, [number], seed, openings), None
     while not table.done[0]:
         now = table.now
         if now.last[0] and not now.first[0]:  # the opening ended the game: another one begins
             table.step()
+            before = None
             continue
         seen = _seen(games, table)
         mover = sides[0 if seen["mine"] else 1]
@@ -110,6 +112,7 @@ def scenes(
         thoughts = mover.player.thoughts if isinstance(mover.player, Thinker) and not opening else None
         yield Scene(
             **seen,
+            before=before,
             thoughts=thoughts,
             value=mover.value,
             action="resigns" if resigned else named(games, seen["rules"], action),
@@ -118,7 +121,8 @@ def scenes(
             predicted=predicted(thoughts),
             broken=broken,
         )
-    yield Scene(**_seen(games, table), over=True, ended=_ended(table))
+        before = None if broken or resigned else seen["rules"]
+    yield Scene(**_seen(games, table), before=before, over=True, ended=_ended(table))
 
 
 def _seen(games: Games, table: Table) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from muzero.interactive.boards import Board, Cell, board_of
+from muzero.interactive.boards import Board, Piece, board_of, last_squares, taps
 from muzero.interactive.pictures import frame_of
 from muzero.interfaces import Rules
 from muzero.util.extras import need
@@ -17,12 +17,12 @@ SIZE = 420  # pixels of the longer side of a picture
 BACKGROUND, INK, DIM, LINE = (24, 26, 32), (232, 234, 238), (150, 156, 168), (70, 76, 88)
 ACCENT, SECOND, WARM = (94, 176, 255), (126, 211, 133), (255, 170, 90)
 MOST_NUMBERS = 24  # of an observation that is drawn as bars
-WOOD, GREEN, BLUE = (214, 170, 104), (46, 125, 80), (38, 88, 170)
-FIRST = {"discs": (226, 72, 66), "hexagons": (226, 72, 66)}
-# Of what the search thinks of empty cells.
-GREY = (96, 104, 120)
-MARK = {"marks": GREY, "hexagons": GREY, "discs": GREY, "stones": (150, 104, 48), "stones on squares": (28, 92, 56)}
-SECONDS = {"discs": (248, 206, 70), "hexagons": (74, 128, 226)}
+GROUND = {"discs": (38, 88, 170), "stones": (46, 125, 80), "lines": (214, 170, 104), "chequered": (46, 125, 80)}
+FIRST = {"discs": (226, 72, 66), "hexagons": (226, 72, 66)}  # colours of the first side's pieces; elsewhere black
+SECOND_SIDE = {"discs": (248, 206, 70), "hexagons": (74, 128, 226)}  # elsewhere white
+BLACK, WHITE = (20, 20, 22), (244, 244, 240)
+THOUGHT = {"lines": (150, 104, 48), "stones": (28, 92, 56)}  # marks of what the search thinks of empty squares
+GREY, DARK_GREEN = (96, 104, 120), (24, 84, 50)
 
 
 def pillow() -> tuple[Any, Any, Any]:
@@ -42,6 +42,7 @@ def picture(
     frame: np.ndarray | None = None,
     weights: Mapping[int, float] | None = None,
     size: int = SIZE,
+    before: Rules | None = None,
 ) -> Any:
     """A position as a picture.
 
@@ -51,6 +52,7 @@ def picture(
         frame: [H, W, 3] uint8, the environment's own picture.
         weights: of actions, between 0 and 1, to mark on boards that are known.
         size: pixels of the longer side.
+        before: the position before the last move, by which that move is marked.
 
     Returns:
         a `PIL.Image.Image` in RGB.
@@ -66,8 +68,10 @@ def picture(
     board = board_of(rules)
     if board is None:
         return text(rules.draw(), size)
-    places = {action: board.place(rules.game, action) for action in weights or {}}
-    return drawn(board, {cell: (weights or {})[action] for action, cell in places.items() if cell}, size)
+    clicks = taps(rules, board) if weights else {}
+    places = {action: board.place(clicks.get(action, ())) for action in weights or {}}
+    shares = {square: (weights or {})[action] for action, square in places.items() if square is not None}
+    return drawn(board, shares, last_squares(before, rules) if before else [], size)
 
 
 def fitted(frame: np.ndarray, size: int) -> Any:
@@ -82,86 +86,92 @@ def fitted(frame: np.ndarray, size: int) -> Any:
     return given.resize(shape, image.Resampling.LANCZOS)
 
 
-def drawn(board: Board, weights: Mapping[Cell, float], size: int) -> Any:
-    """A board as a picture.  weights: of cells, between 0 and 1, to mark."""
-    rows, columns = len(board.cells), len(board.cells[0])
+def drawn(board: Board, weights: Mapping[int, float], last: Sequence[int], size: int) -> Any:
+    """A board as a picture.
+
+    Args:
+        board: the position.
+        weights: of squares, between 0 and 1, to mark.
+        last: squares of the last move.
+        size: pixels of the longer side.
+    """
+    rows, columns = len(board.rows), len(board.columns)
     scale = 2  # drawn larger, then shrunk: edges are smooth
     hexagonal = board.shape == "hexagons"
     wide = (columns + (rows - 1) / 2) * math.sqrt(3) if hexagonal else columns + 0.6
     tall = 1.5 * rows + 0.5 if hexagonal else rows + 0.6
     unit = scale * size / max(wide, tall)
     image, draw, _ = pillow()
-    grounds = {"discs": BLUE, "stones": WOOD, "stones on squares": GREEN}
-    canvas = image.new("RGB", (round(wide * unit), round(tall * unit)), grounds.get(board.shape, BACKGROUND))
+    canvas = image.new("RGB", (round(wide * unit), round(tall * unit)), GROUND.get(board.shape, BACKGROUND))
     pen = draw.Draw(canvas)
-    centre = _hexagon_centre(unit) if hexagonal else _square_centre(unit)
-    _ground(pen, board, centre, unit)
-    for row, cells in enumerate(board.cells):
-        for column, kind in enumerate(cells):
-            x, y = centre(row, column)
-            if kind:
-                _piece(pen, board.shape, kind, x, y, unit)
-            elif share := weights.get((row, column), 0.0):
-                _disc(pen, x, y, unit * (0.04 + 0.16 * math.sqrt(share)), MARK[board.shape])
-            if board.last == (row, column):
-                _mark(pen, board.shape, kind, x, y, unit)
+    place = _hexagon_centre if hexagonal else _square_centre
+    centres = [place(*divmod(square, columns), unit) for square in range(rows * columns)]
+    _ground(pen, board, centres, unit)
+    for square, (piece, (x, y)) in enumerate(zip(board.cells, centres, strict=True)):
+        if piece is not None:
+            _piece(pen, board.shape, piece, x, y, unit)
+        elif share := weights.get(square, 0.0):
+            _disc(pen, x, y, unit * (0.04 + 0.16 * math.sqrt(share)), THOUGHT.get(board.shape, GREY))
+        if square in last:
+            _mark(pen, board.shape, piece, x, y, unit)
     return canvas.resize((canvas.width // scale, canvas.height // scale), image.Resampling.LANCZOS)
 
 
-def _square_centre(unit: float) -> Any:
-    return lambda row, column: ((column + 0.8) * unit, (row + 0.8) * unit)
+def _square_centre(row: int, column: int, unit: float) -> tuple[float, float]:
+    return (column + 0.8) * unit, (row + 0.8) * unit
 
 
-def _hexagon_centre(unit: float) -> Any:
-    side = math.sqrt(3)
-    return lambda row, column: ((column + row / 2 + 0.5) * side * unit, (1.5 * row + 1) * unit)
+def _hexagon_centre(row: int, column: int, unit: float) -> tuple[float, float]:
+    return (column + row / 2 + 0.5) * math.sqrt(3) * unit, (1.5 * row + 1) * unit
 
 
-def _ground(pen: Any, board: Board, centre: Any, unit: float) -> None:
+def _ground(pen: Any, board: Board, centres: Sequence[tuple[float, float]], unit: float) -> None:
     """What lies below the pieces: lines, holes or cells."""
-    rows, columns, thick = len(board.cells), len(board.cells[0]), max(1, min(3, round(unit / 30)))
-    for row in range(rows):
-        for column in range(columns):
-            x, y = centre(row, column)
-            if board.shape == "discs":
-                _disc(pen, x, y, 0.42 * unit, BACKGROUND)
-            elif board.shape == "hexagons":
-                corners = [
-                    (x + 0.96 * unit * math.sin(k * math.pi / 3), y + 0.96 * unit * math.cos(k * math.pi / 3))
-                    for k in range(6)
-                ]
-                pen.polygon(corners, fill=(58, 62, 72), outline=LINE)
-            elif board.shape != "stones":
-                half = unit / 2
-                outline = LINE if board.shape == "marks" else (24, 84, 50)
-                pen.rectangle((x - half, y - half, x + half, y + half), outline=outline, width=thick)
-    if board.shape == "stones":
-        for row in range(rows):
-            pen.line([centre(row, 0), centre(row, columns - 1)], fill=(120, 84, 36), width=thick)
-        for column in range(columns):
-            pen.line([centre(0, column), centre(rows - 1, column)], fill=(120, 84, 36), width=thick)
-
-
-def _piece(pen: Any, shape: str, kind: int, x: float, y: float, unit: float) -> None:
-    reach, thick = 0.3 * unit, max(2, round(unit / 10))
-    if shape == "marks":
-        if kind == 1:
-            pen.line((x - reach, y - reach, x + reach, y + reach), fill=ACCENT, width=thick)
-            pen.line((x - reach, y + reach, x + reach, y - reach), fill=ACCENT, width=thick)
-        else:
-            pen.ellipse((x - reach, y - reach, x + reach, y + reach), outline=WARM, width=thick)
+    columns, thick = len(board.columns), max(1, min(3, round(unit / 30)))
+    if board.shape == "lines":
+        rows = [centres[at : at + columns] for at in range(0, len(centres), columns)]
+        for line in (*rows, *zip(*rows, strict=True)):
+            pen.line([line[0], line[-1]], fill=(120, 84, 36), width=thick)
         return
-    colour = FIRST.get(shape, (20, 20, 22)) if kind == 1 else SECONDS.get(shape, (244, 244, 240))
-    _disc(pen, x, y, {"discs": 0.42, "hexagons": 0.62}.get(shape, 0.44) * unit, colour)
+    for square, (x, y) in enumerate(centres):
+        box = (x - unit / 2, y - unit / 2, x + unit / 2, y + unit / 2)
+        if board.shape == "discs":
+            _disc(pen, x, y, 0.42 * unit, BACKGROUND)
+        elif board.shape == "hexagons":
+            angles = [corner * math.pi / 3 for corner in range(6)]
+            corners = [(x + 0.96 * unit * math.sin(angle), y + 0.96 * unit * math.cos(angle)) for angle in angles]
+            pen.polygon(corners, fill=(58, 62, 72), outline=LINE)
+        elif board.shape == "chequered":
+            pen.rectangle(box, fill=DARK_GREEN if sum(divmod(square, columns)) % 2 else GROUND["chequered"])
+        else:
+            pen.rectangle(box, outline=LINE if board.shape == "marks" else DARK_GREEN, width=thick)
 
 
-def _mark(pen: Any, shape: str, kind: int, x: float, y: float, unit: float) -> None:
-    """Mark the last move."""
-    if shape == "marks":
+def _piece(pen: Any, shape: str, piece: Piece, x: float, y: float, unit: float) -> None:
+    reach, thick = 0.3 * unit, max(2, round(unit / 10))
+    box = (x - reach, y - reach, x + reach, y + reach)
+    if shape == "marks" and piece.side:
+        pen.ellipse(box, outline=WARM, width=thick)
+    elif shape == "marks":
+        pen.line(box, fill=ACCENT, width=thick)
+        pen.line((x - reach, y + reach, x + reach, y - reach), fill=ACCENT, width=thick)
+    else:
+        colour = SECOND_SIDE.get(shape, WHITE) if piece.side else FIRST.get(shape, BLACK)
+        _disc(pen, x, y, {"discs": 0.42, "hexagons": 0.62}.get(shape, 0.44) * unit, colour)
+        if piece.glyph:  # the font has no signs of chess
+            *_, fonts = pillow()
+            letter = "N" if piece.name.endswith("knight") else piece.name.split()[-1][0].upper()
+            font = fonts.load_default(round(0.5 * unit))
+            pen.text((x, y), letter, font=font, fill=BLACK if piece.side else WHITE, anchor="mm")
+
+
+def _mark(pen: Any, shape: str, piece: Piece | None, x: float, y: float, unit: float) -> None:
+    """Mark a square of the last move."""
+    if piece is None or piece.glyph:
         half = 0.46 * unit
         pen.rectangle((x - half, y - half, x + half, y + half), outline=INK, width=max(2, round(unit / 40)))
-    elif kind:
-        _disc(pen, x, y, 0.1 * unit, (20, 20, 22) if kind == 2 or shape != "stones" else INK)
+    else:
+        _disc(pen, x, y, 0.1 * unit, INK if shape not in FIRST and not piece.side else BLACK)
 
 
 def _disc(pen: Any, x: float, y: float, radius: float, colour: tuple[int, int, int]) -> None:

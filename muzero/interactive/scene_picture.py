@@ -28,7 +28,7 @@ class ScenePictures:
         self.trace.add(scene)
         thoughts = scene.thoughts
         weights = {move.action: move.policy for move in thoughts.moves} if thoughts else None
-        shown = picture(scene.observation, scene.rules, scene.frame, weights)
+        shown = picture(scene.observation, scene.rules, scene.frame, weights, before=scene.before)
         if self._size is None:
             wide, tall = 3 * MARGIN + shown.width + PANEL, HEAD + MARGIN + max(shown.height, SIZE)
             self._size = (wide + wide % 2, tall + tall % 2)

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from muzero.games.endings import ending
+from muzero.interactive.boards import last_squares
 from muzero.interactive.live_game import LiveGame
 from muzero.interactive.strength import Set, choose
 from muzero.interactive.thoughts import Thoughts, think
 from muzero.interfaces import Rules
-from muzero.web.boards import board, last_squares, player
+from muzero.web.boards import board, player
 from muzero.web.guard import Refusal
 from muzero.web.images import png
 from muzero.web.words import described, node
@@ -174,7 +175,7 @@ class Table:
             rules = self._positions[ply]
             seen = board(rules)
             before = self._positions[ply - 1] if ply else None
-            last = last_squares(before, self.live.actions[ply - 1]) if before is not None and seen is not None else []
+            last = last_squares(before, rules) if before is not None and rules is not None else []
             text = None if seen is not None else self._text(rules)
             thoughts = self._thoughts.get(ply)
             return {

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from muzero.cli.watch import parsed, written
 from muzero.cli.watch_episode import Watched
-from muzero.cli.watch_view import Pace, board, sparkline, view
+from muzero.cli.watch_view import Pace, position, sparkline, view
 from muzero.interactive.episode import Trace
 from muzero.interactive.films import Moving, Strip
 
@@ -205,18 +205,13 @@ def test_a_film_that_cannot_be_written_is_not_there(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_pieces_have_the_colour_of_their_side():
-    pytest.importorskip("pyspiel")
-    from muzero.games.board import load
-    from muzero.games.board_rules import BoardRules
-
-    state = load("othello").new_initial_state()
-    shown = board(BoardRules(state))
-    assert shown.plain == BoardRules(state).draw()
-    styles = {}
-    for span in shown.spans:
-        styles.setdefault(str(span.style), set()).add(shown.plain[span.start : span.end])
-    assert styles == {"bold red": {"x"}, "bold yellow": {"o"}} and len(shown.spans) == 4  # not those of words
+def test_a_board_shows_its_sides_and_the_last_move():
+    with Watched(parsed(["zoo/tic_tac_toe", "--simulations", "2", "--steps", "2"])) as watched:
+        scenes = list(watched.scenes())
+    console = Console(force_terminal=True, color_system="standard", width=80)
+    drawn = position(console, scenes[2], 40, 20)
+    assert drawn.plain.count("[") == 1 and drawn.no_wrap
+    assert {"bold red", "bold cyan", "reverse"} <= {str(span.style) for span in drawn.spans}
 
 
 def test_every_agent_of_the_zoo_has_a_picture():

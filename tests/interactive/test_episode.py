@@ -7,7 +7,6 @@ import pytest
 
 from muzero import build
 from muzero.agent import Agent
-from muzero.interactive.boards import board_of
 from muzero.interactive.episode import KEPT, Scene, Thinker, Trace, scenes
 from muzero.play.match import play
 from muzero.players.registry import player
@@ -61,35 +60,3 @@ def test_values_are_seen_by_one_side_and_memory_is_bounded():
         )
     assert set(trace.values) == {0.5} and set(trace.rewards) == {1.0}
     assert len(trace.values) == KEPT and trace.steps == 2 * KEPT
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "tic_tac_toe",
-        "connect_four",
-        "othello",
-        "othello_6x6",
-        "hex(board_size=4)",
-        "go(board_size=5)",
-        "gomoku(size=6)",
-    ],
-)
-def test_boards_are_read_as_they_are_played(name):
-    """The last move lies where the board says that its action goes, and is of the side that moved."""
-    pytest.importorskip("pyspiel")
-    from muzero.games.board import load
-    from muzero.games.board_rules import BoardRules
-
-    rng, rules = np.random.default_rng(1), BoardRules(load(name).new_initial_state())
-    first = rules.to_move
-    while not rules.over:
-        before, mover = board_of(rules), rules.to_move
-        action = int(rng.choice(rules.legal()))
-        place = before.place(rules.game, action)
-        rules = rules.child(action)
-        board = board_of(rules)
-        if place is None:
-            continue  # a pass
-        assert board.last == place and not before.cells[place[0]][place[1]]
-        assert board.cells[place[0]][place[1]] == (1 if mover == first else 2)
