@@ -4,33 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import numpy as np
-import torch
 
 from muzero.actions import Space
 from muzero.config import Range
-from muzero.inference import Path, simulating
+from muzero.inference import Path
 from muzero.interfaces import Carry, Decision, GameSpec, Latent, Planner, WorldModel
-from muzero.models.heads import policy_of
-from muzero.planners.sequences import SEQUENCES, Sequences, coloured, fixed_normals, probability
-from muzero.search.checks import check_rows
+from muzero.planners.imagining import imagine
+from muzero.planners.sequences import SEQUENCES, Sequences, coloured, fixed_normals
 
 Count = Annotated[int, Range(1, 10_000)]
 KEPT = "sequences"  # name in the carry
-
-
-class Imagined(NamedTuple):
-    """P sequences of actions for each of B positions, the best first."""
-
-    sequences: np.ndarray  # [B, P, H, *shape of an action]
-    returns: np.ndarray  # [B, P]
-    value: np.ndarray  # [B] float32 of the positions, by the model
-
-    def best(self, count: int) -> Imagined:
-        """The first ones."""
-        return Imagined(self.sequences[:, :count], self.returns[:, :count], self.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +88,8 @@ class SequencePlanner(Planner):
         best, weights = None, np.ones((batch, 1))
         for iteration in range(self.iterations):
             drawn = self.narrowed(found).draw(self.noise(self.white(iteration, batch, space, draws)))
-            best = self.imagine(model, root, drawn, best, legal, draws).best(self.best_of(iteration))
+            imagined = imagine(model, root, drawn, best, legal, draws, self.proposals, self.inference)
+            best = imagined.best(self.best_of(iteration))
             weights = self.weigh(best.returns)
             found = found.fit(best.sequences, weights, self.momentum, self.least_spread)
         assert best is not None
@@ -120,88 +107,6 @@ class SequencePlanner(Planner):
         if rng is not None:
             return rng.standard_normal((batch, size, *shape))
         return fixed_normals(self.iterations, self.population, shape)[None, iteration, :size]
-
-    @torch.inference_mode()
-    def imagine(
-        self,
-        model: WorldModel,
-        root: Latent,
-        drawn: np.ndarray,
-        before: Imagined | None,
-        legal: np.ndarray,
-        rng: np.random.Generator | None,
-    ) -> Imagined:
-        """Imagine sequences, and sort them by their returns.
-
-        The first `proposals` of those drawn are replaced by the best of the iteration before, or in the first iteration
-        by what the policy would do.
-
-        Raises:
-            ValueError: if a return is not finite; names the row.
-        """
-        batch, size = drawn.shape[:2]
-        sequences, proposed = drawn.copy(), min(self.proposals, size)
-        if before is not None:
-            proposed = min(proposed, before.sequences.shape[1])
-            sequences[:, :proposed] = before.sequences[:, :proposed]
-        proposals = Proposals(model.space, batch, proposed, self.horizon, legal, rng) if before is None else None
-        repeated = {name: latent.repeat_interleave(size, 0) for name, latent in root.items()}
-        noise = None if rng is None else 1 - rng.random((self.horizon, batch * size, model.noise), np.float32)
-        total, alive = np.zeros(batch * size), np.ones(batch * size)
-        with simulating(model, repeated, self.horizon, self.inference, parts=1, noise=noise, precise=rng is None) as (
-            parameters,
-            value,
-            expand,
-        ):
-            assert callable(expand)
-            value = value.reshape(batch, size)[:, 0].copy()
-            last = np.zeros(batch * size)
-            for step in range(self.horizon):
-                if proposals is not None and proposed:
-                    sequences[:, :proposed, step] = proposals.step(parameters.reshape(batch, size, -1), step)
-                node = np.full(batch * size, step, np.int32)
-                edge = sequences[:, :, step].reshape(batch * size, *sequences.shape[3:])
-                reward, discount, last, parameters = expand(node, edge, node + 1)
-                total += alive * reward
-                alive = alive * discount
-            total += alive * last
-        returns = total.reshape(batch, size)
-        check_rows(np.isfinite(returns), "returns of imagined sequences", "holds a number that is not finite")
-        order = np.argsort(-returns, 1, kind="stable")
-        shaped = order.reshape(*order.shape, *[1] * (sequences.ndim - 2))
-        return Imagined(np.take_along_axis(sequences, shaped, 1), np.take_along_axis(returns, order, 1), value)
-
-
-class Proposals:
-    """Actions of the policy, step by step, for the first Q sequences of each position."""
-
-    def __init__(
-        self,
-        space: Space,
-        batch: int,
-        count: int,
-        horizon: int,
-        legal: np.ndarray,
-        rng: np.random.Generator | None,
-    ) -> None:
-        """Draw what the actions are drawn from; without a generator it is always the same."""
-        self._space, self._batch, self._count, self._legal = space, batch, count, torch.from_numpy(legal)
-        width = policy_of(space, torch.zeros(1, space.parameters)).noise
-        if rng is not None:
-            noise = 1 - rng.random((batch, count, horizon, width), np.float32)
-        else:
-            fixed = probability(fixed_normals(1, max(count, 1), (horizon, width))[0, :count])
-            noise = np.broadcast_to(fixed.astype(np.float32), (batch, count, horizon, width))
-        self._noise = torch.from_numpy(np.array(noise))
-
-    def step(self, parameters: np.ndarray, step: int) -> np.ndarray:
-        """[B, Q, *shape of an action] by the policy's parameters [B, P, ...], of which the first Q count."""
-        of_rows = torch.from_numpy(np.ascontiguousarray(parameters[:, : self._count])).flatten(0, 1)
-        policy = policy_of(self._space, of_rows)
-        if step == 0:
-            policy = policy.masked(self._legal.repeat_interleave(self._count, 0))
-        drawn = policy.sample(self._noise[:, :, step].flatten(0, 1)).numpy()
-        return drawn.reshape(self._batch, self._count, *self._space.shape)
 
 
 @dataclass(frozen=True, kw_only=True)

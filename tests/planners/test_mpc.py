@@ -49,10 +49,10 @@ class Integrator(WorldModel):
         return Prediction(SquashedGaussian(torch.zeros(batch, 2)), Certain(torch.zeros(batch)))
 
 
-def riccati():
+def riccati(horizon):
     """Gains of the optimal controls at each step, and the matrix of the least cost from the first state on."""
     cost, gains = np.zeros((2, 2)), []
-    for _ in range(HORIZON):
+    for _ in range(horizon):
         gain = np.linalg.solve(EFFORT + B.T @ cost @ B, B.T @ cost @ A)
         cost = COST + A.T @ cost @ A - A.T @ cost @ B @ gain
         gains.insert(0, gain)
@@ -82,7 +82,7 @@ def cost_of(state, controls):
 
 def excess(planner, state):
     """By what share the planned sequences cost more than the best ones."""
-    gains, matrix = riccati()
+    gains, matrix = riccati(planner.horizon)
     now, best = state.copy(), []
     for gain in gains:
         best.append(-(now @ gain.T)[:, 0])
@@ -105,6 +105,11 @@ def excess(planner, state):
 )
 def test_plans_cost_little_more_than_the_optimum(planner, most):
     assert np.median(excess(planner, states(20))) <= most
+
+
+@pytest.mark.parametrize(("planner", "most"), [(CemPlanner(), 0.01), (MppiPlanner(), 0.002)], ids=["cem", "mppi"])
+def test_shipped_settings_suit_the_steps_that_they_imagine(planner, most):
+    assert np.median(excess(planner, states(60))) <= most
 
 
 @pytest.mark.parametrize("planner", PLANNERS, ids=lambda planner: type(planner).__name__)
