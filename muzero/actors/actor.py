@@ -10,13 +10,13 @@ from muzero.actors.tasks import Evaluate, Play, Played, Reanalyse, Reanalysed, R
 from muzero.config import Config
 from muzero.data.plans import StoredPositions
 from muzero.evaluation.in_training import evaluate
-from muzero.inference import observe_first, observing
+from muzero.inference import observed_first
 from muzero.interfaces import Decision
 from muzero.play.selfplay import SelfPlay
 from muzero.util.allocator import keep_freed
 from muzero.util.bfloat16 import has_convolutions
 from muzero.util.seeds import derive
-from muzero.util.tensors import as_tensor, copy_into
+from muzero.util.tensors import as_tensor, copy_into, sent
 
 SEARCHED = 256  # stored positions in a search: more are hardly cheaper each, and need memory for the latents of all
 SEARCHED_ON_GPU = 2048  # which smaller searches leave idle
@@ -108,8 +108,8 @@ class Actor:
     def _plan(
         self, observations: torch.Tensor, rows: np.ndarray, legal: np.ndarray, rng: np.random.Generator
     ) -> Decision:
-        seen = observations.index_select(0, torch.from_numpy(rows).to(observations.device))
-        root = observe_first(observing(self.model.eval()), seen.to(self.device))
+        seen = observations.index_select(0, sent(rows, observations.device))
+        root = observed_first(self.model.eval(), seen, explores=True, path=self.planner.path)
         carry, first = self.planner.start(len(legal), self.model.space), np.ones(len(legal), bool)
         return self.planner.plan(self.model, root, legal, carry, first, rng, explore=True)[0]
 

@@ -6,7 +6,7 @@ import torch
 from muzero import build
 from muzero.benchmarks.gpu_bench import Bench, Case
 from muzero.benchmarks.gpu_learning import PROGRESS, learner_of
-from muzero.inference import observe_first, observing
+from muzero.inference import observed_first
 from muzero.planners.tree import TreePlanner
 from muzero.training.updates import Updates
 
@@ -37,8 +37,11 @@ def searching(bench: Bench, batch: int, path: str) -> None:
     assert isinstance(planner, TreePlanner)
     with torch.inference_mode():
         observation = bench.observations(batch)
-        root = observe_first(observing(model), observation)
-        seconds = bench.median(lambda: observe_first(observing(model), observation), 0.2)
+
+        def roots():
+            return observed_first(model, observation, explores=True, path=planner.path)
+
+        root, seconds = roots(), bench.median(roots, 0.2)
     legal, rng = np.ones((batch, bench.spec.actions.columns), bool), np.random.default_rng(0)
     bench.say(f"{path}, batch {batch}: roots observed in", 1e3 * seconds, "ms")
     seconds = bench.median(lambda: planner.search(model, root, legal, rng), 0.6)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from muzero.data.device_rows import sent
 from muzero.interfaces import GameSpec, Window
+from muzero.util.tensors import sent
 
 FARTHEST = 2.0  # standard deviations of a change of intensity
 

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from muzero.util.tensors import sent
+
 
 class DeviceRows:
     """Rows that are read and written by their places, as those of an array are; what is read stays on the device."""
@@ -22,11 +24,3 @@ class DeviceRows:
         """Write rows [N, *shape] at different places [N]."""
         device = self.tensor.device
         self.tensor.index_copy_(0, sent(places, device), sent(rows, device))
-
-
-def sent(array: np.ndarray, device: torch.device) -> Tensor:
-    """An array on a device; the host does not wait until it is there."""
-    tensor = torch.from_numpy(np.ascontiguousarray(array))
-    if device.type == "cuda":
-        tensor = tensor.pin_memory()
-    return tensor.to(device, non_blocking=True)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from muzero.data.device_rows import sent
 from muzero.interfaces import Symmetries, Window
+from muzero.util.tensors import sent
 
 
 def under_symmetries(window: Window, symmetries: Symmetries, rng: np.random.Generator) -> Window:

@@ -5,8 +5,9 @@ drops them.
 """
 
 from muzero.inference import forking as forking  # what it registers must be in place before a process can fork
-from muzero.inference.simulation import Path, fastest, observing, simulating
+from muzero.inference.observation import observed, observed_first
+from muzero.inference.simulation import Path, fastest, simulating
 from muzero.inference.step import to_numpy
 from muzero.interfaces import observe_first
 
-__all__ = ["Path", "fastest", "observe_first", "observing", "simulating", "to_numpy"]
+__all__ = ["Path", "fastest", "observe_first", "observed", "observed_first", "simulating", "to_numpy"]

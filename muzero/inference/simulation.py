@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ import torch
 from muzero.config import ConfigError
 from muzero.inference.acting import NotInBfloat16
 from muzero.inference.bfloat16 import NotTraceable
+from muzero.inference.fallback import warn_once
 from muzero.inference.onnx_backend import OnnxModel, OnnxSimulator
 from muzero.inference.onnx_graph import NotExportable
 from muzero.inference.simulators import Simulator, Simulators
@@ -31,7 +31,6 @@ reproducible runs."""
 DEVICES = {"onnx": "cpu", "torch_bf16": "cpu", "cuda_graph": "cuda"}
 OVERLAP = 1024  # roots from which on two halves take turns on a GPU: below, launching two costs more (measured, H100)
 WIDE = 2_000_000  # products of one position of a kernel from which on convolutions in bfloat16 pay
-WARNED: set[type[WorldModel]] = set()  # kinds of models whose convolutions could not be computed in bfloat16
 
 
 class Simulation(NamedTuple):
@@ -102,16 +101,6 @@ def simulating(
             yield Simulation(parameters, value, [simulator.launch for simulator in simulators])
         for simulator, (key, _) in zip(simulators, used, strict=True):
             kept.give_back(key, simulator)
-
-
-def observing(model: WorldModel) -> WorldModel:
-    """What observes in place of a model: its folded copy with the weights of now on a GPU, else the model itself."""
-    device = next(iter(model.parameters()), torch.empty(0)).device
-    if device.type != "cuda" or not has_convolutions(model):
-        return model
-    copy = Simulators.of(model).copy(model, device, False)
-    copy.follow()
-    return copy.network
 
 
 def checked(noise: np.ndarray | None, shape: tuple[int, int, int]) -> np.ndarray | None:
@@ -202,16 +191,6 @@ def on_gpu(model: WorldModel, root: Latent, path: Path, noise: int, bfloat16: bo
         except NotInBfloat16 as error:
             warn_once(type(model), error)
     return TorchModel(model, root, noise, record, acting=kept.copy(model, device, False))
-
-
-def warn_once(kind: type[WorldModel], error: NotTraceable | NotInBfloat16) -> None:
-    """Log in one line why models of this kind are slower than they could be: once in a process and its forks."""
-    if kind not in WARNED:
-        WARNED.add(kind)
-        reason = " ".join(str(error).split())
-        logging.getLogger(__name__).warning(
-            "%s computes in float32, which is slower: it cannot be %s; %s", kind.__name__, error.verb, reason
-        )
 
 
 def check(path: Path, device: str) -> None:

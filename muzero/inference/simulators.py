@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from muzero.inference.acting import ActingCopy
 from muzero.inference.onnx_backend import OnnxModel
@@ -15,9 +16,13 @@ from muzero.inference.torch_backend import TorchModel
 from muzero.interfaces import Latent, WorldModel
 from muzero.search import Evaluation
 
-# Simulators of a model that are kept for the next search of their shape, as many as self-play, reanalyse and an
-# evaluation have; the one unused longest goes first.
+# Simulators of a model that are kept for the next search of their shape, and what observes before it, as many as
+# self-play, reanalyse and an evaluation have; the one unused longest goes first.
 IDLE = 16
+
+
+Observes = Callable[[WorldModel, dict[str, Tensor]], Latent]
+"""As `muzero.inference.observation.Observer` is called."""
 
 
 class Simulator(Protocol):
@@ -64,6 +69,7 @@ class Simulators:
         self.models: dict[Any, OnnxModel | TorchModel] = {}
         self.copies: dict[Any, ActingCopy] = {}  # by device, and whether in bfloat16
         self.idle: list[tuple[Any, Simulator]] = []  # the one used last at the end
+        self.observers: dict[Any, Observes] = {}  # the one used last at the end
 
     @classmethod
     def of(cls, model: WorldModel) -> Simulators:
@@ -81,6 +87,14 @@ class Simulators:
         if key not in self.copies:
             self.copies[key] = ActingCopy(model, device, bfloat16)
         return self.copies[key]
+
+    def observer(self, kind: Any, make: Callable[[], Observes]) -> Observes:
+        """What observes batches of this kind; made if there is none."""
+        found = self.observers.pop(kind, None) or make()
+        self.observers[kind] = found
+        if len(self.observers) > IDLE:
+            del self.observers[next(iter(self.observers))]
+        return found
 
     def take(self, key: Any) -> Simulator | None:
         """An idle simulator of this shape."""

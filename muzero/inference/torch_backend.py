@@ -12,12 +12,14 @@ from torch import Tensor, fx
 
 from muzero.inference.acting import ActingCopy, NotInBfloat16
 from muzero.inference.bfloat16 import in_bfloat16, repack
-from muzero.inference.step import Root, Step, to_numpy
+from muzero.inference.fallback import record
+from muzero.inference.step import Root, Step
 from muzero.inference.weights import FoldedCopy, WeightWatcher, folding
 from muzero.interfaces import Expansion, Latent, WorldModel
 from muzero.search import Evaluation
 from muzero.util.packing import packed
 from muzero.util.recorded import Recorded
+from muzero.util.tensors import copies, copy_into
 
 
 class Calls(NamedTuple):
@@ -145,8 +147,9 @@ class Rows:
 class TorchSimulator:
     """The buffers of one search at a time: latents of all nodes, what a simulation is given, numbers as output.
 
-    The latents lie in one table per name, [N * B, numbers], on the model's device: row ``node * B + b``.  A simulation
-    is one transfer of what it is given, one run of the step and one transfer of all numbers.
+    The latents lie in one table per name, [N * B, numbers], on the model's device: row ``node * B + b``.  The roots are
+    one copy of their latents, one run of their evaluation and one transfer of all numbers; a simulation is one transfer
+    of what it is given, one run of the step and one transfer of all numbers.
     """
 
     def __init__(self, model: TorchModel, batch: int, simulations: int) -> None:
@@ -167,33 +170,66 @@ class TorchSimulator:
         self.found = torch.zeros(self.packed.shape, pin_memory=True) if self.on_gpu else self.packed
         reward, discount, value, parameters = np.split(self.found.numpy(), np.arange(1, 4) * batch)
         self.evaluation = reward, discount, value, parameters.reshape(batch, width)
+        self.root: Latent = {}  # where a recording reads the latents of the roots
+        self.at_roots = torch.empty(0)  # parameters and values of the roots, one after the other
         self.table: Latent = {}
         self.rows: dict[str, Rows] = {}
         self.calls: Calls | None = None  # only during a search: a simulator must not keep its model alive
         self.recorded = Recorded(self._step, device, self.stream)
+        self.recorded_roots = Recorded(self._evaluate_roots, device, self.stream)
+        # An event, since it waits for what was asked for and nothing else.
+        self.done = torch.cuda.Event() if self.on_gpu else None
         self.version = -1
 
     def begin(
         self, model: WorldModel, root: Latent, kappa: float, noise: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Start a search, as `muzero.inference.simulators.Simulator` describes."""
-        self.calls, root = self.model.follow(model), self.model.kept(root)
+        self.calls = self.model.follow(model)
         self.noise, self.simulation = noise, 0
+        if self.version != self.model.version:  # a recorded graph would read weights at their old addresses
+            self.recorded.forget()
+            self.recorded_roots.forget()
+            self.version = self.model.version
         if self.stream is not None:
             self.stream.wait_stream(torch.cuda.current_stream(self.model.device))
         with torch.cuda.stream(self.stream):
             self.kappa.fill_(kappa)
-            parameters, value = self.calls.root(root, self.kappa)
-            if not self.table:
-                nodes = (self.simulations + 1) * self.batch
-                self.rows = {name: Rows(rows.shape[1:], self.model.planes_last) for name, rows in root.items()}
-                self.table = {name: rows.new_zeros((nodes, self.rows[name].numbers)) for name, rows in root.items()}
-            for name, rows in root.items():
-                self.table[name][: self.batch] = self.rows[name].flat(rows)
-            if self.version != self.model.version:  # a recorded graph would read weights at their old addresses
-                self.recorded.forget()
-                self.version = self.model.version
-            return to_numpy(parameters), to_numpy(value)
+            self._take(root)
+            if self.model.record:
+                record(self.recorded_roots, "a search")
+            self.recorded_roots()
+            found = self.at_roots.to("cpu", non_blocking=True)  # into memory that cannot be paged out
+            self._wait()
+        parameters, value = np.split(found.numpy(), [len(found) - self.batch])
+        return parameters.reshape(self.batch, -1), value
+
+    def _take(self, root: Latent) -> None:
+        """Put the latents of roots where their evaluation reads them."""
+        if not self.model.record:
+            self.root = self.model.kept(root)
+        elif self.root:
+            copy_into(self.root, root)
+        else:
+            self.root = copies(self.model.kept(root))
+        if not self.table:
+            nodes = (self.simulations + 1) * self.batch
+            self.rows = {name: Rows(rows.shape[1:], self.model.planes_last) for name, rows in self.root.items()}
+            self.table = {name: rows.new_zeros((nodes, self.rows[name].numbers)) for name, rows in self.root.items()}
+
+    def _evaluate_roots(self) -> None:
+        """Predict, and keep under node 0: from `root` to `table` and `at_roots`."""
+        assert self.calls is not None
+        parameters, value = self.calls.root(self.root, self.kappa)
+        for name, rows in self.root.items():
+            self.table[name][: self.batch] = self.rows[name].flat(rows)
+        self.at_roots = torch.cat([parameters.float().flatten(), value.float().flatten()])
+
+    def _wait(self) -> None:
+        """Wait for what was launched, where there is something to wait for."""
+        if self.done is not None:
+            self.done.record(self.stream)
+            self.done.synchronize()
 
     def launch(self, parent: np.ndarray, edge: np.ndarray, node: np.ndarray) -> Callable[[], Evaluation]:
         """Begin to evaluate edge [B, ...] from the states under parent [B]; keep the new states under node [B].
@@ -208,16 +244,15 @@ class TorchSimulator:
         with torch.cuda.stream(self.stream):
             if self.on_gpu:
                 self.index.copy_(self.chosen, non_blocking=True)
-            if self.model.record and not self.recorded.prepared:
-                self._record()
+            if self.model.record:
+                record(self.recorded, "a search")
             self.recorded()
             if self.on_gpu:
                 self.found.copy_(self.packed, non_blocking=True)
         return self._collect
 
     def _collect(self) -> Evaluation:
-        if self.stream is not None:
-            self.stream.synchronize()
+        self._wait()
         return self.evaluation
 
     def expand(self, parent: np.ndarray, edge: np.ndarray, node: np.ndarray) -> Evaluation:
@@ -247,15 +282,8 @@ class TorchSimulator:
         else:
             table[self.simulation * self.batch : (self.simulation + 1) * self.batch] = rows
 
-    def _record(self) -> None:
-        try:
-            self.recorded.prepare()
-        except RuntimeError as error:
-            raise RuntimeError(
-                "a search cannot be recorded as a CUDA graph, perhaps because the model reads numbers of tensors in "
-                f"Python: {error}; use --set planner.inference=torch"
-            ) from error
-
     def end(self) -> None:
         """Release the model, so that a simulator kept for later does not keep it alive."""
         self.calls = None
+        if not self.model.record:
+            self.root = {}

@@ -33,6 +33,11 @@ class Decision:
 class Planner(ABC):
     """A way to choose moves with a model.  A frozen dataclass: its fields are its configuration."""
 
+    @property
+    def path(self) -> str:
+        """How observations are computed for it on a GPU, as of `muzero.inference.Path`; "torch" records nothing."""
+        return "torch"
+
     def start(self, batch: int, space: Space) -> Carry:
         """What the planner remembers before the first move of B games; {} if it remembers nothing."""
         return {}

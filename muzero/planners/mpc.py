@@ -37,6 +37,10 @@ class SequencePlanner(Planner):
     momentum: Annotated[float, Range(0.0, 0.999)]
     inference: Path
 
+    @property
+    def path(self) -> str:
+        return self.inference
+
     @abstractmethod
     def weigh(self, returns: np.ndarray) -> np.ndarray:
         """[B, E] weights of the best sequences, which add up to 1, from their returns, the best first."""

@@ -23,7 +23,12 @@ class TreePlanner(Planner):
     """A planner that searches a tree, which can be read afterwards."""
 
     simulations: Simulations
+    inference: Path
     rule: ClassVar[str]  # the function of `muzero.search`
+
+    @property
+    def path(self) -> str:
+        return self.inference
 
     @abstractmethod
     def settings(self, explore: bool) -> dict[str, Any]:

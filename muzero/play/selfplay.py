@@ -11,7 +11,7 @@ import torch
 from muzero.config import Range
 from muzero.data import schema
 from muzero.data.schema import Segment, SegmentId
-from muzero.inference import observing
+from muzero.inference import observed
 from muzero.interfaces import Carry, Decision, Games, Latent, NonFiniteError, Planner, Timestep, WorldModel
 from muzero.play.selfplay_checks import check_carry, check_counters, check_memory, check_rows
 from muzero.util.seeds import SCHEME, derive
@@ -158,10 +158,8 @@ class SelfPlay:
             NonFiniteError: if the model produced NaN or infinity; nothing has changed then.
         """
         now = self.timestep
-        action, observation, first = (
-            torch.from_numpy(array).to(self.device) for array in (self.action, now.observation, now.first)
-        )
-        memory = observing(self.model).observe(self.memory, action, observation, first)
+        seen = self.action, now.observation, now.first
+        memory = observed(self.model, self.memory, *seen, explores=True, path=planner.path)
         try:
             decision, carry = planner.plan(self.model, memory, now.legal, self.carry, now.first, self.rng, explore=True)
         except ValueError as error:  # planners reject non-finite inputs

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from muzero.inference import observing
+from muzero.inference import observed
 from muzero.interfaces import Carry, Latent, Moves, NonFiniteError, Planner, Player, Positions, WorldModel
+from muzero.util.tensors import sent
 
 SIZES = 6  # of searches at one table, so that `muzero.inference` keeps all of them
 
@@ -52,12 +53,10 @@ class PlanningPlayer(Player):
         # The last position is repeated until the search has its size; what follows from the copies is dropped.
         rows = np.minimum(np.arange(searched(count, memory.batch)), count - 1)
         slots, first = positions.slots[rows], positions.first[rows]
-        places, action, observation, again = (
-            torch.from_numpy(array).to(self.device)
-            for array in (slots, positions.action[rows], positions.observation[rows], first)
-        )
+        places = sent(slots, self.device)
         before = {name: latent[places] for name, latent in memory.latent.items()}
-        root = observing(self.model).observe(before, action, observation, again)
+        seen = positions.action[rows], positions.observation[rows], first
+        root = observed(self.model, before, *seen, path=self.planner.path)
         carry = {name: array[slots] for name, array in memory.carry.items()}
         try:
             plan = self.planner.plan

@@ -43,6 +43,14 @@ def copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
+def sent(array: np.ndarray, device: torch.device) -> Tensor:
+    """An array on a device; the host does not wait until it is there."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
 def on_host(tensors: Mapping[str, np.ndarray] | Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     """Tensors as arrays on the host, each in one piece; what is an array already stays as it is."""
     return {

@@ -9,7 +9,6 @@ from devices import full_precision, on_all_devices
 from inference_paths import MODELS, assert_agrees, assert_close, made, randomise, reference, roots, some_edges
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from muzero.inference import observe_first, observing
 from muzero.inference.acting import ActingCopy, NotInBfloat16
 from muzero.inference.simulation import on_gpu, simulator_for
 from muzero.inference.torch_backend import TorchModel
@@ -110,20 +109,6 @@ def test_in_bfloat16_a_copy_agrees_with_the_model_and_follows_it(name, device):
     assert all(array.dtype == np.float32 for arrays in found for array in arrays)
 
 
-@on_all_devices
-@pytest.mark.parametrize("name", MODELS)
-@torch.inference_mode()
-def test_what_observes_in_place_of_a_model_does_so_with_its_weights(name, device):
-    model, spec = made(name)
-    torch.manual_seed(1)
-    observation = torch.rand(BATCH, *spec.observation).to(getattr(torch, spec.dtype))
-    for seed in (1, 2):
-        randomise(model.to(CPU), seed)
-        expected = observe_first(model, observation)
-        found = observe_first(observing(model.to(device)), observation.to(device))
-        torch.testing.assert_close(placed(found, CPU), expected, atol=1e-3, rtol=1e-3)
-
-
 @pytest.mark.parametrize("name", CONVOLUTIONAL)
 @torch.inference_mode()
 def test_only_layers_are_in_bfloat16_and_numbers_that_heads_return_are_float32(name):
@@ -146,7 +131,7 @@ class Wide(SpatialModel):
 
 
 def test_a_model_that_does_not_compute_in_bfloat16_acts_in_float32(caplog, monkeypatch):
-    monkeypatch.setattr("muzero.inference.simulation.WARNED", set())
+    monkeypatch.setattr("muzero.inference.fallback.WARNED", set())
     spec = MODELS["spatial"][1]
     model = Wide(spec, channels=8, hidden=16).eval()
     root, edges = roots(model, spec, BATCH), some_edges(spec, BATCH)

@@ -264,7 +264,7 @@ def test_a_model_that_cannot_be_traced_is_an_error_only_on_request():
 
 
 def test_a_model_that_cannot_be_traced_is_reported_in_one_line_once(caplog, monkeypatch):
-    monkeypatch.setattr("muzero.inference.simulation.WARNED", set())
+    monkeypatch.setattr("muzero.inference.fallback.WARNED", set())
     model = Branching(SPEC, channels=64).eval()
     assert kinds(SpatialModel(SPEC, channels=64).eval(), 16)[1] and not caplog.messages
     for batch in (16, 16, 20):
