@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sample_schema import KEYS, PLAIN, SCHEMA, problems
 
 from muzero.config.schema import parameters
-from muzero.util.text import distance, nearest
+from muzero.util.text import distance, fewest, nearest
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -47,3 +47,4 @@ def test_distance_is_symmetric_and_bounded_by_the_lengths(a, b):
     assert distance(a, b) == distance(b, a)
     assert abs(len(a) - len(b)) <= distance(a, b) <= max(len(a), len(b))
     assert (distance(a, b) == 0) == (a == b)
+    assert abs(len(a) - len(b)) <= fewest(a, b, 6) <= distance(a, b)
