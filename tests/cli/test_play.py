@@ -10,7 +10,7 @@ import sys
 
 import pytest
 import untrained
-from commands import LIMIT, code, command
+from commands import LIMIT, called, code, command
 from rich.console import Console
 
 from muzero.agent import Agent
@@ -167,12 +167,12 @@ def test_wrong_options_name_what_was_meant(tmp_path, words, said):
 
 def on_a_terminal(folder, answers, *words, **environment):
     """The bytes that a terminal gets of a game; each answer is typed when a question was asked."""
-    settings = {name: text for name, text in os.environ.items() if name not in ("NO_COLOR", "COLORTERM")}
-    settings |= {"TERM": "xterm-256color", "COLUMNS": "80", **environment}
+    environment |= {"TERM": "xterm-256color", "COLUMNS": "80"}
     child, ours = pty.fork()  # not openpty: keys that interrupt act on a terminal that controls its program
     if child == 0:
-        os.chdir(folder)
-        os.execve(sys.executable, [sys.executable, "-c", code("play"), *map(str, words)], settings)
+        for name in ("NO_COLOR", "COLORTERM"):
+            os.environ.pop(name, None)
+        os._exit(called("play", words, folder, environment))
     shown, asked, waiting = b"", 0, list(answers)
     while select.select([ours], [], [], LIMIT)[0]:
         try:
@@ -211,8 +211,9 @@ def test_colours_change_no_character(game):
 
 
 def test_a_closed_input_ends_the_game(tmp_path):
-    for redirection in ("<&-", "</dev/null"):
-        line = f'"$PYTHON" -c "$CODE" {AGENT} {redirection}'
-        environment = os.environ | {"PYTHON": sys.executable, "CODE": code("play")}
-        done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    line = f'"$PYTHON" -c "$CODE" {AGENT} <&-'
+    environment = os.environ | {"PYTHON": sys.executable, "CODE": code("play")}
+    closed = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    empty = command("play", AGENT, folder=tmp_path)  # the input of a test is empty
+    for done in (closed, empty):
         assert (done.returncode, done.stderr) == (0, "") and "you left the game" in done.stdout

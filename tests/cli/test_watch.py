@@ -5,13 +5,11 @@ import pty
 import re
 import select
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
-from commands import called, code, command
+from commands import Running, called, command
 from rich.console import Console
 
 from muzero.cli.watch import parsed, written
@@ -70,14 +68,12 @@ def test_a_strip_shows_the_steps_that_are_asked_for(tmp_path):
 def test_an_interrupted_film_is_complete(tmp_path):
     pytest.importorskip("av")
     words = ["zoo/CartPole-v1", "--out", "film.mp4"]
-    child = subprocess.Popen(
-        [sys.executable, "-u", "-c", code("watch"), *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    )
+    child = Running("watch", *words, folder=tmp_path)
     deadline = time.monotonic() + 100
-    while not list(tmp_path.glob(".film-*.mp4")) and time.monotonic() < deadline and child.poll() is None:
+    while not list(tmp_path.glob(".film-*.mp4")) and time.monotonic() < deadline:
         select.select([], [], [], 0.05)
     child.send_signal(signal.SIGINT)
-    printed, _ = child.communicate(timeout=100)
+    printed, _ = child.communicate()
     assert child.returncode == 130 and "interrupted, " in printed
     assert len(decoded(tmp_path / "film.mp4")) > 1 and [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
 

@@ -79,9 +79,10 @@ class Running:
 
     def communicate(self):
         """Wait for its end.  Returns what else it wrote, and its complaints; its code is then in `returncode`."""
-        with self.stdout, self.errors:
-            written = self.stdout.read()
-            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        written = "" if self.stdout.closed else self.stdout.read()
+        self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.stdout.close()
+        with self.errors:
             self.errors.seek(0)
             return written, self.errors.read()
 
