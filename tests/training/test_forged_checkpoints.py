@@ -45,15 +45,15 @@ def test_a_forged_manifest_is_damaged_and_an_older_one_is_used(copy, field):
     *_, older, newest = checkpoint.listed(RunFolder(copy).checkpoints)
     good = json.loads((newest / "MANIFEST.json").read_text())
     good.pop("seal")
+    training = made(copy, GAME)
     for value in NASTY:
         (newest / "MANIFEST.json").write_text(checkpoint.sealed(changed(good, field, value)))
         found, problems = checkpoint.latest(RunFolder(copy).checkpoints)
         if field[0] != "fingerprint" and not (field in [("log",), ("seconds",)] and value == 0):
             assert found.path == older and str(newest) in problems[0], value
-        training = made(copy, GAME)
         with pytest.raises(CheckpointError):  # the next older ones would do: only this one is looked at
             snapshot.read(training.snapshots.parts, checkpoint.verify(newest))
-        training.close()
+    training.close()
 
 
 @pytest.mark.parametrize("field", STATE, ids=".".join)

@@ -32,7 +32,7 @@ def small_searches(monkeypatch):
 class Observed:
     """What a run requests and refreshes."""
 
-    def __init__(self, monkeypatch):
+    def __init__(self, patch):
         self.requested, self.refreshed, self.owed, self.updates = [], [], [], []
         positions, refresh, request = Replay.positions, Replay.refresh, reanalysis.Reanalysis.request
 
@@ -54,16 +54,18 @@ class Observed:
             due = int((of_run.replay.steps - 100) * of_run.per_step)
             self.owed.append((due, of_run.requested, of_run.owed))
 
-        monkeypatch.setattr(Replay, "positions", note_positions)
-        monkeypatch.setattr(Replay, "refresh", note_refresh)
-        monkeypatch.setattr(reanalysis.Reanalysis, "request", note_request)
+        patch.setattr(Replay, "positions", note_positions)
+        patch.setattr(Replay, "refresh", note_refresh)
+        patch.setattr(reanalysis.Reanalysis, "request", note_request)
 
 
-@pytest.fixture
-def run(monkeypatch, tmp_path):
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
     """A run that has ended, and what it did."""
-    observed = Observed(monkeypatch)
-    return trained(tmp_path / "run", GAME, *ON, "actors.overlap=off"), observed
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(actor, "SEARCHED", SEARCHED)
+        observed = Observed(patch)
+        return trained(tmp_path_factory.mktemp("run"), GAME, *ON, "actors.overlap=off"), observed
 
 
 def test_positions_are_planned_again_in_the_ratio_asked_for(run):
