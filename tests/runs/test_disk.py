@@ -151,11 +151,11 @@ def test_the_log_keeps_only_what_the_kept_checkpoints_need(tmp_path):
         original = segment_log.SegmentLog.__init__
 
         def small_files(self, folder, spec, candidates):
-            original(self, folder, spec, candidates, file_bytes=2000)
+            original(self, folder, spec, candidates, file_bytes=700)
 
         segment_log.SegmentLog.__init__ = small_files
-        go(tmp_path, GAME, "run.steps=3000", "run.save_every=300", "replay.capacity=300")
-        resumed = made(tmp_path, GAME, "run.steps=3000", "replay.capacity=300")
+        go(tmp_path, GAME, "run.steps=1000", "run.save_every=100", "replay.capacity=100")
+        resumed = made(tmp_path, GAME, "run.steps=1000", "replay.capacity=100")
         for path in checkpoint.listed(tmp_path / "checkpoints"):
             found = checkpoint.verify(path)
             resumed.experience.require(found.state()["replay"])
