@@ -27,6 +27,7 @@ from muzero.models.symmetric import symmetric
 from muzero.objectives.value_equivalence import ValueEquivalence
 from muzero.planners.mpc import CemPlanner, IcemPlanner, MppiPlanner
 from muzero.planners.reactive import ReactivePlanner
+from muzero.planners.sampled import SampledPlanner
 from muzero.planners.tree import GumbelPlanner, PuctPlanner
 from muzero.play.selfplay import SelfPlay
 from muzero.players.planning import PlanningPlayer
@@ -44,6 +45,7 @@ PLANNERS: dict[str, type[Planner]] = {
     "mppi": MppiPlanner,
     "cem": CemPlanner,
     "icem": IcemPlanner,
+    "sampled": SampledPlanner,
     "reactive": ReactivePlanner,
 }
 OBJECTIVES: dict[str, type[Objective]] = {"value_equivalence": ValueEquivalence}

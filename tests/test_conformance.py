@@ -31,6 +31,7 @@ MODELS = [
 ]
 
 FEW = {kind: {"population": 16, "elites": 4, "iterations": 2, "horizon": 3} for kind in ("cem", "icem", "mppi")}
+FEW["sampled"] = {"samples": 6, "simulations": 8}
 """Settings with which planners are quick."""
 
 

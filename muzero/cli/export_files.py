@@ -78,7 +78,7 @@ def described(agent: Agent, made: tuple[Network, ...]) -> dict[str, Any]:
     latent = made[1].inputs.items()
     search = {"rule": "policy"}
     if isinstance(planner, TreePlanner):
-        search = {"rule": planner.rule, **planner.settings(explore=False)}
+        search = planner.exported()
     return {
         "format": FORMAT,
         "version": VERSION,

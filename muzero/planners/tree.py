@@ -45,6 +45,10 @@ class TreePlanner(Planner):
             rng: source of the noise for exploring; None for no exploration.
         """
 
+    def exported(self) -> dict[str, Any]:
+        """The search as the programs of an export know it: a rule and its settings; "policy" acts without search."""
+        return {"rule": self.rule, **self.settings(explore=False)}
+
     def limited(self, simulations: int) -> Planner:
         return replace(self, simulations=min(simulations, self.simulations))
 

@@ -12,7 +12,8 @@ from muzero.search.drawing.html import to_html
 from muzero.search.exploration import dirichlet, sample_action
 from muzero.search.loop import Evaluation, Expand, Launch, rows_of_parts
 from muzero.search.policies import Result, gumbel, puct, stochastic
-from muzero.search.sampled import Sampled, sampled_prior
+from muzero.search.sampled import Sampled, Slots, sampled_prior
+from muzero.search.sampled_box import SampledBox
 from muzero.search.tree import ActionName, Node, Tree
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "Node",
     "Result",
     "Sampled",
+    "SampledBox",
+    "Slots",
     "Tree",
     "dirichlet",
     "gumbel",

@@ -63,7 +63,8 @@ def check_integer(given: int, name: str, low: int, high: int) -> int:
     return int(given)
 
 
-def check_generator(given: np.random.Generator) -> None:
-    """Raise TypeError if it is not a random generator of numpy."""
+def check_generator(given: np.random.Generator | None) -> np.random.Generator:
+    """The generator.  TypeError if it is not a random generator of numpy."""
     if not isinstance(given, np.random.Generator):
         raise TypeError(f"rng: expected a numpy.random.Generator, got {given!r}; try numpy.random.default_rng(seed)")
+    return given

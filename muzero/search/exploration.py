@@ -67,15 +67,17 @@ def sample_action(visits: np.ndarray, temperature: float, rng: np.random.Generat
     return draw(weights, 1, rng)[:, 0]
 
 
-def draw(weights: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndarray:
+def draw(weights: np.ndarray, samples: int, rng: np.random.Generator | None) -> np.ndarray:
     """[B, samples] int64 indices, drawn with replacement in proportion to weights [B, A] float64.
 
     Takes exactly B * samples numbers from `rng`, so what is drawn in a row does not depend on the other rows' weights.
+    Without `rng`: the indices in the middle of so many equal shares of the weights.
     """
     total = weights.cumsum(axis=1)
     actions = total.shape[1]
+    share = (np.arange(samples) + 0.5) / samples if rng is None else rng.random((len(weights), samples))
     # Less than the last total even when rounded, so an index without weight is never drawn.
-    place = rng.random((len(weights), samples)) * total[:, -1:]
+    place = share * total[:, -1:]
     index = np.zeros(place.shape, np.int64)  # the number of totals found so far that do not exceed the place
     for bit in reversed(range(actions.bit_length())):
         further = index + (1 << bit)

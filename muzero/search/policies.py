@@ -15,12 +15,20 @@ from muzero.search.tree import Node, Tree
 class Result:
     """The result of a search: what to play, what to learn from it, and the trees."""
 
-    action: np.ndarray  # [B] int64, the action to play
+    action: np.ndarray  # [B] int64, the action to play; of a search over sampled actions the slot, see `chosen`
     policy: np.ndarray  # [B, A] float32, the improved policy
     value: np.ndarray  # [B] float32, mean of the network's root value and all returns backed up
     visits: np.ndarray  # [B, A] int32, of the root's edges; a row adds up to the simulations
     q: np.ndarray  # [B, A] float32, reward + discount * mean value of the child; 0 without visits
     tree: Tree
+
+    @property
+    def chosen(self) -> np.ndarray:
+        """[B] int64 or [B, *shape of an action], the action to play, also of `search.Slots.resolved`."""
+        if self.tree.sampled is None:
+            return self.action
+        found = self.tree.sampled[0, np.arange(len(self.action)), self.action]
+        return found.astype(np.int64) if found.dtype.kind in "iu" else found
 
     def principal_variation(self, row: int = 0) -> list[Node]:
         """What the search expects to be played: the chosen action, and then always the most visited one."""

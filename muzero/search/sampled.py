@@ -1,15 +1,71 @@
 """Search over a few sampled actions of many (Hubert et al. 2021, Sampled MuZero)."""
 
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+
 import numpy as np
 
 from muzero.search.checks import check_array, check_generator, check_integer, check_number, check_rows
 from muzero.search.exploration import check_prior, dirichlet, draw
 from muzero.search.loop import Evaluation, Expand
+from muzero.search.policies import Result
 
 FLOAT32 = np.finfo(np.float32)
 
 
-class Sampled:
+class Slots(ABC):
+    """A search over K slots in place of actions: each node draws its own K actions, and its slots stand for them."""
+
+    actions: np.ndarray
+    """[B, K, *shape of an action], what each slot stands for at the roots."""
+    legal: np.ndarray
+    """[B, K] bool, the slots that stand for an action."""
+    prior_logits: np.ndarray
+    """[B, K] float32 of the roots' slots; 0 in those that are left over."""
+
+    def __init__(self, expand: Expand, samples: int, rng: np.random.Generator | None) -> None:
+        """Check what all kinds of actions have in common.  A subclass draws the actions of the roots, see `_begin`."""
+        self._samples = check_integer(samples, "samples", 1, 1_000_000)
+        if rng is not None:
+            check_generator(rng)
+        self._expand, self._rng = expand, rng
+
+    def _begin(self, actions: np.ndarray, legal: np.ndarray, prior_logits: np.ndarray) -> None:
+        """Set what the slots of the roots are."""
+        self.actions, self.legal = actions, legal
+        self.prior_logits = np.where(legal, prior_logits, np.float32(0))
+        self._of_node = actions[None]  # [nodes, B, K, ...], grown as nodes are made
+
+    @abstractmethod
+    def _below(self, policy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Actions [B, K, ...] and logits [B, K] of new nodes, from the fourth array that `expand` returned."""
+
+    def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Evaluation:
+        """Evaluate the actions that slots [B] stand for, and draw those of the new nodes."""
+        rows = np.arange(len(node))
+        evaluation = self._expand(parent, self._of_node[parent, rows, action], node)
+        if not isinstance(evaluation, tuple) or len(evaluation) != 4:
+            raise TypeError(
+                f"expand: expected the tuple (reward, discount, value, prior_logits), got {type(evaluation)}"
+            )
+        drawn, logits = self._below(evaluation[3])
+        while node.max() >= len(self._of_node):
+            self._of_node = np.concatenate([self._of_node, np.empty_like(self._of_node)])
+        self._of_node[node, rows] = drawn
+        return *evaluation[:3], logits
+
+    def action(self, slot: np.ndarray) -> np.ndarray:
+        """[B, *shape of an action] that slots [B] of the roots stand for, as of `Result.action`."""
+        return self.actions[np.arange(len(slot)), slot]
+
+    def resolved(self, result: Result) -> Result:
+        """The result of the search, whose tree knows what its slots stand for: see `Tree.action_at`."""
+        return replace(result, tree=result.tree.standing_for(self._of_node))
+
+
+class Sampled(Slots):
     """A search over K slots in place of A actions: each node draws its own K actions, and its slots stand for them.
 
     Actions are drawn with replacement from beta = pi ** (1 / temperature), normalised, at the root mixed with noise:
@@ -22,13 +78,14 @@ class Sampled:
         action, policy = sampled.action(result.action), sampled.full(result.policy)
 
     It serves one search at a time.  A row depends on itself, on its place in the batch and on `rng`, not on other rows:
-    every node takes K random numbers per row.
+    every node takes K random numbers per row.  Without `rng` nothing is random: the actions are those in the middle of
+    K equal shares of beta.
 
     Args:
         prior_logits: [B, A] float32 of the roots, pi up to a constant per row.
         expand: evaluates one edge of each tree, see `Expand`, by actions from 0 to A - 1.
         samples: K, the draws per node.
-        rng: source of the draws, here and in every simulation.
+        rng: source of the draws, here and in every simulation; None: quantiles in place of draws.
         legal: [B, A] bool, the actions allowed at the roots; all if None.
         temperature: above 0; more than 1 draws unlikely actions more often.
         fraction: share of the noise at the roots, 0 to 1.
@@ -41,64 +98,47 @@ class Sampled:
 
     actions: np.ndarray
     """[B, K] int32, the action of each slot at the roots, ascending; -1 in slots left over."""
-    legal: np.ndarray
-    """[B, K] bool, the slots that stand for an action."""
-    prior_logits: np.ndarray
-    """[B, K] float32 of the roots' slots; 0 in those that are left over."""
 
     def __init__(
         self,
         prior_logits: np.ndarray,
         expand: Expand,
         samples: int,
-        rng: np.random.Generator,
+        rng: np.random.Generator | None,
         legal: np.ndarray | None = None,
         temperature: float = 1.0,
         fraction: float = 0.0,
         alpha: float = 0.3,
     ) -> None:
         prior_logits, legal = check_prior(prior_logits, legal)
-        self._samples = check_integer(samples, "samples", 1, 1_000_000)
+        super().__init__(expand, samples, rng)
         self._temperature = check_number(
             temperature, "temperature", "a finite number above 0", lambda x: 0 < x < np.inf
         )
         fraction = check_number(fraction, "fraction", "a number from 0 to 1", lambda x: 0 <= x <= 1)
-        check_generator(rng)
-        self._expand, self._rng, self._size = expand, rng, prior_logits.shape[1]
+        self._size = prior_logits.shape[1]
         policy = _log_softmax(np.where(legal, prior_logits.astype(np.float64), -np.inf))
         sampling = self._tempered(policy)
         if fraction > 0:
+            rng = check_generator(rng)
             logits = np.maximum(sampling, FLOAT32.min).astype(np.float32)
             sampling = _log_softmax(np.where(legal, dirichlet(logits, legal, fraction, alpha, rng), -np.inf))
-        self.actions, logits = self._draw(policy, sampling)
-        self.legal = self.actions >= 0
-        self.prior_logits = np.where(self.legal, logits, np.float32(0))
-        self._of_node = self.actions[None]  # [nodes, B, K], grown as nodes are made
-
-    def expand(self, parent: np.ndarray, action: np.ndarray, node: np.ndarray) -> Evaluation:
-        """Evaluate the actions that slots [B] stand for, and draw those of the new nodes."""
-        rows = np.arange(len(node))
-        evaluation = self._expand(parent, self._of_node[parent, rows, action], node)
-        if not isinstance(evaluation, tuple) or len(evaluation) != 4:
-            raise TypeError(
-                f"expand: expected the tuple (reward, discount, value, prior_logits), got {type(evaluation)}"
-            )
-        policy = _log_softmax(self._checked(evaluation[3]).astype(np.float64))
-        drawn, logits = self._draw(policy, self._tempered(policy))
-        while node.max() >= len(self._of_node):
-            self._of_node = np.concatenate([self._of_node, np.empty_like(self._of_node)])
-        self._of_node[node, rows] = drawn
-        return *evaluation[:3], logits
+        actions, logits = self._draw(policy, sampling)
+        self._begin(actions, actions >= 0, logits)
 
     def action(self, slot: np.ndarray) -> np.ndarray:
         """[B] int64, the actions that slots [B] of the roots stand for, as of `Result.action`."""
-        return np.take_along_axis(self.actions, slot[:, None], axis=1)[:, 0].astype(np.int64)
+        return super().action(slot).astype(np.int64)
 
     def full(self, of_slots: np.ndarray) -> np.ndarray:
         """[B, A], numbers [B, K] of the roots' slots, such as visits or policy, at their actions; 0 elsewhere."""
         result = np.zeros((len(self.actions), self._size), of_slots.dtype)
         result[np.nonzero(self.legal)[0], self.actions[self.legal]] = of_slots[self.legal]
         return result
+
+    def _below(self, policy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        logs = _log_softmax(self._checked(policy).astype(np.float64))
+        return self._draw(logs, self._tempered(logs))
 
     def _checked(self, logits: np.ndarray) -> np.ndarray:
         name, shape = "expand: prior_logits", (len(self.actions), self._size)

@@ -1,5 +1,7 @@
 """The trees of a finished search: arrays over all nodes, one node at a time, or an excerpt to draw."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,9 +51,30 @@ class Node:
 class Tree:
     """The trees of a finished search, node by node.  Node 0 is the root; a node with 0 visits was never made."""
 
-    def __init__(self, searches: Sequence[_tree.Search]) -> None:
-        """Read finished searches of the parts of a batch, in the order of their rows."""
-        self._searches = searches
+    def __init__(self, searches: Sequence[_tree.Search], sampled: np.ndarray | None = None) -> None:
+        """Read finished searches.
+
+        Args:
+            searches: of the parts of a batch, in the order of their rows.
+            sampled: [N or more, B, A, *shape of an action], what the actions of nodes stand for where they are slots of
+                a search over sampled actions; None: action a is a.
+        """
+        self._searches, self.sampled = searches, sampled
+
+    def standing_for(self, sampled: np.ndarray) -> Tree:
+        """The same trees, whose actions are slots; see the constructor."""
+        return Tree(self._searches, sampled)
+
+    def action_at(self, row: int, index: int, action: int) -> int | np.ndarray:
+        """What an action of a node stands for: itself, or in a search over sampled actions the action of that slot.
+
+        Returns:
+            the number of an action, or an array [*shape of an action] where actions cannot be listed.
+        """
+        if self.sampled is None:
+            return action
+        found = self.sampled[index, row, action]
+        return found if found.ndim else int(found)
 
     def _read(self, field: str) -> np.ndarray:
         parts = [getattr(search, field)() for search in self._searches]

@@ -176,7 +176,7 @@ def test_what_is_refused_is_explained_and_the_refusal_noted(capsys):
     assert explanation.startswith("planner.kind\n") and 'now      "gumbel" (from ' in explanation
     assert note.startswith("a run with these settings is refused: ")
     # The note is wrapped, and where depends on the width of the terminal.
-    assert " ".join(note.split()).endswith(" use --set planner.kind=mppi or cem or icem or reactive")
+    assert " ".join(note.split()).endswith(" use --set planner.kind=mppi or cem or icem or sampled or reactive")
     assert "note:" not in explained(capsys, *played, "planner.kind=reactive")
 
 
@@ -206,6 +206,6 @@ def test_the_settings_of_a_run_are_explained_without_executing_it(folder, capsys
 
 
 def test_a_kind_is_explained_and_a_misspelt_setting_is_found(capsys):
-    assert 'one of "gumbel", "puct", "mppi", "cem", "icem", "reactive"' in explained(capsys, "planner.kind")
+    assert 'one of "gumbel", "puct", "mppi", "cem", "icem", "sampled", "reactive"' in explained(capsys, "planner.kind")
     with pytest.raises(ConfigError, match=r"no such setting; did you mean planner\.simulations"):
         train_command(["--explain", "planner.simulatoins"])

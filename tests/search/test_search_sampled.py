@@ -121,7 +121,7 @@ def test_a_search_over_samples_is_the_full_search_with_others_illegal():
 
 def play(table, samples=6, simulations=60, seed=0, **options):
     logits, value = table.root
-    sampled = search.Sampled(logits, table.expand, samples, rng(seed), **options)
+    sampled = search.Sampled(logits, table.expand, samples, None if seed is None else rng(seed), **options)
     return sampled, search.puct(sampled.prior_logits, value, sampled.expand, simulations, legal=sampled.legal)
 
 
@@ -148,10 +148,31 @@ def test_actions_that_the_model_says_do_not_exist_are_never_drawn():
     assert set(np.concatenate(below).tolist()) == {1, 2, 5, 6, 7, 8}
 
 
+def test_the_tree_says_what_its_slots_stand_for():
+    table = reference.Table.random(rng(4), 3, 30)
+    sampled, result = play(table)
+    result = sampled.resolved(result)
+    np.testing.assert_array_equal(result.chosen, sampled.action(result.action))
+    assert result.chosen.dtype == np.int64
+    for row in range(3):
+        for _, action, node in table.calls:
+            made = result.tree.node(row, int(node[row]))
+            assert result.tree.action_at(row, made.parent, made.action) == action[row]
+
+
 def test_the_same_source_gives_the_same_bytes_and_another_gives_others():
     first, again, other = (play(reference.Table.random(rng(6), 3, 30), seed=seed)[1] for seed in (0, 0, 1))
     assert first.visits.tobytes() == again.visits.tobytes() and first.value.tobytes() == again.value.tobytes()
     assert first.value.tobytes() != other.value.tobytes()
+
+
+def test_without_a_source_the_samples_are_quantiles():
+    logits = np.log(np.array([[0.1, 0.5, 0.03, 0.37], [0.97, 0.01, 0.01, 0.01]], np.float32))
+    sampled = search.Sampled(logits, nothing, 10, None)
+    counts = sampled.full(10 * np.exp(sampled.prior_logits))
+    np.testing.assert_allclose(counts, [[1, 5, 0, 4], [10, 0, 0, 0]], atol=1e-5)
+    results = [play(reference.Table.random(rng(6), 3, 30), seed=None)[1] for _ in range(2)]
+    assert results[0].value.tobytes() == results[1].value.tobytes()
 
 
 def test_a_row_does_not_depend_on_what_other_rows_hold():
@@ -215,7 +236,8 @@ WRONG_OPTIONS = [
     ({"temperature": 0}, "temperature: expected a finite number above 0, got 0"),
     ({"fraction": 1.5}, "fraction: expected a number from 0 to 1, got 1.5"),
     ({"fraction": 0.5, "alpha": 0}, "alpha: expected a number above 0, got 0"),
-    ({"rng": None}, "rng: expected a numpy.random.Generator, got None"),
+    ({"rng": 0}, "rng: expected a numpy.random.Generator, got 0"),
+    ({"rng": None, "fraction": 0.5}, "rng: expected a numpy.random.Generator, got None"),
 ]
 
 
