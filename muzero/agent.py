@@ -14,7 +14,7 @@ from muzero.config import Config, ConfigError, merge, read_layer
 from muzero.games.registry import as_rules, resolve
 from muzero.inference import to_numpy
 from muzero.interfaces import Games, Rules, observe_first
-from muzero.planners.tree import TreePlanner
+from muzero.planners.searching import TreePlanner
 from muzero.play.reader import Reader
 from muzero.play.session import Session
 from muzero.players.planning import PlanningPlayer
@@ -196,7 +196,7 @@ class Agent:
             raise ConfigError(["simulations = 0 acts without search, which makes no tree; expected at least 1"])
         why = f"[planner] kind = {kind!r} has no tree: it acts without search"
         if not space.columns:
-            why += f"; trees have listed actions, and {self.spec.name} has {space.describe()}"
+            why += f"; {self.spec.name} has {space.describe()}, whose trees planner.kind=sampled searches"
         raise ConfigError([why])
 
     def _decide(self, observation: Any, legal: Any) -> tuple[np.ndarray, bool]:

@@ -7,7 +7,7 @@ from muzero import build
 from muzero.benchmarks.gpu_bench import Bench, Case
 from muzero.benchmarks.gpu_learning import PROGRESS, learner_of
 from muzero.inference import observed_first
-from muzero.planners.tree import TreePlanner
+from muzero.planners.searching import TreePlanner
 from muzero.training.updates import Updates
 
 BATCHES = (64, 256, 2048)

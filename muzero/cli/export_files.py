@@ -20,7 +20,7 @@ from muzero.config import ConfigError
 from muzero.inference import standalone
 from muzero.inference.export import OPSET, TOLERANCE, Network, described_in, networks
 from muzero.inference.onnx_graph import NotExportable
-from muzero.planners.tree import TreePlanner
+from muzero.planners.searching import TreePlanner
 from muzero.runs.saving import free
 from muzero.util.files import sync
 from muzero.util.provenance import versions

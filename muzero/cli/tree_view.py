@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree as Drawing
 
-from muzero.planners.tree import improved_value
+from muzero.planners.searching import improved_value
 
 if TYPE_CHECKING:
     from muzero.agent import Agent

@@ -17,7 +17,7 @@ from muzero.games.registry import protocols
 from muzero.interactive.episode import Scene, Thinker, scenes
 from muzero.interfaces import Player
 from muzero.planners.reactive import ReactivePlanner
-from muzero.planners.tree import TreePlanner
+from muzero.planners.searching import TreePlanner
 from muzero.players.planning import PlanningPlayer
 from muzero.util.text import printable
 

@@ -222,7 +222,7 @@ def table_of(thoughts: Thoughts, width: int, rows: int) -> Table:
     longest = max((move.visits for move in thoughts.moves), default=1) or 1
     reach = max(3, min(12, width - 34))
     for move in chosen_first(thoughts)[:rows]:
-        style = "bold cyan" if move.action == thoughts.action else ""
+        style = "bold cyan" if thoughts.chose(move) else ""
         table.add_row(*cells(move, searched, longest, reach), style=style)
     if len(thoughts.moves) > rows:
         table.add_row(Text(f"{len(thoughts.moves) - rows} more", style="dim"))

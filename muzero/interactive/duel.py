@@ -87,7 +87,7 @@ class Duel:
 
     def answer(self) -> str:
         """Make the agent's move; returns its name."""
-        return self.play(choose(self.game.think(), self.player.temperature, self._rng))
+        return self.play(int(choose(self.game.think(), self.player.temperature, self._rng)))
 
     def undo(self) -> int:
         """Take back the person's last move and what followed; returns the number of moves, 0 if there is none.

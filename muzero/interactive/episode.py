@@ -161,14 +161,14 @@ def predicted(thoughts: Thoughts | None) -> float | None:
     """The reward that the model expects of the chosen action; None where there was no search."""
     if thoughts is None or thoughts.result is None:
         return None
-    tree, action = thoughts.result.tree, int(thoughts.action)
-    child = int(tree.children[0, 0, action])
+    tree = thoughts.result.tree
+    child = int(tree.children[0, 0, thoughts.edge])
     return float(tree.reward[0, child]) if child >= 0 else None
 
 
 def chosen_first(thoughts: Thoughts) -> list[Move]:
     """The legal moves: the chosen one, then those that were visited most."""
-    return sorted(thoughts.moves, key=lambda move: (move.action != thoughts.action, -move.visits, -move.policy))
+    return sorted(thoughts.moves, key=lambda move: (not thoughts.chose(move), -move.visits, -move.policy))
 
 
 @dataclass

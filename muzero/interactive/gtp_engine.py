@@ -202,7 +202,7 @@ class GtpEngine:
                     self._resigned, kept = player, True
                     self._turns.append(passed)
                 return "resign"
-            action = choose(thoughts, self._player.temperature if play else 0.0, self._rng)
+            action = int(choose(thoughts, self._player.temperature if play else 0.0, self._rng))
             answer = vertex(self._rules, action)
             if play:
                 self._game.play(action)

@@ -111,7 +111,7 @@ class LiveGame:
         space = self.spec.actions
         if space.columns and action not in self.legal:
             raise ValueError(f"action {action} is not legal here; legal: {', '.join(self.legal.values())}")
-        name = action_name(self.rules, space, int(action)) if space.columns else str(action)
+        name = action_name(self.rules, space, int(action)) if space.columns else space.name(action)
         self.now = self._games.step(np.asarray(action)[None])
         self.actions.append(action)
         self.played.append(name)

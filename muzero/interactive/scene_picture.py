@@ -27,7 +27,7 @@ class ScenePictures:
         """The picture of the next scene, a `PIL.Image.Image`; its width and height are even."""
         self.trace.add(scene)
         thoughts = scene.thoughts
-        weights = {move.action: move.policy for move in thoughts.moves} if thoughts else None
+        weights = {m.action: m.policy for m in thoughts.moves if isinstance(m.action, int)} if thoughts else None
         shown = picture(scene.observation, scene.rules, scene.frame, weights, before=scene.before)
         if self._size is None:
             wide, tall = 3 * MARGIN + shown.width + PANEL, HEAD + MARGIN + max(shown.height, SIZE)
@@ -79,7 +79,7 @@ class ScenePictures:
             pen.text((left + PANEL, top), "value", font=small, fill=DIM, anchor="ra")
         for row, move in enumerate(chosen_first(thoughts)[:ROWS]):
             y = top + 20 + 22 * row
-            chosen = move.action == thoughts.action
+            chosen = thoughts.chose(move)
             pen.text((left, y), self._cut(move.name, name - 6, small), font=small, fill=ACCENT if chosen else INK)
             share = move.visits / thoughts.simulations if searched else 0.0
             pen.rectangle((left + name, y + 2, left + name + move.prior * bar, y + 6), fill=DIM)

@@ -9,7 +9,7 @@ import numpy as np
 from muzero.agent import Agent
 from muzero.config import ConfigError
 from muzero.interactive.thoughts import Thoughts
-from muzero.planners.tree import TreePlanner
+from muzero.planners.searching import TreePlanner
 
 MOST = 10_000  # simulations of a search
 
@@ -78,17 +78,17 @@ def at_strength(
     return Set(made, chosen.temperature if temperature is None else temperature)
 
 
-def choose(thoughts: Thoughts, temperature: float, rng: np.random.Generator) -> int:
+def choose(thoughts: Thoughts, temperature: float, rng: np.random.Generator) -> int | np.ndarray:
     """The move that is played.
 
     Args:
-        thoughts: of a position whose moves can be listed.
+        thoughts: of the position.
         temperature: 0 plays the best move.  1 draws each as often as the search, or the policy where it does not
             search, believes in it; more makes the draw more even, less makes it more like the best move.
         rng: draws.
     """
     if temperature <= 0 or not thoughts.moves:
-        return int(thoughts.action)
+        return thoughts.action
     policy = np.array([move.policy for move in thoughts.moves], np.float64)
     with np.errstate(divide="ignore"):
         logits = np.log(policy) / temperature

@@ -15,7 +15,7 @@ from muzero.config import Range
 from muzero.inference import Path, simulating
 from muzero.interfaces import Carry, Decision, GameSpec, Latent, WorldModel
 from muzero.models.heads import SquashedGaussian
-from muzero.planners.tree import Simulations, TreePlanner, improved_value, threads_for
+from muzero.planners.searching import Simulations, TreePlanner, improved_value, threads_for
 from muzero.search import Evaluation, Expand, Result, Sampled, SampledBox, Slots
 
 NOISE = 1.0  # concentration of the Dirichlet distribution that mixes with the policy of listed actions
@@ -75,6 +75,9 @@ class SampledPlanner(TreePlanner):
 
     def candidates(self, space: Space) -> int:
         return 0 if space.columns else self.samples
+
+    def edges(self, space: Space) -> int:
+        return self.samples
 
     def refuses(self, model: WorldModel, spec: GameSpec) -> str | None:
         return None

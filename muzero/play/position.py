@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from muzero.actions import Space
@@ -97,12 +99,14 @@ class TreeNames:
     def __init__(self, tree: Tree, rules: Rules | None, space: Space, row: int = 0) -> None:
         """rules: the position at the root; None where the rules cannot be consulted."""
         self._space, self._parent, self._action = space, tree.parent[row], tree.action[row]
+        self._stands_for = partial(tree.action_at, row)
         self._rules: dict[int, Rules | None] = {0: rules}
 
     def __call__(self, node: int, action: int) -> str:
-        rules = self._at(node)
-        if rules is None:
-            return self._space.name(action)
+        rules, meant = self._at(node), self._stands_for(node, action)
+        if rules is None or isinstance(meant, np.ndarray):
+            return self._space.name(meant)
+        action = meant
         if action in rules.legal():
             return rules.name(action)
         return f"{action} ({'after the end' if rules.over else 'not legal'})"
@@ -115,7 +119,7 @@ class TreeNames:
             node = int(self._parent[node])
         rules = self._rules[node]
         for index in reversed(path):
-            action = int(self._action[index])
+            action = self._stands_for(int(self._parent[index]), int(self._action[index]))
             rules = rules.child(action) if rules is not None and action in rules.legal() else None
             self._rules[index] = rules
         return rules

@@ -79,8 +79,7 @@ class Table:
         thoughts = self._think(revision)
         with self._lock:
             self._require(revision)
-            listed = bool(thoughts.moves)
-            self._make(choose(thoughts, self.player.temperature, self._rng) if listed else thoughts.action)
+            self._make(choose(thoughts, self.player.temperature, self._rng))
 
     def think(self, revision: int) -> None:
         """Let the agent think about the position."""

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 
 from muzero.interactive.strength import MOST, STRENGTHS, Set, at_strength
-from muzero.planners.tree import TreePlanner
+from muzero.planners.searching import TreePlanner
 from muzero.web.guard import Refusal
 from muzero.web.table import Table
 
@@ -34,9 +34,10 @@ class Tables:
     @property
     def most(self) -> int:
         """The most simulations that can be asked for."""
-        if not self.trained:
+        planner = self.agent.player.planner
+        if not isinstance(planner, TreePlanner):
             return 0
-        fitting = TREE_BYTES // (8 * self.agent.spec.actions.columns)
+        fitting = TREE_BYTES // (8 * planner.edges(self.agent.spec.actions))
         return max(self.trained, min(MOST, fitting))
 
     @property

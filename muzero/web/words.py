@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from muzero.interactive.thoughts import Thoughts
 from muzero.search import Node
 from muzero.search.drawing.html import COLUMNS
@@ -19,16 +21,15 @@ MEANINGS = COLUMNS
 
 def described(thoughts: Thoughts, ply: int) -> dict[str, Any]:
     """What the agent thinks of the position after `ply` moves."""
-    space_is_listed = bool(thoughts.moves)
     return {
         "ply": ply,
-        "action": int(thoughts.action) if space_is_listed else None,  # type: ignore[arg-type]
+        "action": number(thoughts.action, thoughts.edge),
         "value": thoughts.value,
         "network": thoughts.network_value,
         "simulations": thoughts.simulations,
         "moves": [
             {
-                "action": move.action,
+                "action": number(move.action, move.edge),
                 "name": move.name,
                 "prior": move.prior,
                 "visits": move.visits,
@@ -42,6 +43,13 @@ def described(thoughts: Thoughts, ply: int) -> dict[str, Any]:
     }
 
 
+def number(action: int | np.ndarray, edge: int) -> int | None:
+    """The number by which the page knows an action: its own, or that of its sample; None if it has neither."""
+    if isinstance(action, int):
+        return action
+    return edge if edge >= 0 else None
+
+
 def node(thoughts: Thoughts, index: int) -> dict[str, Any] | None:
     """A node of the tree and its children, the most visited first; None if there is no such node."""
     if thoughts.result is None or thoughts.names is None:
@@ -50,7 +58,7 @@ def node(thoughts: Thoughts, index: int) -> dict[str, Any] | None:
     if not 0 <= index < tree.visits.shape[1] or tree.visits[0, index] < 1:
         return None
     above = tree.node(0, index)
-    line = {each.index for each in tree.principal_variation(0, int(thoughts.action))}
+    line = {each.index for each in tree.principal_variation(0, thoughts.edge)}
     shown = [tree.node(0, child) for child in above.children[:MOST_CHILDREN]]
     untried = tree.untried(0, index)
     return {

@@ -185,6 +185,7 @@ def test_a_key_without_its_table_is_explained_in_every_kind(capsys):
     assert [line for line in out.splitlines() if line.startswith("planner")] == [
         'planner.simulations, where planner.kind = "gumbel"',
         'planner.simulations, where planner.kind = "puct"',
+        'planner.simulations, where planner.kind = "sampled"',
     ]
     assert out.count("now ") == 1 and out.index("now ") > out.index('"puct"')
 

@@ -73,7 +73,9 @@ def test_a_tree_of_actions_with_parts_names_them(runs, capsys):
 
 @pytest.mark.parametrize("moves", ["", "0.5"])
 def test_real_valued_actions_have_no_tree_in_words(runs, moves):
-    expected = "it acts without search; trees have listed actions, and gym/Pendulum-v1 has actions of 1 number"
+    expected = (
+        "it acts without search; gym/Pendulum-v1 has actions of 1 number, whose trees planner.kind=sampled searches"
+    )
     with pytest.raises(ConfigError, match=expected):
         tree_command([str(runs / "pendulum"), "--moves", moves])
 

@@ -14,7 +14,7 @@ MODELS = {"spatial": ["model.channels=4", "model.blocks=1"], "vector": ["model.w
 
 
 def configuration(game, *settings):
-    kind = build.configure(game, []).kind("model")
+    kind = build.configure(game, [], checked=False).kind("model")
     planner = [] if any(each.startswith("planner.") for each in settings) else ["planner.simulations=4"]
     return build.configure(game, [parse_settings([*SMALL, *MODELS[kind], *planner, *settings])])
 

@@ -9,7 +9,12 @@ from killing import go, in_child, made
 from muzero.data.segment_log import SegmentLog
 
 GAMES = {
-    "gym/Pendulum-v1": ["planner.kind='reactive'", "selfplay.random_actions=0.2"],
+    "gym/Pendulum-v1": [
+        "planner.kind='sampled'",
+        "planner.simulations=4",
+        "planner.samples=4",
+        "selfplay.random_actions=0.2",
+    ],
     "python/joint:Joint": ["planner.kind='gumbel'", "planner.simulations=4", "planner.inference='torch'"],
 }
 RUNS = [pytest.param(game, settings, id=game) for game, settings in GAMES.items()]

@@ -148,5 +148,5 @@ def reward_of(thoughts: Thoughts) -> float | None:
     if thoughts.result is None:
         return None
     tree = thoughts.result.tree
-    child = int(tree.children[0, 0, int(thoughts.action)])
+    child = int(tree.children[0, 0, thoughts.edge])
     return float(tree.reward[0, child]) if child >= 0 else None
