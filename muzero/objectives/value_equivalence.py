@@ -38,6 +38,7 @@ class ValueEquivalence(Objective):
         gradient_scale: Annotated[float, Range(0.0, 1.0)] = 0.5,
         trace: Annotated[float, Range(0.0, 1.0)] = 1.0,
         age_steps: Annotated[int, Range(0, 1_000_000_000)] = 0,
+        entropy_weight: Weight = 0.0,
     ) -> None:
         """Make the losses, and the networks of the consistency loss.
 
@@ -66,6 +67,8 @@ class ValueEquivalence(Objective):
             age_steps: steps of age, for every so many of which a value target bootstraps one step earlier than after
                 `n_step`, because older actions are less what the policy would do now.  Ye et al. 2021 use 0.3 times the
                 steps of the run, with values of the slow copy; 0: all after `n_step`.
+            entropy_weight: factor of the entropy of the policy, which is learned to be large.  Real-valued policies
+                learn from their own samples, and would narrow too early; 0 turns it off.
         """
         super().__init__()
         self.unroll = unroll
@@ -80,6 +83,7 @@ class ValueEquivalence(Objective):
             "discount": discount_weight,
             "consistency": consistency_weight,
             "latent": latent_weight,
+            "entropy": entropy_weight,
         }
         self.gradient_scale, self.trace, self.age_steps = gradient_scale, trace, age_steps
         if consistency_weight:
@@ -103,12 +107,17 @@ class ValueEquivalence(Objective):
         policy_loss = prediction.policy.loss(weights, candidates).view(positions, batch).t()
         value_loss = prediction.value.loss(value_target.t().flatten()).view(positions, batch).t()
         known, over = window.known[:, :positions], window.over[:, :positions]
+        taught = known & ~over & window.taught[:, :positions]
         terms = {
-            "policy": over_positions(policy_loss, known & ~over & window.taught[:, :positions]),
+            "policy": over_positions(policy_loss, taught),
             "value": over_positions(value_loss, known),
             "reward": (reward_loss * known[:, 1:]).mean(1),
             "discount": (discount_loss * known[:, 1:]).mean(1),
         }
+        if self.weights["entropy"]:
+            size = positions * batch, prediction.policy.noise
+            noise = 1 - torch.rand(size, generator=generator, device=generator.device)  # in (0, 1]
+            terms["entropy"] = over_positions(-prediction.policy.entropy(noise).view(positions, batch).t(), taught)
         terms |= self.latent_terms(model, latents, window, (known & ~over)[:, 1:])
         error = (prediction.value.mean.view(positions, batch)[0] - value_target[:, 0]).abs().detach()
         weighted = {name: self.weights[name] * term for name, term in terms.items()}

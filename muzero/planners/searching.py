@@ -8,6 +8,7 @@ import numpy as np
 
 from muzero.actions import Space
 from muzero.config import Range
+from muzero.inference import Path
 from muzero.interfaces import GameSpec, Latent, Planner, WorldModel
 from muzero.search import Result
 from muzero.util.cpu import cores
@@ -22,7 +23,12 @@ class TreePlanner(Planner):
     """A planner that searches a tree, which can be read afterwards."""
 
     simulations: Simulations
+    inference: Path
     rule: ClassVar[str]  # the function of `muzero.search`
+
+    @property
+    def path(self) -> str:
+        return self.inference
 
     @abstractmethod
     def settings(self, explore: bool) -> dict[str, Any]:

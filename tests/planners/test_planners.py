@@ -11,7 +11,7 @@ from nim import NimModel
 from muzero.actions import Box, Discrete
 from muzero.interfaces import GameSpec, observe_first
 from muzero.models.latent import VectorModel
-from muzero.planners import tree
+from muzero.planners import searching, tree
 from muzero.planners.reactive import ReactivePlanner
 from muzero.planners.tree import GumbelPlanner, PuctPlanner
 
@@ -65,10 +65,12 @@ def test_threads_of_trees_change_nothing(planner, monkeypatch):
 
 
 def test_a_gpu_leaves_cores_to_the_trees_of_large_searches(monkeypatch):
-    monkeypatch.setattr(tree, "cores", lambda: 6)
-    threads = [tree.threads_for({"state": torch.empty(rows, 1, device="meta")}) for rows in (1, 511, 512, 1024, 2048)]
+    monkeypatch.setattr(searching, "cores", lambda: 6)
+    threads = [
+        searching.threads_for({"state": torch.empty(rows, 1, device="meta")}) for rows in (1, 511, 512, 1024, 2048)
+    ]
     assert threads == [1, 1, 2, 4, 6]
-    assert tree.threads_for({"state": torch.empty(2048, 1)}) == 1
+    assert searching.threads_for({"state": torch.empty(2048, 1)}) == 1
 
 
 @pytest.mark.parametrize("planner", TREES, ids=repr)
