@@ -21,6 +21,7 @@ from muzero.interfaces.models import (
     Transition,
     WorldModel,
     confidence_bound,
+    no_action,
     observe_first,
 )
 from muzero.interfaces.planning import Carry, Decision, Planner
@@ -56,5 +57,6 @@ __all__ = [
     "WindowSize",
     "WorldModel",
     "confidence_bound",
+    "no_action",
     "observe_first",
 ]

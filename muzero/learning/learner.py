@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from muzero.config import Range
-from muzero.interfaces import Objective, Window, WorldModel, observe_first
+from muzero.interfaces import Objective, Window, WorldModel, no_action, observe_first
 from muzero.learning import optimizers
 from muzero.learning.compiling import Compile, compiled, compiles
 from muzero.learning.follower import Follower
@@ -228,20 +228,23 @@ class Learner:
         fall = self.final_rate + (1 - self.final_rate) * 0.5 * (1 + math.cos(math.pi * falling))
         return self.learning_rate * rise * fall
 
-    @torch.inference_mode()
     def is_finite(self, observation: Tensor) -> bool:
         """Whether all weights, and the outputs for observations [B, *observation], are finite; only then publish.
 
-        The device is waited for once.
+        observation: on the learner's device, which is waited for once.
         """
+        return bool(self._finite(observation))
+
+    @torch.inference_mode()
+    def _finite(self, observation: Tensor) -> Tensor:
+        """Bool, scalar, on the device: what `is_finite` reads."""
         if failpoint("learner.poison_weights"):
             next(self.model.parameters()).data.fill_(math.nan)
         tensors = [each for each in self.model.state_dict().values() if each.is_floating_point() and each.numel()]
         largest = torch._foreach_norm(tensors, math.inf)  # type: ignore[attr-defined]  # NaN, if a number is
         model = self.acting.eval()
-        latent = observe_first(model, observation.to(self.device))
-        action = torch.from_numpy(model.space.none(len(observation))).to(self.device)
-        latent, transition = model.imagine(latent, action)
+        latent = observe_first(model, observation)
+        latent, transition = model.imagine(latent, no_action(model.space, len(observation), observation.device))
         prediction = model.predict(latent)
         numbers = [
             *largest,
@@ -250,7 +253,7 @@ class Learner:
             prediction.value.mean,
             prediction.policy.parameters,
         ]
-        return bool(torch.cat([number.flatten().float() for number in numbers]).isfinite().all())
+        return torch.cat([number.flatten().float() for number in numbers]).isfinite().all()
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of the weights that act, on the learner's device."""

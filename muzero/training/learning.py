@@ -94,7 +94,7 @@ class Learning:
     def finite(self) -> bool:
         """Whether the weights are finite, and what they compute from observations of zeros."""
         dtype = getattr(torch, self.spec.dtype)
-        return self.learner.is_finite(torch.zeros(2, *self.spec.observation, dtype=dtype))
+        return self.learner.is_finite(torch.zeros(2, *self.spec.observation, dtype=dtype, device=self.learner.device))
 
     def ensure_finite(self) -> None:
         """Recover until the weights are finite.

@@ -153,6 +153,24 @@ def test_updates_with_the_shipped_settings_are_nearly_eager_ones_in_float32(devi
             assert twin.metrics[name].item() == pytest.approx(metric.item(), rel=0.1, abs=0.02), name
 
 
+@on_all_devices
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_weights_are_checked_and_copied_without_a_wait_but_for_the_answer(device, average):
+    learner = image_learner(device, False, average=average)
+    seen = torch.zeros(2, *IMAGE.observation, dtype=torch.uint8, device=device)
+    assert learner.is_finite(seen)
+    with never_waiting(device):
+        answer, weights = learner._finite(seen), learner.weights()
+    assert bool(answer) and weights.keys() == learner.acting.state_dict().keys()
+    assert all(tensor.device.type == device.type for tensor in weights.values())
+    for tensor in (learner.model.encoder[0][0].weight, learner.model.value_head.bias):
+        kept = tensor.detach().clone()
+        tensor.data[-1].fill_(math.inf)
+        assert not learner.is_finite(seen)
+        tensor.data.copy_(kept)
+    assert learner.is_finite(seen)
+
+
 def image_learner(device, record, **settings):
     """A learner of a small model of images."""
     torch.manual_seed(0)

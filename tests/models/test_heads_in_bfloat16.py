@@ -6,6 +6,7 @@ from devices import on_all_devices
 
 from muzero.models.blocks import scale_to_unit
 from muzero.models.heads import TwoHot, support
+from muzero.objectives.latents import bottleneck, consistency, unexplained
 
 
 @on_all_devices
@@ -15,6 +16,22 @@ def test_a_mean_is_exact_where_layers_compute_in_bfloat16(device):
     with torch.autocast(device.type, torch.bfloat16):
         mean = TwoHot(logits, atoms).mean
     torch.testing.assert_close(mean.double(), logits.double().softmax(-1) @ atoms.double(), rtol=0, atol=1e-5)
+
+
+@on_all_devices
+@pytest.mark.parametrize("spread", [0.3, 0.03, 0.003])
+def test_the_share_of_latents_that_is_unexplained_is_nearly_exact(spread, device):
+    """Means and variances over the batch are matrix products; of both losses of latents, numbers are float32."""
+    torch.manual_seed(0)
+    seen = (0.5 + spread * torch.randn(320, 64, device=device)).clamp(0, 1)
+    imagined, known = seen + 0.3 * spread * torch.randn_like(seen), torch.ones(320, dtype=torch.bool, device=device)
+    exact = unexplained(imagined, seen, known)
+    with torch.autocast(device.type, torch.bfloat16):
+        found = unexplained(imagined, seen, known)
+        layer = bottleneck(64, 16, 16).to(device)
+        similarity = consistency(layer, torch.nn.Linear(16, 16).to(device), imagined, seen)
+    assert found.dtype == similarity.dtype == torch.float32
+    torch.testing.assert_close(found.mean(), exact.mean(), rtol=0.01, atol=0)
 
 
 @on_all_devices

@@ -3,7 +3,11 @@
 import pytest
 import torch
 
+from muzero.actions import Discrete
+from muzero.interfaces import GameSpec
+from muzero.models.latent import SpatialModel
 from muzero.objectives.latents import bottleneck, consistency, unexplained
+from muzero.objectives.value_equivalence import ValueEquivalence
 
 
 def latents(seed, batch=192, features=10):
@@ -73,3 +77,15 @@ def test_projections_of_different_positions_stay_different():
     alike = projected @ projected.t()
     assert loss.item() < 0.5
     assert (alike.sum() - alike.trace()).item() / (128 * 127) < 0.5
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_an_objective_finds_the_size_of_latents_without_a_trace_in_the_model(training):
+    """Batch norms would count the observation of zeros that passes."""
+    spec = GameSpec("planes", (2, 4, 4), "float32", Discrete(3), (0.0, 1.0))
+    model = SpatialModel(spec, channels=4, hidden=4).train(training)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    objective = ValueEquivalence(spec, model, unroll=2, n_step=2, projection=8, consistency_weight=1.0)
+    assert objective.projector is not None and model.training == training
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
