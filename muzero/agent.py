@@ -13,7 +13,7 @@ from muzero import build
 from muzero.config import Config, ConfigError, merge, read_layer
 from muzero.games.registry import as_rules, resolve
 from muzero.inference import to_numpy
-from muzero.interfaces import Games, Rules, observe_first
+from muzero.interfaces import Decision, Games, Rules, observe_first
 from muzero.planners.searching import TreePlanner
 from muzero.play.reader import Reader
 from muzero.play.session import Session
@@ -133,6 +133,23 @@ class Agent:
             ValueError: if it is not an observation of this game.
         """
         return self._reader.batch(given, single=True)[0][0]
+
+    def plan(self, observation: Any, legal: Any = None) -> Decision:
+        """What the planner makes of observations that stand alone: what `decide` returns, and how good others are.
+
+        Args:
+            observation: as of `act`; one observation is a batch of one.
+            legal: as of `act`.
+
+        Returns:
+            a decision with a row for each observation, and perhaps copies of the last one after them.
+
+        Raises:
+            ValueError, NonFiniteError: as `act`.
+        """
+        positions, _ = self._reader.positions(observation, legal)
+        self._require_one_is_enough("plan")
+        return self.player.decide(positions, self.player.start(len(positions.slots)))[0]
 
     @torch.inference_mode()
     def predict(self, observation: Any, legal: Any = None) -> tuple[np.ndarray, np.ndarray]:

@@ -21,18 +21,23 @@ def show(console: Console, thoughts: Thoughts, rules: Rules | None, side: str) -
         side: the player to move.
     """
     count = thoughts.simulations
-    searched = f"{count:,} simulations" if count else "no search"
-    drawn = Figures(f"what the agent thinks, for {side} ({searched})", ["move", "prior", "visits", "value", "chosen"])
+    searched = f"{count:,} simulations" if count else "no search: what its network proposes"
+    # Without a search nothing was visited, so nothing but the network's proposals is known.
+    columns = ["move", "prior", "visits", "value", "chosen"][: None if count else 2]
+    drawn = Figures(f"what the agent thinks, for {side} ({searched})", columns)
     for move in thoughts.moves[:MOST]:
         value = "" if move.value is None else f"{move.value:+.2f}"
-        drawn.add_row(move.name, f"{move.prior:.1%}", f"{move.visits:,}", value, f"{move.policy:.1%}")
+        row = [move.name, f"{move.prior:.1%}", f"{move.visits:,}", value, f"{move.policy:.1%}"]
+        drawn.add_row(*row[: len(columns)])
     rest = thoughts.moves[MOST:]
     if rest:
         prior, policy = (sum(values) for values in zip(*((move.prior, move.policy) for move in rest), strict=True))
         visits = sum(move.visits for move in rest)
-        drawn.add_row(f"{len(rest)} more", f"{prior:.1%}", f"{visits:,}", "", f"{policy:.1%}", style="dim")
+        row = [f"{len(rest)} more", f"{prior:.1%}", f"{visits:,}", "", f"{policy:.1%}"]
+        drawn.add_row(*row[: len(columns)], style="dim")
     console.print(drawn)
-    say_wrapped(console, f"expects: {' '.join(line(thoughts, rules))}")
+    if count:
+        say_wrapped(console, f"expects: {' '.join(line(thoughts, rules))}")
     say_wrapped(console, f"worth to {side}: {thoughts.value:+.2f} (+1 is a win, 0 even, -1 a loss)")
 
 

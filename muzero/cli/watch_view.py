@@ -20,7 +20,7 @@ from muzero.cli.keys import Keys, pressed
 from muzero.cli.tables import say
 from muzero.interactive.episode import Scene, Trace, chosen_first, finite
 from muzero.interactive.pictures import frame_of, half_blocks, shades
-from muzero.interactive.thoughts import Move, Thoughts
+from muzero.interactive.thoughts import Thoughts
 
 BLOCKS, LEVELS = " ▏▎▍▌▋▊▉█", "▁▂▃▄▅▆▇█"
 BESIDE = 70  # columns from which the search is beside the position
@@ -178,8 +178,10 @@ def panel(scene: Scene, trace: Trace, width: int, height: int) -> RenderableType
         failed = Text("the environment failed: it begins again", style="red")
         parts.append(failed if scene.broken else Text(f"reward {scene.reward:g}{known}"))
     curve = known_values(trace, width, rewards=height >= 12)
-    if scene.thoughts is not None and scene.thoughts.moves:
-        parts.append(table_of(scene.thoughts, width, max(2, min(ROWS, height - (11 if height >= 12 else 7)))))
+    if scene.thoughts is not None:
+        rows = max(2, min(ROWS, height - (11 if height >= 12 else 7)))
+        parts += [table_of(scene.thoughts, width, rows)] if scene.thoughts.moves else []
+        parts += [table_of_numbers(scene.thoughts, width, rows)] if scene.thoughts.numbers else []
     return Group(*parts, *curve)
 
 
@@ -210,32 +212,47 @@ def sparkline(values: list[float], width: int, ends: tuple[float, float] | None 
 
 
 def table_of(thoughts: Thoughts, width: int, rows: int) -> Table:
-    """The best moves: prior, visits as numbers and bars, value."""
+    """The best moves: prior; of a search visits as numbers and bars, and value; of other planners their choice."""
     table = Table(box=None, padding=(0, 1, 0, 0), show_edge=False, header_style="dim")
     searched = thoughts.simulations > 0
     table.add_column("move", no_wrap=True, max_width=max(8, width - 30))
     table.add_column("prior", justify="right")
-    if searched:
-        table.add_column("visits", justify="right")
+    if searched or thoughts.planned:
+        table.add_column("visits" if searched else "planner", justify="right")
         table.add_column("")
+    if searched:
         table.add_column("value", justify="right")
     longest = max((move.visits for move in thoughts.moves), default=1) or 1
     reach = max(3, min(12, width - 34))
     for move in chosen_first(thoughts)[:rows]:
         style = "bold cyan" if thoughts.chose(move) else ""
-        table.add_row(*cells(move, searched, longest, reach), style=style)
+        row = [Text(move.name), Text(f"{move.prior:.0%}")]
+        if searched:
+            value = "" if move.value is None else f"{move.value:+z.2f}"
+            row += [Text(str(move.visits)), Text(bar(move.visits / longest, reach)), Text(value)]
+        elif thoughts.planned:
+            row += [Text(f"{move.policy:.0%}"), Text(bar(move.policy, reach))]
+        table.add_row(*row, style=style)
     if len(thoughts.moves) > rows:
         table.add_row(Text(f"{len(thoughts.moves) - rows} more", style="dim"))
     return table
 
 
-def cells(move: Move, searched: bool, longest: int, reach: int) -> list[Text]:
-    """A row of the table of moves."""
-    row = [Text(move.name), Text(f"{move.prior:.0%}")]
-    if searched:
-        value = "" if move.value is None else f"{move.value:+z.2f}"
-        row += [Text(str(move.visits)), Text(bar(move.visits / longest, reach)), Text(value)]
-    return row
+def table_of_numbers(thoughts: Thoughts, width: int, rows: int) -> Table:
+    """The numbers of an action between -1 and 1: what the network proposes (a line), and what is played (a block)."""
+    table = Table(box=None, padding=(0, 1, 0, 0), show_edge=False, header_style="dim")
+    reach = max(5, min(31, width - 26)) // 2 * 2 + 1
+    for title in ("number", "network", f"{'-1':<{reach - 1}}1", "plays"):
+        table.add_column(title, justify="left" if title.startswith("-") else "right", no_wrap=True)
+    for number in thoughts.numbers[:rows]:
+        scale = Text("·" * reach, style="dim")
+        for value, sign in ((0.0, "+"), (number.network, "│"), (number.chosen, "█")):
+            place = round((min(max(value, -1.0), 1.0) + 1) / 2 * (reach - 1))
+            scale = Text.assemble(scale[:place], (sign, "cyan" if sign == "█" else ""), scale[place + 1 :])
+        table.add_row(number.name, f"{number.network:+z.2f}", scale, Text(f"{number.chosen:+z.2f}", style="bold cyan"))
+    if len(thoughts.numbers) > rows:
+        table.add_row(Text(f"{len(thoughts.numbers) - rows} more", style="dim"))
+    return table
 
 
 def bar(share: float, width: int) -> str:

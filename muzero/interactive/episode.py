@@ -12,8 +12,9 @@ import numpy as np
 from muzero.agent import Agent
 from muzero.interactive.thoughts import Move, Thoughts, think
 from muzero.interfaces import RESIGN, Games, Moves, Player, Positions, Rules
+from muzero.planners.searching import TreePlanner
 from muzero.play.match import Openings, Table
-from muzero.play.position import action_name
+from muzero.play.position import played_name
 
 KEPT = 400  # steps whose values and rewards are remembered, to be drawn
 
@@ -34,7 +35,7 @@ class Scene:
     action: str = ""  # what was played; empty at the end
     opening: bool = False  # whether it was a random move of the opening
     reward: float = 0.0  # that it gave, to the player who moved
-    predicted: float | None = None  # the reward that the model expected of it; None where there was no search
+    predicted: float | None = None  # the reward that the model expected of it; None: it does not say
     broken: bool = False  # the environment failed then, and the episode begins again
     over: bool = False
     ended: str = ""  # why it is over, in words
@@ -53,12 +54,16 @@ class Thinker(Player):
         return self._player.start(batch)
 
     def act(self, positions: Positions, memory: Any) -> tuple[Moves, Any]:
-        """Choose in one position; where the model or the planner remembers, without thoughts."""
+        """Choose in one position; where the model remembers, without thoughts."""
         self.thoughts = None
-        if self._player.remembers or memory.carry:
+        tree = isinstance(self._player.planner, TreePlanner)
+        if self._player.remembers or (tree and memory.carry):
             return self._player.act(positions, memory)
+        decision = None
+        if not tree:  # it may remember its last plan
+            decision, memory = self._player.decide(positions, memory)
         rules = positions.rules[0] if positions.rules else None
-        self.thoughts = found = think(self.agent, positions.observation, positions.legal, rules)
+        self.thoughts = found = think(self.agent, positions.observation, positions.legal, rules, decision)
         return Moves(np.asarray(found.action)[None], np.array([found.value], np.float32)), memory
 
 
@@ -115,10 +120,10 @@ def scenes(
             before=before,
             thoughts=thoughts,
             value=mover.value,
-            action="resigns" if resigned else named(games, seen["rules"], action),
+            action="resigns" if resigned else played_name(seen["rules"], games.spec.actions, action),
             opening=bool(opening),
             reward=0.0 if resigned or broken else float(table.now.reward[0]),
-            predicted=predicted(thoughts),
+            predicted=None if thoughts is None else thoughts.reward,
             broken=broken,
         )
         before = None if broken or resigned else seen["rules"]
@@ -149,25 +154,8 @@ def _ended(table: Table) -> str:
     return f"cut at its limit of {outcome.steps:,} steps" if cut else "the game is over"
 
 
-def named(games: Games, rules: Rules | None, action: Any) -> str:
-    """What an action is called; of real numbers, these."""
-    space = games.spec.actions
-    if space.columns:
-        return action_name(rules, space, int(action))
-    return " ".join(f"{number:+.2f}" for number in np.ravel(action))
-
-
-def predicted(thoughts: Thoughts | None) -> float | None:
-    """The reward that the model expects of the chosen action; None where there was no search."""
-    if thoughts is None or thoughts.result is None:
-        return None
-    tree = thoughts.result.tree
-    child = int(tree.children[0, 0, thoughts.edge])
-    return float(tree.reward[0, child]) if child >= 0 else None
-
-
 def chosen_first(thoughts: Thoughts) -> list[Move]:
-    """The legal moves: the chosen one, then those that were visited most."""
+    """The legal moves: the chosen one, then those that were visited most, or are the most probable."""
     return sorted(thoughts.moves, key=lambda move: (not thoughts.chose(move), -move.visits, -move.policy))
 
 

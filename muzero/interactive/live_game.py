@@ -12,7 +12,7 @@ from muzero.agent import Agent
 from muzero.interactive.pictures import frame_of
 from muzero.interactive.thoughts import Thoughts, think
 from muzero.interfaces import Rules, Timestep
-from muzero.play.position import action_name
+from muzero.play.position import action_name, played_name
 
 
 class LiveGame:
@@ -111,7 +111,7 @@ class LiveGame:
         space = self.spec.actions
         if space.columns and action not in self.legal:
             raise ValueError(f"action {action} is not legal here; legal: {', '.join(self.legal.values())}")
-        name = action_name(self.rules, space, int(action)) if space.columns else space.name(action)
+        name = played_name(self.rules, space, action)
         self.now = self._games.step(np.asarray(action)[None])
         self.actions.append(action)
         self.played.append(name)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from muzero.interactive.episode import Scene, Trace, chosen_first, finite
 from muzero.interactive.rendering import ACCENT, BACKGROUND, DIM, INK, LINE, SECOND, SIZE, WARM, picture, pillow
+from muzero.interactive.thoughts import Number
 
 PANEL, MARGIN, HEAD = 360, 14, 34  # pixels
 ROWS = 6  # moves that are listed
@@ -67,27 +69,53 @@ class ScenePictures:
             pen.text((left, top + 42), text, font=self._small, fill=DIM)
 
     def _moves(self, pen: Any, left: int, top: int, scene: Scene) -> None:
-        """The best moves: prior above, visits below, and the value."""
-        if scene.thoughts is None or not scene.thoughts.moves:
+        """The best moves: prior above, visits or the planner's choice below, and the value."""
+        if scene.thoughts is None:
             return
         thoughts, small = scene.thoughts, self._small
+        if thoughts.numbers:
+            return self._numbers(pen, left, top, thoughts.numbers)
+        if not thoughts.moves:
+            return
         name, bar = 92, PANEL - 92 - 62
         searched = thoughts.simulations > 0
         pen.text((left + name, top), "prior", font=small, fill=DIM)
+        if searched or thoughts.planned:
+            pen.text((left + name + 40, top), "visits" if searched else "planner", font=small, fill=ACCENT)
         if searched:
-            pen.text((left + name + 40, top), "visits", font=small, fill=ACCENT)
             pen.text((left + PANEL, top), "value", font=small, fill=DIM, anchor="ra")
         for row, move in enumerate(chosen_first(thoughts)[:ROWS]):
             y = top + 20 + 22 * row
             chosen = thoughts.chose(move)
             pen.text((left, y), self._cut(move.name, name - 6, small), font=small, fill=ACCENT if chosen else INK)
-            share = move.visits / thoughts.simulations if searched else 0.0
+            share = move.visits / thoughts.simulations if searched else move.policy * thoughts.planned
             pen.rectangle((left + name, y + 2, left + name + move.prior * bar, y + 6), fill=DIM)
             pen.rectangle((left + name, y + 8, left + name + share * bar, y + 14), fill=ACCENT if chosen else LINE)
             if move.value is not None:
                 pen.text((left + PANEL, y), f"{move.value:+z.2f}", font=small, fill=INK, anchor="ra")
         if len(thoughts.moves) > ROWS:
             text = f"{len(thoughts.moves) - ROWS} more moves"
+            pen.text((left, top + 20 + 22 * ROWS), text, font=small, fill=DIM)
+
+    def _numbers(self, pen: Any, left: int, top: int, numbers: Sequence[Number]) -> None:
+        """The numbers of an action, from -1 to 1: what the network proposes above, what is played below."""
+        small, name = self._small, 92
+        bar = PANEL - name - 62
+        pen.text((left, top), "number", font=small, fill=DIM)
+        pen.text((left + name, top), "network", font=small, fill=DIM)
+        pen.text((left + name + 60, top), "plays", font=small, fill=ACCENT)
+        middle = left + name + bar / 2
+        for row, number in enumerate(numbers[:ROWS]):
+            y = top + 20 + 22 * row
+            pen.text((left, y), self._cut(number.name, name - 6, small), font=small, fill=INK)
+            pen.rectangle((left + name, y + 1, left + name + bar, y + 15), outline=LINE)
+            pen.line((middle, y + 1, middle, y + 15), fill=LINE)
+            for value, high, low, colour in ((number.network, 3, 6, DIM), (number.chosen, 8, 13, ACCENT)):
+                ends = sorted((middle, middle + min(max(value, -1.0), 1.0) * bar / 2))
+                pen.rectangle((ends[0] - 1, y + high, ends[1] + 1, y + low), fill=colour)
+            pen.text((left + PANEL, y), f"{number.chosen:+z.2f}", font=small, fill=INK, anchor="ra")
+        if len(numbers) > ROWS:
+            text = f"{len(numbers) - ROWS} more numbers"
             pen.text((left, top + 20 + 22 * ROWS), text, font=small, fill=DIM)
 
     def _curve(self, pen: Any, box: tuple[int, int, int, int]) -> None:

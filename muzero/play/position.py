@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -88,6 +89,11 @@ class Position:
 def action_name(rules: Rules | None, space: Space, action: int) -> str:
     """What an action is called in a position; its name in the space where the rules cannot be consulted."""
     return space.name(action) if rules is None else rules.name(action)
+
+
+def played_name(rules: Rules | None, space: Space, action: Any) -> str:
+    """What an action that was played is called, as `TreeNames` calls it."""
+    return action_name(rules, space, int(action)) if space.columns else space.name(action)
 
 
 class TreeNames:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from muzero.inference import observed
-from muzero.interfaces import Carry, Latent, Moves, NonFiniteError, Planner, Player, Positions, WorldModel
+from muzero.interfaces import Carry, Decision, Latent, Moves, NonFiniteError, Planner, Player, Positions, WorldModel
 from muzero.util.tensors import sent
 
 SIZES = 6  # of searches at one table, so that `muzero.inference` keeps all of them
@@ -42,12 +42,22 @@ class PlanningPlayer(Player):
     def start(self, batch: int) -> Remembered:
         return Remembered(batch, self.model.memory(batch), self.planner.start(batch, self.model.space))
 
-    @torch.inference_mode()
     def act(self, positions: Positions, memory: Remembered) -> tuple[Moves, Remembered]:
         """Plan all positions in one search; the value is the search's.
 
         Raises:
             NonFiniteError: if the model makes NaN or infinity of an observation.
+        """
+        count = len(positions.slots)
+        decision, memory = self.decide(positions, memory)
+        return Moves(decision.action[:count], decision.value[:count]), memory
+
+    @torch.inference_mode()
+    def decide(self, positions: Positions, memory: Remembered) -> tuple[Decision, Remembered]:
+        """Plan as `act` does; the decision has a row for each position, and perhaps copies of the last one after them.
+
+        Raises:
+            NonFiniteError: as `act`.
         """
         count = len(positions.slots)
         # The last position is repeated until the search has its size; what follows from the copies is dropped.
@@ -66,7 +76,7 @@ class PlanningPlayer(Player):
             raise NonFiniteError(f"{error}; the largest number in the observations is {largest:g}") from error
         latent = {name: kept.index_copy(0, places[:count], root[name][:count]) for name, kept in memory.latent.items()}
         after = {name: written(kept, slots[:count], carry[name][:count]) for name, kept in memory.carry.items()}
-        return Moves(decision.action[:count], decision.value[:count]), Remembered(memory.batch, latent, after)
+        return decision, Remembered(memory.batch, latent, after)
 
 
 def searched(count: int, batch: int) -> int:

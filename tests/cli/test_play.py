@@ -80,7 +80,8 @@ def test_commands_answer_and_leave_the_game_as_it_is(play):
 
 def test_thoughts_without_search_are_those_of_the_network(play):
     shown = play("think", AGENT, "--simulations", 0)
-    assert "for x (no search)" in shown and "the agent plays without search" in shown
+    assert "for x (no search: what its network proposes)\nmove" in shown and "the agent plays without search" in shown
+    assert "visits" not in shown and "expects" not in shown and "worth to x" in shown
 
 
 def test_moves_are_taken_back_also_after_the_end(play):

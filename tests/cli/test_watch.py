@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+import untrained
 from commands import Running, called, command
 from rich.console import Console
 
@@ -17,6 +18,7 @@ from muzero.cli.watch_episode import Watched
 from muzero.cli.watch_view import Pace, position, sparkline, view
 from muzero.interactive.episode import Trace
 from muzero.interactive.films import Moving, Strip
+from muzero.interactive.scene_picture import ScenePictures
 
 Image = pytest.importorskip("PIL.Image")
 CART = ["zoo/CartPole-v1", "--simulations", "2"]
@@ -132,6 +134,33 @@ def test_a_scene_fits_into_the_terminal(run, size):
     text = "\n".join("".join(segment.text for segment in line) for line in lines)
     assert height < 15 or ("step 12" in text and "score" in text)
     assert "gym/" in text or "minatar/" in text or "board/" in text
+
+
+@pytest.mark.parametrize("size", [(100, 30), (70, 24), (30, 15)])
+@pytest.mark.parametrize(
+    ("game", "planner", "titles"),
+    [
+        ("gym/Pendulum-v1", "mppi", "number network plays"),
+        ("gym/Pendulum-v1", "reactive", "number network plays"),
+        ("gym/CartPole-v1", "cem", "move prior planner"),
+        ("gym/CartPole-v1", "reactive", "move prior"),
+    ],
+)
+def test_planners_without_a_tree_are_shown_too(game, planner, titles, size, tmp_path):
+    few = [] if planner == "reactive" else ["planner.population=8", "planner.elites=4"]
+    folder, trace = untrained.run(tmp_path / "run", game, f"planner.kind={planner}", *few), Trace()
+    with Watched(parsed([str(folder), "--steps", "3"])) as watched:
+        scene = next(iter(watched.scenes()))
+        trace.add(scene)
+        console = Console(width=size[0], height=size[1], force_terminal=True, color_system=None)
+        with console.capture() as shown:
+            console.print(view(console, watched.title, scene, trace, Pace(10, None)))
+        picture = ScenePictures(watched.title).draw(scene)
+    text = shown.get()
+    assert all(len(line) <= size[0] for line in text.split("\n")) and len(text.split("\n")) <= size[1] + 1
+    assert all(title in text for title in titles.split()) and "expected" in text
+    assert "visits" not in text
+    assert len(np.unique(np.asarray(picture)[100:230, -380:])) > 20  # the panel of the moves is not empty
 
 
 def test_keys_pause_show_the_next_step_and_end(tmp_path):

@@ -9,10 +9,9 @@ from muzero.cli.export import export_command
 from muzero.cli.thoughts_view import show
 from muzero.cli.tree import tree_command
 from muzero.cli.watch_view import table_of
-from muzero.interactive.episode import Thinker, chosen_first, predicted, scenes
+from muzero.interactive.episode import Thinker, chosen_first, scenes
 from muzero.interactive.live_game import LiveGame
 from muzero.interactive.strength import Set, choose
-from muzero.training.view.shown_game import reward_of
 from muzero.web.tables import Tables
 from muzero.web.words import described, node
 
@@ -42,7 +41,7 @@ def test_moves_are_the_samples_of_the_root(agent, thoughts):
     assert len(chosen) == 1 and chosen[0] is chosen_first(thoughts)[0] and chosen[0].name == thoughts.line[0]
     np.testing.assert_array_equal(chosen[0].action, thoughts.action)
     assert sum(move.prior for move in thoughts.moves) == pytest.approx(1)
-    assert predicted(thoughts) == reward_of(thoughts) is not None
+    assert thoughts.reward == thoughts.result.tree.reward[0, thoughts.result.tree.children[0, 0, thoughts.edge]]
     np.testing.assert_array_equal(choose(thoughts, 0.0, np.random.default_rng(0)), thoughts.action)
     drawn = choose(thoughts, 5.0, np.random.default_rng(0))
     assert any((move.action == drawn).all() for move in thoughts.moves)

@@ -59,6 +59,7 @@ class Form(NamedTuple):
 
     name: int  # columns of a move's name
     whole: bool  # whether the search's policy has its column, too
+    searched: bool  # whether there are visits and values
 
 
 class Fitted:
@@ -242,7 +243,8 @@ def drawn(shown: Shown, width: int, height: int, colour: bool) -> list[Text]:
 def columns_of(shown: Shown, width: int) -> Form:
     """How moves are shown in this width, a picture beside them."""
     longest = max([cell_len("move"), *(cell_len(escaped(move.name)) for move in shown.moves)])
-    return Form(min(longest, LONGEST if width >= ROOM else LONGEST // 2), width >= ROOM)
+    searched = any(move.visits for move in shown.moves)
+    return Form(min(longest, LONGEST if width >= ROOM else LONGEST // 2), width >= ROOM, searched)
 
 
 def moves(shown: Shown, form: Form, height: int) -> list[Text]:
@@ -255,16 +257,20 @@ def moves(shown: Shown, form: Form, height: int) -> list[Text]:
     return [row_of(None, *form), *(row_of(move, *form, "bold green" * (move.name == shown.played)) for move in best)]
 
 
-def row_of(move: Move | None, name: int, whole: bool, style: str = "") -> Text:
-    """A move with its visits, its prior, its share of the search's policy, and its value; None: the titles of these."""
+def row_of(move: Move | None, name: int, whole: bool, searched: bool, style: str = "") -> Text:
+    """A move with its visits, its prior, its share of the search's policy, and its value; None: the titles of these.
+
+    Without a search there are neither visits nor values, and the share is that of the planner.
+    """
     if move is None:
-        cells, label, style = ("visits", "prior", "search", "value"), "move", "dim"
+        policy, label, style = "search" if searched else "planner", "move", "dim"
+        cells = ("visits", "prior", policy, "value")
     else:
         value = "" if move.value is None else signed(move.value)
         cells, label = (f"{move.visits}", f"{move.prior:.0%}", f"{move.policy:.0%}", value), escaped(move.name)
-    widths = {6: cells[0], 5: cells[1]} | ({7: cells[2]} if whole else {})
+    widths = ({6: cells[0]} if searched else {}) | {5: cells[1]} | ({7: cells[2]} if whole or not searched else {})
     row = set_cell_size(label, name) + "".join(f" {cell:>{width}}" for width, cell in widths.items())
-    return Text(f"{row} {cells[3]:>6}", style)
+    return Text(f"{row} {cells[3]:>6}" if searched else row, style)
 
 
 def facts(shown: Shown, width: int, height: int) -> list[str]:

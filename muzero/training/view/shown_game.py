@@ -16,7 +16,7 @@ from muzero.agent import Agent
 from muzero.config import Config
 from muzero.interactive.live_game import LiveGame
 from muzero.interactive.pictures import frame_of
-from muzero.interactive.thoughts import Move, Thoughts
+from muzero.interactive.thoughts import Move
 from muzero.interfaces import WorldModel
 from muzero.util.seeds import derive_short
 from muzero.util.text import printable
@@ -94,7 +94,7 @@ class ShownGame:
         place, rules = len(game.actions), game.rules
         player = rules.player(rules.to_move) if rules is not None and game.spec.two_player else ""
         earned = game.play(thoughts.action)
-        predicted = reward_of(thoughts)
+        predicted = thoughts.reward
         if predicted is not None:
             self.rewards.append((predicted, float(np.sign(earned)) if self.clipped else earned))
         pairs = list(self.rewards)
@@ -141,12 +141,3 @@ class ShownGame:
         live, self.live = self.live, None
         if live is not None:
             live.close()
-
-
-def reward_of(thoughts: Thoughts) -> float | None:
-    """The reward that the search expected of the move that is played; None without a tree, or if it was not visited."""
-    if thoughts.result is None:
-        return None
-    tree = thoughts.result.tree
-    child = int(tree.children[0, 0, thoughts.edge])
-    return float(tree.reward[0, child]) if child >= 0 else None
