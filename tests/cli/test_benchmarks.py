@@ -30,6 +30,12 @@ def test_a_misspelt_part_of_a_benchmark_is_refused(capsys):
     assert "--only: no part 'serach'; expected machine, update," in capsys.readouterr().err
 
 
+def test_a_planner_without_a_benchmark_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        bench_command(["planning", "--only", "mmpi"])
+    assert "--only: no planner 'mmpi'; expected cem, icem, mppi, sampled" in capsys.readouterr().err
+
+
 def test_what_fails_in_a_benchmark_of_a_gpu_costs_only_itself(tmp_path, capsys):
     words = ["--device", "cpu", "--tiny", "--only", "machine,agreement", "--set", "learner.batch=70000"]
     with pytest.raises(SystemExit, match="1"):
@@ -52,6 +58,7 @@ FAST = sets("run.updates_per_step=1.0")  # to the updates after which it measure
         (["ingest", "--rounds", "1", "--seconds", "0.1", "--table", "door", "--game", "gym/CartPole-v1"], "CartPole"),
         (["ingest", "--rounds", "1", "--seconds", "0.1", "--table", "batch", "--game", "gym/CartPole-v1"], "CartPole"),
         (["update", "--rounds", "1", "--game", "gym/CartPole-v1"], "GFLOP/update"),
+        (["planning", "--rounds", "1", "--only", "mppi"], "decisions per second of CPU time"),
         (
             ["gpu", "--device", "cpu", "--tiny", "--only", "update,search"],
             "bfloat16, recorded, compiled: batch drawn in",
