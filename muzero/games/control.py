@@ -1,4 +1,4 @@
-"""Environments of gymnasium: CartPole, Pendulum, FrozenLake, and others that are registered there."""
+"""Environments of gymnasium: CartPole, Pendulum, those of MuJoCo and dm_control, and others registered there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Annotated, Any
 
 from muzero.config.schema import NO_ARGUMENTS, Arguments, Range, written
@@ -17,7 +17,9 @@ from muzero.games.faults import raise_interrupt
 from muzero.games.gymnasium_game import RENDER_MODE, GymnasiumGame, draws
 from muzero.games.spaces import Channels, action_view, view
 from muzero.interfaces import GameSpec
-from muzero.util.extras import MissingExtra
+from muzero.util.extras import MissingExtra, need
+
+DM_CONTROL = "dm_control/"  # the ids that shimmy registers begin with it
 
 
 class ControlGames(BatchedGames):
@@ -93,6 +95,7 @@ def resolve(name: str) -> str:
 
     module, colon, plain = name.rpartition(":")
     try:
+        _register(name)
         if colon:
             importlib.import_module(module)  # registers its environments
         namespace, title, version = registration.parse_env_id(plain)
@@ -111,9 +114,14 @@ def names() -> list[str]:
 
 
 def all_names() -> dict[str, str]:
-    """Every registered id, with the reason why it cannot be played here; the reason is empty where it can."""
+    """Every registered id, with the reason why it cannot be played here; the reason is empty where it can.
+
+    Those of dm_control are left out: to make all of them takes long.
+    """
     reasons = {}
     for name in _ids():
+        if name.startswith(DM_CONTROL):
+            continue
         try:
             ControlGames(name, 1, False).close()
             reasons[name] = ""
@@ -140,6 +148,26 @@ def _ids() -> list[str]:
     return sorted(name for name in gymnasium.registry if not _is_atari(name))
 
 
+def _register(name: str) -> None:
+    """Have the packages that an environment needs do what it takes before it is made.
+
+    Raises:
+        MissingExtra: if they are not installed.
+    """
+    import gymnasium
+
+    if name.startswith(DM_CONTROL):
+        need("dm_control", f"gym/{name}", "dm_control", "dm-control")
+        with warnings.catch_warnings():  # of a machine without a screen
+            warnings.simplefilter("ignore")
+            gymnasium.register_envs(need("shimmy", f"gym/{name}", "shimmy", "dm-control"))
+    spec = gymnasium.registry.get(name)
+    if name.startswith(DM_CONTROL) or (spec is not None and "mujoco" in str(spec.entry_point)):
+        with suppress(ImportError):  # the environment says what it misses
+            # MuJoCo would print its warnings, and write a file in the current directory.
+            importlib.import_module("mujoco").set_mju_user_warning(warnings.warn)
+
+
 def _is_atari(name: str) -> bool:
     import gymnasium
 
@@ -149,8 +177,9 @@ def _is_atari(name: str) -> bool:
 
 def _missing(game: str, reason: str) -> MissingExtra:
     """The error for a package that gymnasium misses; it names the extra of this package, where there is one."""
-    if "gymnasium[box2d]" in reason:
-        return MissingExtra(f'{game} needs Box2D: pip install "muzero[box2d]"')
+    for package, extra in (("Box2D", "box2d"), ("MuJoCo", "mujoco")):
+        if f"gymnasium[{extra}]" in reason:
+            return MissingExtra(f'{game} needs {package}: pip install "muzero[{extra}]"')
     return MissingExtra(f"{game}: {reason}")
 
 
@@ -164,6 +193,7 @@ def _make(name: str, max_steps: int | None, kwargs: Arguments) -> Any:
         raise UnknownGame(f"game '{game}': Atari games are played without gymnasium's wrappers, as atari/{rom}")
     if "(" in name:
         raise UnknownGame(f"game '{game}': give an environment's arguments as --set game.kwargs.NAME=VALUE")
+    _register(name)
     try:
         with warnings.catch_warnings():  # "is out of date, you should consider": the id is the user's choice
             warnings.simplefilter("ignore")

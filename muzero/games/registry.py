@@ -32,7 +32,8 @@ PROBED = ("gym", "python")
 ABOUT = {
     "board": "two-player board games and puzzles of OpenSpiel; most take parameters: board/go(board_size=9)",
     "atari": "Atari games of ale-py",
-    "gym": "environments of gymnasium; their arguments: --set game.kwargs.NAME=VALUE",
+    "gym": "environments of gymnasium, and of dm_control: gym/dm_control/DOMAIN-TASK-v0; their arguments: "
+    "--set game.kwargs.NAME=VALUE",
     "minatar": "five small games in the manner of Atari's",
     "python": "an environment or two-player game of your own: python/<module>:<Class>",
 }
