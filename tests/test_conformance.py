@@ -33,11 +33,13 @@ MODELS = [
 FEW = {kind: {"population": 16, "elites": 4, "iterations": 2, "horizon": 3} for kind in ("cem", "icem", "mppi")}
 FEW["sampled"] = {"samples": 6, "simulations": 8}
 """Settings with which planners are quick."""
+SMALL = {"spatial": {"channels": 16, "hidden": 16}}
+"""Settings with which models are."""
 
 
 @functools.cache
 def parts(model="vector", spec=SPECS[0], planner="gumbel", objective="value_equivalence"):
-    tables = {"model": {"kind": model}, "planner": {"kind": planner, **FEW.get(planner, {})}}
+    tables = {"model": {"kind": model, **SMALL.get(model, {})}, "planner": {"kind": planner, **FEW.get(planner, {})}}
     tables |= {"objective": {"kind": objective}}
     config = merge([Layer("test", tables)], build.SCHEMA)
     made = build.model(config, spec, seed=1)

@@ -47,9 +47,23 @@ class Walk:
         return [self.now, *(self.step() for _ in range(steps))]
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case[0].__name__}-{case[1]}")
-def make(request):
-    source, name, configuration = request.param
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0].__name__}-{case[1]}")
+def case(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def shown(case):
+    """What games are said to be, and all that one walk shows of them."""
+    source, name, configuration = case
+    games = source(name, BATCH, True, **configuration)
+    yield games.spec, Walk(games, SEEDS).record(STEPS)
+    games.close()
+
+
+@pytest.fixture
+def make(case):
+    source, name, configuration = case
     built = []
 
     def build(batch=BATCH, training=True):
@@ -68,10 +82,9 @@ def assert_same(left, right, rows=slice(None)):
         np.testing.assert_array_equal(a, b, err_msg=name)
 
 
-def test_arrays_have_the_shapes_and_types_of_the_contract(make):
-    games = make()
-    spec, batch = games.spec, games.batch
-    for now in Walk(games, SEEDS).record(STEPS):
+def test_arrays_have_the_shapes_and_types_of_the_contract(shown):
+    (spec, walk), batch = shown, BATCH
+    for now in walk:
         assert now.observation.shape == (batch, *spec.observation) and now.observation.dtype == spec.dtype
         assert now.legal.shape == (batch, spec.actions.columns) and now.legal.dtype == bool
         for name, dtype in (("reward", "f4"), ("discount", "f4"), ("first", "?"), ("truncated", "?")):
@@ -80,19 +93,18 @@ def test_arrays_have_the_shapes_and_types_of_the_contract(make):
         assert now.legal.any(1).all()
 
 
-def test_discounts_are_ascending_and_no_others_occur(make):
-    games = make()
-    assert list(games.spec.discounts) == sorted(set(games.spec.discounts))
-    for now in Walk(games, SEEDS).record(STEPS):
-        assert np.isin(now.discount[~now.first], np.array(games.spec.discounts, np.float32)).all()
+def test_discounts_are_ascending_and_no_others_occur(shown):
+    spec, walk = shown
+    assert list(spec.discounts) == sorted(set(spec.discounts))
+    for now in walk:
+        assert np.isin(now.discount[~now.first], np.array(spec.discounts, np.float32)).all()
 
 
-def test_a_game_ends_once_and_the_next_step_begins_another(make):
-    walk = Walk(make(), SEEDS)
-    before, ends = walk.now, 0
+def test_a_game_ends_once_and_the_next_step_begins_another(shown):
+    spec, (before, *steps) = shown
+    ends = 0
     assert before.first.all()
-    for _ in range(STEPS):
-        now = walk.step()
+    for now in steps:
         np.testing.assert_array_equal(now.first, before.last)
         assert not (now.first & now.last).any()
         assert (now.reward[now.first] == 0).all() and (now.discount[now.first] == 1).all()
@@ -100,7 +112,7 @@ def test_a_game_ends_once_and_the_next_step_begins_another(make):
         assert (now.discount[now.truncated] != 0).all()
         ends += now.last.sum()
         before = now
-    assert ends or walk.games.spec.name in ("board/othello", "gym/CartPole-v1", "minatar/seaquest")
+    assert ends or spec.name in ("board/othello", "gym/CartPole-v1", "minatar/seaquest")
 
 
 def test_the_same_seeds_give_the_same_games(make):
@@ -158,12 +170,13 @@ def test_returns_and_lengths_stay_within_the_spec(make):
         assert (steps <= (games.spec.max_steps or np.inf)).all()
 
 
-@pytest.mark.parametrize("wrong", [-1, 10**6])
-def test_an_action_that_does_not_exist_is_named(make, wrong):
+def test_an_action_that_does_not_exist_is_named(make):
     games = make()
-    games.reset(SEEDS)
-    with pytest.raises(ValueError, match=rf"{games.spec.name.split('(')[0]}.*actions\[2\] = {wrong} is not legal"):
-        games.step(np.array([*games.reset(SEEDS).legal.argmax(1)[:2], wrong]))
+    legal = games.reset(SEEDS).legal.argmax(1)[:2]
+    for wrong in (-1, 10**6):
+        message = rf"{games.spec.name.split('(')[0]}.*actions\[2\] = {wrong} is not legal"
+        with pytest.raises(ValueError, match=message):
+            games.step(np.array([*legal, wrong]))
 
 
 def test_actions_and_seeds_of_a_wrong_shape_are_refused(make):

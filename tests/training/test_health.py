@@ -38,6 +38,7 @@ def eager(monkeypatch):
 def test_the_same_seed_gives_the_same_bytes_with_and_without(tmp_path, monkeypatch, eager, game, settings):
     measured, look = [], Health.look
     monkeypatch.setattr(Health, "look", lambda self, *given: (look(self, *given), measured.append(self.metrics)))
+    settings += ("run.steps=350", "run.updates_per_step=0.2", "replay.capacity=250")
     go(tmp_path / "with", game, *settings)
     monkeypatch.setattr(Health, "look", lambda self, *given: None)
     go(tmp_path / "without", game, *settings)
