@@ -1,7 +1,7 @@
 """Action spaces: what an action is.  What differs between spaces is a method, so that the rest never asks for the kind.
 
 Inside the package an action of `Discrete` is a number from 0 on, and an action of `Box` is a row of numbers from -1 to
-1; `muzero.games.spaces` translates both to what an environment takes.
+1; `muzero.games.action_views` translates both to what an environment takes.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class Discrete(Space):
 
 @dataclass(frozen=True)
 class Box(Space):
-    """Rows of numbers, each from -1 to 1; an environment's own bounds are known to `muzero.games.spaces` alone."""
+    """Rows of numbers, each from -1 to 1; only `muzero.games.action_views` knows an environment's own bounds."""
 
     size: int
 

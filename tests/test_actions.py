@@ -6,8 +6,8 @@ import torch
 from gymnasium import spaces
 
 from muzero.actions import Box, Discrete
+from muzero.games.action_views import action_view
 from muzero.games.errors import UnknownGame
-from muzero.games.spaces import action_view
 
 SPACES = [Discrete(1), Discrete(5), Box(1), Box(3)]
 
@@ -111,6 +111,35 @@ def test_real_valued_actions_reach_both_bounds_and_stay_between_them(space):
     assert (found.native(np.full(size, 1, np.float32)) == space.high).all()
     for action in found.space.draw_any((100,), np.random.default_rng(0)):
         assert space.contains(found.native(action))
+
+
+@pytest.mark.parametrize(
+    "space", [spaces.Box(-2, 2, (1,)), spaces.Box(np.array([0, -5.0]), np.array([1, 10.0]))], ids=str
+)
+def test_real_valued_actions_can_be_reduced_to_bins_that_reach_both_bounds(space):
+    found, size = action_view(space, "gym/x", 5), space.shape[0]
+    native = np.stack([found.native(action) for action in range(found.space.columns)])
+    assert found.space.columns == 5**size and len(np.unique(native, axis=0)) == len(native)
+    for number in range(size):
+        np.testing.assert_allclose(np.unique(native[:, number]), np.linspace(space.low, space.high, 5)[:, number])
+    assert found.space.name(0) == f"({','.join(f'{number:.3g}' for number in space.low)})"
+
+
+@pytest.mark.parametrize(
+    ("space", "bins", "reason"),
+    [
+        (spaces.Discrete(3), 5, "its actions .* can be listed already"),
+        (
+            spaces.Box(-1, 1, (3,)),
+            9,
+            "9 bins of 3 numbers have 729 combinations; the most is 512; set game.bins to at most 8",
+        ),
+        (spaces.Box(-1, 1, (20,)), 2, "1,048,576 combinations; the most is 512; leave game.bins out"),
+    ],
+)
+def test_bins_that_cannot_be_used_are_refused_with_the_remedy(space, bins, reason):
+    with pytest.raises(UnknownGame, match=f"gym/x cannot be played.*{reason}"):
+        action_view(space, "gym/x", bins)
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def test_alternatives_do_not_import_each_other():
     """Within a folder of alternatives, files import what these share, and only the registry imports them all."""
     shared = {
         "games": {
+            "action_views",
             "batched",
             "board_rules",
             "checks",

@@ -11,11 +11,12 @@ from contextlib import closing, suppress
 from typing import Annotated, Any
 
 from muzero.config.schema import NO_ARGUMENTS, Arguments, Range, written
+from muzero.games.action_views import action_view
 from muzero.games.batched import BatchedGames
 from muzero.games.errors import UnknownGame, unknown
 from muzero.games.faults import raise_interrupt
 from muzero.games.gymnasium_game import RENDER_MODE, GymnasiumGame, draws
-from muzero.games.spaces import Channels, action_view, view
+from muzero.games.spaces import Channels, view
 from muzero.interfaces import GameSpec
 from muzero.util.extras import MissingExtra, need
 
@@ -40,6 +41,7 @@ class ControlGames(BatchedGames):
         max_steps: Annotated[int, Range(1)] | None = None,
         action_mask: bool = False,
         channels: Channels = "auto",
+        bins: Annotated[int, Range(2, 512)] | None = None,
         kwargs: Arguments = NO_ARGUMENTS,
     ) -> None:
         """Training and evaluation play the same game.
@@ -54,6 +56,8 @@ class ControlGames(BatchedGames):
                 given.
             action_mask: take the `action_mask` in the environment's info, where there is one, for the legal actions.
             channels: where images have their channels, "first" or "last"; "auto" finds it out from their shape.
+            bins: numbers to which each number of real-valued actions is reduced, evenly spaced from bound to bound, so
+                that a tree can search them: each combination becomes one action, at most 512; "none" keeps them real.
             kwargs: arguments of the environment itself, as gymnasium.make takes them: `game.kwargs.is_slippery=false`.
 
         Raises:
@@ -68,7 +72,7 @@ class ControlGames(BatchedGames):
             os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame then draws where there is no screen
             os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
             first = _make(name, max_steps, kwargs)
-        actions = action_view(first.action_space, game)
+        actions = action_view(first.action_space, game, bins)
         seen = view(first.observation_space, game, channels)
         spec = GameSpec(
             name=game,

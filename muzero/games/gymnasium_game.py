@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from muzero.games.action_views import ActionView
 from muzero.games.checks import legal_actions, number, shown
 from muzero.games.errors import WrongForm
 from muzero.games.faults import truth
 from muzero.games.one_game import OneGame
-from muzero.games.spaces import ActionView, View
+from muzero.games.spaces import View
 
 STEP = "observation, reward, terminated, truncated, info"
 MASK = "action_mask"

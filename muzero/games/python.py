@@ -15,12 +15,13 @@ import numpy as np
 
 from muzero.actions import Discrete
 from muzero.config.schema import NO_ARGUMENTS, Arguments, Range, written
+from muzero.games.action_views import action_view
 from muzero.games.batched import BatchedGames
 from muzero.games.checks import shown
 from muzero.games.errors import UnknownGame, Unplayable, unknown
 from muzero.games.gymnasium_game import RENDER_MODE, GymnasiumGame, draws
 from muzero.games.one_game import OneGame
-from muzero.games.spaces import Channels, action_view, view
+from muzero.games.spaces import Channels, view
 from muzero.games.turns import TurnGame, Turns
 from muzero.interfaces import GameSpec
 
@@ -52,6 +53,7 @@ class PythonGames(BatchedGames):
         discount: Annotated[float, Range(0.001, 1)] = 0.997,
         max_steps: Annotated[int, Range(1)] | None = None,
         channels: Channels = "auto",
+        bins: Annotated[int, Range(2, 512)] | None = None,
         kwargs: Arguments = NO_ARGUMENTS,
     ) -> None:
         """Training and evaluation play the same game.
@@ -65,6 +67,8 @@ class PythonGames(BatchedGames):
             discount: the discount of a step that does not end the game; 1 suits games in which only winning counts.
             max_steps: truncate games at this length; 5000 where neither this nor the environment's `spec` says one.
             channels: where images have their channels, "first" or "last"; "auto" finds it out from their shape.
+            bins: numbers to which each number of real-valued actions is reduced, evenly spaced from bound to bound, so
+                that a tree can search them: each combination becomes one action, at most 512; "none" keeps them real.
             kwargs: arguments of the class: `game.kwargs.size=3`.
 
         Raises:
@@ -78,7 +82,9 @@ class PythonGames(BatchedGames):
         make = partial(found, **kwargs)
         instances = [make() for _ in range(batch)]
         if _is_gymnasium(instances[0], game):
-            form = _gymnasium_form(instances[0], game, discount, max_steps, channels)
+            form = _gymnasium_form(instances[0], game, discount, max_steps, channels, bins)
+        elif bins is not None:
+            raise Unplayable(f"{game} cannot be played with game.bins: its actions can be listed already")
         else:
             form = _turn_form(instances[0], game, discount, max_steps)
         games = [form.game_of(instance) for instance in instances]
@@ -192,8 +198,10 @@ def _own_limit(instance: Any) -> int | None:
     return own if isinstance(own, int) and own > 0 else None
 
 
-def _gymnasium_form(instance: Any, game: str, discount: float, max_steps: int | None, channels: Channels) -> _Form:
-    actions = action_view(instance.action_space, game)
+def _gymnasium_form(
+    instance: Any, game: str, discount: float, max_steps: int | None, channels: Channels, bins: int | None
+) -> _Form:
+    actions = action_view(instance.action_space, game, bins)
     seen = view(instance.observation_space, game, channels)
     spec = GameSpec(
         name=game,
