@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -116,6 +117,14 @@ class TreeNames:
         if action in rules.legal():
             return rules.name(action)
         return f"{action} ({'after the end' if rules.over else 'not legal'})"
+
+    def allowed(self, node: int, actions: Sequence[int]) -> list[int]:
+        """Those of the actions that the rules allow at a node; all where they cannot be consulted."""
+        rules = self._at(node)
+        if rules is None:
+            return list(actions)
+        legal = rules.legal()
+        return [action for action in actions if self._stands_for(node, action) in legal]
 
     def _at(self, node: int) -> Rules | None:
         """The position at a node; None where the rules do not lead there."""

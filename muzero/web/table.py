@@ -216,7 +216,8 @@ class Table:
     def outcome(self) -> str:
         """How the game ended, in words."""
         live, score = self.live, self.live.score
-        after = f"after {self.ply} move{'s' * (self.ply != 1)}"
+        noun = "move" if live.spec.two_player else "step"
+        after = f"after {self.ply} {noun}{'s' * (self.ply != 1)}"
         if not live.spec.two_player:
             cut = " (cut at its limit)" if live.now.truncated[0] else ""
             return f"Over {after}{cut}: score {score:g}."

@@ -61,6 +61,7 @@ def node(thoughts: Thoughts, index: int) -> dict[str, Any] | None:
     line = {each.index for each in tree.principal_variation(0, thoughts.edge)}
     shown = [tree.node(0, child) for child in above.children[:MOST_CHILDREN]]
     untried = tree.untried(0, index)
+    allowed = thoughts.names.allowed(index, [action for action, _ in untried])
     return {
         "node": index,
         "name": "" if index == 0 else thoughts.names(above.parent, above.action),
@@ -72,7 +73,8 @@ def node(thoughts: Thoughts, index: int) -> dict[str, Any] | None:
         "untried": {
             "count": len(untried),
             "prior": sum(prior for _, prior in untried),
-            "names": [thoughts.names(index, action) for action, _ in untried[:MOST_UNTRIED]],
+            "names": [thoughts.names(index, action) for action in allowed[:MOST_UNTRIED]],
+            "allowed": len(allowed),
         },
     }
 

@@ -11,6 +11,7 @@ from muzero.interactive.strength import Set
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOSTILE = "<img src=x onerror=document.title='taken'>"
+PATIENCE = 60_000  # milliseconds: a busy machine is slow, not wrong
 READY = "#status[aria-busy=false]"
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed: apt-get install chromium")
@@ -18,8 +19,9 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installe
 
 @pytest.fixture(scope="module")
 def chromium():
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         yield browser
@@ -31,6 +33,7 @@ class Watched:
 
     def __init__(self, browser, address, width=1280):
         self.tab = browser.new_context(viewport={"width": width, "height": 844}).new_page()
+        self.tab.set_default_timeout(PATIENCE)
         self.faults, self.asked = [], []
         self.tab.on("console", lambda said: self.faults.append(said.text))
         self.tab.on("pageerror", lambda error: self.faults.append(str(error)))
@@ -102,6 +105,35 @@ def test_squares_are_reached_by_keys(chromium, page):
     tab.wait_for_selector(READY)
     assert tab.locator(".square[data-square='4'] .piece").inner_text() == "×"  # noqa: RUF001 (a sign, not a letter)
     watched.finish(page.origin)
+
+
+def test_an_environment_is_played_by_keys(chromium):
+    from playwright.sync_api import expect
+
+    with served(Set(Agent.load("zoo/breakout", simulations=8), 0.0), "zoo/breakout") as page:
+        watched = Watched(chromium, page.address)
+        tab = watched.tab
+        tab.keyboard.press("n")
+        tab.get_by_label("I play", exact=True).check()
+        tab.keyboard.press("Enter")
+        tab.get_by_text("Your move.").wait_for()
+        played = tab.locator("#played li")
+        for number, (key, name) in enumerate([("ArrowLeft", "left"), ("Enter", "noop"), ("3", "right")], 1):
+            tab.keyboard.press(key)
+            expect(played.last).to_have_text(f"{number}.{name}")
+        tab.keyboard.press("h")
+        tab.locator("#tree .row[aria-expanded=false]").first.click()
+        tab.wait_for_selector("#tree .row[aria-level='2']")
+        tab.keyboard.down("ArrowLeft")  # in the tree it folds a row
+        tab.wait_for_selector("#tree .row[aria-level='2']", state="detached")
+        tab.keyboard.up("ArrowLeft")
+        expect(played).to_have_count(3)
+        tab.locator("#status").click()
+        tab.keyboard.down("ArrowLeft")
+        expect(played.nth(4)).to_have_text("5.left")  # for as long as it is held
+        tab.keyboard.up("ArrowLeft")
+        assert tab.locator("#scene img").evaluate("image => image.naturalWidth") == 10
+        watched.finish(page.origin)
 
 
 def test_hostile_names_and_positions_are_text(chromium, tmp_path, monkeypatch):

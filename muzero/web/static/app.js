@@ -2,8 +2,9 @@
 import { get, post } from "./api.js";
 import { showScene } from "./board.js";
 import { showChart } from "./chart.js";
+import { holding, keyOf, takeMove, watchKeys } from "./keys.js";
 import { askForGame } from "./newgame.js";
-import { $, fill, make, many } from "./page.js";
+import { $, fill, make, many, nounOf } from "./page.js";
 import { showThoughts } from "./thoughts.js";
 import { showTree } from "./tree.js";
 
@@ -13,6 +14,7 @@ let looked = null; // an earlier position that is looked at: { ply, board, text,
 let busy = false; // whether a request that changes the game is under way
 let running = false; // whether the agent plays on by itself where nobody else plays
 let timer = null;
+const PACE = 60; // milliseconds between two steps while a key is held
 
 const watching = () => state.people.length === 0;
 const agentMoves = () => !state.over && !state.yours;
@@ -57,7 +59,17 @@ function follow() {
   if (agentMoves() && !watching()) change("/moves");
   else if (agentMoves() && running) timer = setTimeout(() => change("/moves"), Number($("speed").value));
   else if (state.yours && always() && !state.kept.includes(state.ply)) change("/thoughts");
+  else if (state.frame && state.yours) timer = setTimeout(playKeys, PACE);
   else if (state.over) running = false;
+}
+
+// In an environment the game waits for a key, and continues for as long as it is held.
+function playKeys() {
+  if (busy || !state.yours || looked || $("dialog").open) return;
+  clearTimeout(timer);
+  const action = takeMove(state.legal);
+  if (action !== null) change("/moves", { action });
+  else if (holding()) timer = setTimeout(playKeys, PACE);
 }
 
 async function begin(people, strength) {
@@ -68,6 +80,7 @@ async function begin(people, strength) {
     accept(await post("/tables", { people, ...strength, replaces: state?.table ?? null }));
     $("problem").hidden = true;
     running = false;
+    if (state.frame) $("scene").focus(); // so that the keys are those of the game
   } catch (error) {
     report(error);
   } finally {
@@ -91,7 +104,8 @@ async function visit(ply) {
 }
 
 function statusWords() {
-  if (looked) return `Position after ${many(looked.ply, "move")}; the game is at move ${state.ply}.`;
+  const noun = nounOf(state);
+  if (looked) return `Position after ${many(looked.ply, noun)}; the game is at ${noun} ${state.ply}.`;
   if (state.over) return state.words;
   const mover = state.players[state.toMove];
   if (busy && agentMoves()) return mover ? `The agent (${mover}) is thinking …` : "The agent is thinking …";
@@ -125,8 +139,10 @@ function render() {
   $("moves").hidden = !state.legal.length || watching();
   $("moves").open ||= !shown.board;
   fill($("legal"), ...state.legal.map(({ action, name }) =>
-    make("button", { type: "button", disabled: !yours, on: { click: () => change("/moves", { action }) } }, name)));
+    make("button", { type: "button", disabled: !yours, on: { click: () => change("/moves", { action }) } },
+      name, state.frame ? keyOf(action, name, state.legal) : "")));
   $("choice").hidden = true;
+  $("played-title").textContent = nounOf(state) === "move" ? "Moves" : "Steps";
   showPlayed(ply);
   showThoughts(thoughts, state, looked !== null);
   showTree(state.table, state, thoughts, about.columns, report);
@@ -192,6 +208,7 @@ async function start() {
   for (const [id, action] of Object.entries(DO)) $(id).addEventListener("click", action);
   $("always").addEventListener("change", () => { if (!busy) follow(); });
   document.addEventListener("keydown", keys);
+  watchKeys(() => state?.frame && state.yours && !looked && !$("dialog").open, playKeys);
   const kept = sessionStorage.getItem("table");
   if (kept) {
     try {

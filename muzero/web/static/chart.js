@@ -1,5 +1,5 @@
 // The value over the game, as a small chart whose points lead to their positions.
-import { $, drawn, fill, signed } from "./page.js";
+import { $, drawn, fill, nounOf, signed } from "./page.js";
 
 const HEIGHT = 140, LEFT = 44, RIGHT = 12, TOP = 8, BOTTOM = 20;
 const DOTS = 80; // more points are a line alone
@@ -38,7 +38,7 @@ export function showChart(state, ply, visit) {
   if (points.length <= DOTS) {
     for (const [at, value] of points) {
       const title = drawn("title");
-      title.textContent = `after move ${at}: ${signed(value)}`;
+      title.textContent = `after ${nounOf(state)} ${at}: ${signed(value)}`;
       const dot = drawn("circle", { cx: x(at), cy: y(value), r: 3.5 }, title);
       dot.addEventListener("click", () => visit(at));
       picture.append(dot);

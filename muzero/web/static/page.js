@@ -36,4 +36,7 @@ export function signed(value) {
 
 export const tone = (value) => (value === null || Math.abs(value) < 0.005 ? "" : value > 0 ? "good" : "bad");
 
+// What an action is called: a move of a board game, a step of an environment.
+export const nounOf = (state) => (state.players.length === 2 ? "move" : "step");
+
 export const many = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;

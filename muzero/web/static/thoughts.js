@@ -1,5 +1,5 @@
 // What the agent thinks of each move, as a table.
-import { $, fill, make, many, percent, signed, tone } from "./page.js";
+import { $, fill, make, many, nounOf, percent, signed, tone } from "./page.js";
 
 const FEW = 10; // moves that are listed at first
 let all = false;
@@ -9,6 +9,7 @@ export function showThoughts(thoughts, state, looked) {
   if (!thoughts) {
     $("about-mind").textContent = looked
       ? "What it thought about this position is not kept."
+      : state.over ? "It has not thought in this game."
       : "It has not thought about this position. Ask what it would play.";
     table.hidden = $("all").hidden = true;
     return;
@@ -29,7 +30,7 @@ export function showThoughts(thoughts, state, looked) {
 function about(thoughts, state) {
   const { ply } = thoughts;
   const played = state.played[ply - state.from];
-  const where = ply === 0 ? "at the start" : `after move ${ply}`;
+  const where = ply === 0 ? "at the start" : `after ${nounOf(state)} ${ply}`;
   const names = new Map(thoughts.moves.map((move) => [move.action, move.name]));
   const best = names.get(thoughts.action);
   const whose = state.players.length === 2 ? " for the player to move" : "";

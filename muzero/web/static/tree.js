@@ -58,10 +58,10 @@ export function showTree(table, state, thoughts, meanings, report) {
 }
 
 function heads(meanings) {
-  const cell = (name, kind) => make("span", { role: "columnheader", class: kind, title: meanings[name] ?? "" }, name);
+  const cell = (name, kind) => make("span", { role: "columnheader", class: kind, title: meanings[name] ?? meanings.action }, name);
   return make(
     "div", { class: "row head", role: "row", style: { "--depth": 0 } },
-    cell("action"), cell("visits"), cell("share"), cell("q"), cell("prior", "wide"),
+    cell("move"), cell("visits"), cell("share"), cell("q"), cell("prior", "wide"),
   );
 }
 
@@ -96,8 +96,10 @@ function rest({ more, untried }) {
   const notes = [];
   if (more) notes.push(`${many(more, "action")} with fewer visits left out`);
   if (untried.count) {
-    const names = untried.names.join(", ") + (untried.count > untried.names.length ? ", …" : "");
-    notes.push(`${untried.count} never tried, prior ${percent(untried.prior)}: ${names}`);
+    const names = untried.names.join(", ") + (untried.allowed > untried.names.length ? ", …" : "");
+    const forbidden = untried.count - untried.allowed;
+    const illegal = !forbidden ? "" : untried.allowed ? `, ${forbidden} of them not legal` : ", not legal";
+    notes.push(`${untried.count} never tried${illegal}, prior ${percent(untried.prior)}${names && `: ${names}`}`);
   }
   return notes.join("; ");
 }
