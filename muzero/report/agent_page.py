@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from muzero.report.collect import Run, collect
 from muzero.runs import checkpoint
 from muzero.runs.evaluations import Evaluation
 from muzero.runs.folder import RunFolder
+from muzero.util.text import printable
 
+LONGEST = 2000  # characters of a text of the run
 LINES = 20  # of a curve
 WIDTH = 40  # columns of its longest bar
 
@@ -27,12 +30,26 @@ def page(folder: Path, name: str) -> str:
     """
     run, entry = collect([folder])[0], checkpoint.parse(RunFolder(folder).entry)
     two_player = any("wins" in result["figures"] for result in entry["results"])
-    lines = [f"# {name}", "", f"A trained agent of `{run.game}`, with the seed {run.seed}.", "", "| | |", "|---|---|"]
+    lines = [f"# {plain(name)}", "", f"A trained agent of {code(run.game)}, with the seed {run.seed}."]
+    lines += ["", "| | |", "|---|---|"]
     lines += [f"| {head} | {text} |" for head, text in [*origin(folder, run, entry), *results(entry)]]
     lines += ["", f"{heading(run.evaluations)}:", "", "```", *curve(run.evaluations), "```", ""]
-    lines += [f"`muzero-play {name}` plays against you."] if two_player else []
-    lines += [f"`muzero-report {name}` draws all of its curves.", ""]
+    lines += [f"{code(f'muzero-play {name}')} plays against you."] if two_player else []
+    lines += [f"{code(f'muzero-report {name}')} draws all of its curves.", ""]
     return "\n".join(lines)
+
+
+def plain(text: Any) -> str:
+    """Text of a run as Markdown that shows it: nothing in it is markup."""
+    return re.sub(r"([\\`*\[\]<>|&])", r"\\\1", printable(str(text), LONGEST))
+
+
+def code(text: Any) -> str:
+    """Text of a run as code of Markdown, which also stands in a table."""
+    shown = printable(str(text), LONGEST).replace("|", "\\|")
+    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
+    space = " " * (len(fence) > 1)
+    return f"{fence}{space}{shown}{space}{fence}"
 
 
 def origin(folder: Path, run: Run, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -40,11 +57,11 @@ def origin(folder: Path, run: Run, entry: Mapping[str, Any]) -> Iterator[tuple[s
     (path,) = checkpoint.listed(RunFolder(folder).checkpoints)
     found = checkpoint.verify(path)
     for each in run.commands:
-        yield "command", f"`{each['command']}`"
+        yield "command", code(each["command"])
     first = run.commands[0]
     machine, versions = first["machine"], first["versions"]
-    yield "commit, date", f"{first.get('commit')}, {first['date'][:10]}"
-    yield "machine", f"{machine['processor']}, {machine['cores']} cores; torch {versions['torch']}"
+    yield "commit, date", plain(f"{first.get('commit')}, {first['date'][:10]}")
+    yield "machine", plain(f"{machine['processor']}, {machine['cores']} cores; torch {versions['torch']}")
     yield "steps, updates", f"{found.step:,}; {entry['updates']:,}"
     cpu = entry["cpu_seconds"]
     yield "seconds", f"{found.manifest['seconds']:,.0f}" + ("" if cpu is None else f"; {cpu:,.0f} of CPU")
@@ -54,7 +71,7 @@ def origin(folder: Path, run: Run, entry: Mapping[str, Any]) -> Iterator[tuple[s
 def results(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the agent scores, by the commands that show it."""
     for result in entry["results"]:
-        yield f"`{result['command']}`", figures(result["figures"])
+        yield code(result["command"]), figures(result["figures"])
 
 
 def figures(row: Mapping[str, Any]) -> str:
@@ -74,7 +91,7 @@ def figures(row: Mapping[str, Any]) -> str:
 def heading(done: Sequence[Evaluation]) -> str:
     """What the scores of a curve are of."""
     against = next((f", {each.name}" for each in done if each.name.startswith("against ")), "")
-    return f"Scores of greedy play while it learned{against}"
+    return plain(f"Scores of greedy play while it learned{against}")
 
 
 def curve(done: Sequence[Evaluation]) -> list[str]:

@@ -95,6 +95,9 @@ def evaluated(runs: Sequence[Run], place: Callable[[Any], float], axis: str) -> 
         where = [place(row) for row in rows]
         axes.plot(where, [row.mean for row in rows], color=colour, label=label, marker="o", markersize=3, linewidth=1.4)
         axes.fill_between(where, [row.low for row in rows], [row.high for row in rows], color=colour, alpha=0.15, lw=0)
+        if len(rows) == 1:  # a point, which has no band
+            axes.vlines(where, rows[0].low, rows[0].high, color=colour, alpha=0.4)
+    axes.set_xlim(left=0)
     names = sorted({row.name for run in runs for row in run.evaluations})
     finish(axes, axis, f"score, {' and '.join(names)}", len(runs) > 1)
     return made

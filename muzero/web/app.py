@@ -28,7 +28,24 @@ TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".s
 FILES = {path.name: (path.read_bytes(), TYPES[path.suffix]) for path in STATIC.iterdir() if path.suffix in TYPES}
 LARGEST = 2**53 - 1  # the largest whole number that a browser knows exactly
 
+LONGEST = 300  # characters of a line of text
 Body = Mapping[str, Any]
+
+
+class Answer(JSONResponse):
+    """An answer in JSON whose texts, which can come from a run or a game, have no marks that turn the text around."""
+
+    def render(self, content: Any) -> bytes:
+        return super().render(harmless(content))
+
+
+def harmless(value: Any) -> Any:
+    """A value of JSON with texts of moderate length and without control characters; lines stay lines."""
+    if isinstance(value, str):
+        return "\n".join(printable(line, LONGEST) for line in value.split("\n"))
+    if isinstance(value, Mapping):
+        return {key: harmless(each) for key, each in value.items()}
+    return [harmless(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def application(tables: Tables, title: str) -> Starlette:
@@ -105,7 +122,7 @@ def application(tables: Tables, title: str) -> Starlette:
     routes = [
         Route("/", lambda request: static("index.html")),
         Route("/static/{file}", lambda request: static(request.path_params["file"])),
-        Route("/api/about", lambda request: JSONResponse(about)),
+        Route("/api/about", lambda request: Answer(about)),
         Route("/api/tables", posting(begin), methods=["POST"]),
         Route(one, reading(lambda request: shown(request.path_params["table"]))),
         Route(f"{one}/seats", posting(on_table(seat)), methods=["POST"]),
@@ -127,7 +144,7 @@ def application(tables: Tables, title: str) -> Starlette:
 
 def problem(status: int, words: str) -> Response:
     """An answer that says in words what is wrong."""
-    return JSONResponse({"error": printable(words, 500)}, status)
+    return Answer({"error": printable(words, 500)}, status)
 
 
 def static(name: str) -> Response:
@@ -142,7 +159,7 @@ def reading(answer: Callable[[Request], Any]) -> Callable[[Request], Response]:
     """An endpoint that answers in JSON; Starlette runs it in a thread."""
 
     def endpoint(request: Request) -> Response:
-        return JSONResponse(answer(request))
+        return Answer(answer(request))
 
     return endpoint
 
@@ -152,7 +169,7 @@ def posting(change: Callable[[Request, Body], Any]) -> Callable[[Request], Any]:
 
     async def endpoint(request: Request) -> Response:
         body = parsed(request.headers.get("content-type", ""), await request.body())
-        return JSONResponse(await run_in_threadpool(change, request, body))
+        return Answer(await run_in_threadpool(change, request, body))
 
     return endpoint
 

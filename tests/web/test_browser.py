@@ -11,6 +11,7 @@ from muzero.interactive.strength import Set
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOSTILE = "<img src=x onerror=document.title='taken'>"
+TURNED = "\u202e\u2067"  # marks that turn the text behind them around
 PATIENCE = 60_000  # milliseconds: a busy machine is slow, not wrong
 READY = "#status[aria-busy=false]"
 
@@ -139,11 +140,11 @@ def test_an_environment_is_played_by_keys(chromium):
 def test_hostile_names_and_positions_are_text(chromium, tmp_path, monkeypatch):
     folder = tmp_path / "<script>alert(1)<" / "script>"
     shutil.copytree("zoo/tic_tac_toe", folder)
-    monkeypatch.setattr(BoardRules, "name", lambda rules, action: f"{HOSTILE}{action}")
+    monkeypatch.setattr(BoardRules, "name", lambda rules, action: f"{HOSTILE}{TURNED}{action}{'long' * 200}")
     monkeypatch.setattr(BoardRules, "player", lambda rules, number: f"{HOSTILE}{number}")
     monkeypatch.setattr(BoardRules, "draw", lambda rules: f"{HOSTILE}\n</pre><script>document.title = 'taken'</script>")
     with served(Set(Agent.load(folder, simulations=32), 0.0), str(folder)) as page:
-        watched = Watched(chromium, page.address)
+        watched = Watched(chromium, page.address, 390)
         tab = watched.tab
         tab.locator("#legal button").first.click()
         tab.wait_for_selector("#table tbody tr.chosen")
@@ -152,6 +153,9 @@ def test_hostile_names_and_positions_are_text(chromium, tmp_path, monkeypatch):
         assert "<script>alert(1)" in tab.locator("#agent").inner_text()
         assert tab.locator("pre").inner_text().startswith(HOSTILE)
         assert HOSTILE in tab.locator("#status").inner_text()
+        text = tab.locator("body").inner_text()
+        assert HOSTILE in text and "longlong" in text and not set(TURNED) & set(text)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 390
         assert tab.locator("img, pre script").count() == 0 and tab.title().startswith(str(tmp_path)[:4])
         watched.finish(page.origin)
 

@@ -31,17 +31,17 @@ STYLE = """
   --band: #1b2127; --visits: #264a73; --prior: #4a3768; --line: #3a2d14; --mark: #f0a94a; --good: #6fcf97;
   --bad: #f2867d; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem; min-width: 64rem; max-width: 96rem; color: var(--text);
+body { margin: 0 auto; padding: 1.5rem; max-width: 96rem; color: var(--text);
   background: var(--page); font: 14px/1.45 system-ui, sans-serif; }
-h1 { margin: 0 0 1rem; font-size: 1.4rem; }
+h1 { margin: 0 0 1rem; font-size: 1.4rem; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; margin: 0 0 1rem; }
 dt { color: var(--dim); }
-dd { margin: 0; white-space: pre-wrap; }
+dd { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; min-width: 0; }
 dd.block { font-family: ui-monospace, monospace; line-height: 1.2; }
 p { max-width: 60rem; }
 p.note, p.rest { color: var(--dim); }
 p.rest { margin: 0; padding: .15rem .5rem .15rem calc(1.6rem + min(var(--d), 24) * .9rem); font-size: 12px; }
-a { margin-right: .8rem; white-space: nowrap; color: inherit; text-decoration-color: var(--mark); }
+a { margin-right: .8rem; unicode-bidi: isolate; color: inherit; text-decoration-color: var(--mark); }
 .row { display: grid; align-items: center; padding: .1rem .5rem; border-bottom: 1px solid var(--rule);
   grid-template-columns: minmax(12rem, 1fr) 4.5rem 6rem repeat(3, 4.8rem) 6rem repeat(2, 4.8rem); column-gap: .6rem; }
 .row > * { text-align: right; font-variant-numeric: tabular-nums; }
@@ -68,6 +68,18 @@ details[open] > summary .fold::before { content: "\\25BE"; }
   font: 600 12px/1.1rem ui-monospace, monospace; color: var(--page); background: var(--good); }
 .them { background: var(--bad); }
 .gone { background: var(--dim); }
+@media (max-width: 62rem) { /* without value, network, reward and discount */
+  .row { grid-template-columns: minmax(7rem, 1fr) 3.2rem 3.8rem 3.6rem 3.8rem; column-gap: .3rem; }
+  .row > :nth-child(n+5):not(:nth-child(7)) { display: none; }
+  .row > :first-child { padding-left: calc(min(var(--d), 12) * .5rem); background-size: 0; }
+}
+@media (max-width: 40rem) { /* nor the prior */
+  body { padding: .8rem; }
+  dl { grid-template-columns: 1fr; gap: 0; }
+  dt { margin-top: .4rem; }
+  .row { grid-template-columns: minmax(7rem, 1fr) 2.6rem 3.8rem 3.6rem; }
+  .row > :nth-child(7) { display: none; }
+}
 em { margin-left: .5rem; padding: 0 .35rem; border: 1px solid; border-radius: 3px; font: 11px sans-serif;
   color: var(--dim); }
 """
