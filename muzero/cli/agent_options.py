@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ def load(options: argparse.Namespace) -> Set:
     Raises:
         ConfigError, CheckpointError: as `Agent.load` does.
     """
+    refuse_absent(options.run, lambda: listing(options.prog, options.kinds))
     import torch
 
     from muzero.agent import Agent
@@ -74,6 +76,24 @@ def load(options: argparse.Namespace) -> Set:
     simulations = name.simulations if options.simulations is None else options.simulations
     agent = Agent.load(name.folder, None, options.device, name.step, options.trust, options.game)
     return at_strength(agent, options.strength, simulations, options.temperature)
+
+
+def refuse_absent(run: str, more: Callable[[], Sequence[str]] = list) -> None:
+    """Refuse a trained agent that is not there, before anything slow is imported.
+
+    Args:
+        run: its name, perhaps with a checkpoint or simulations behind it.
+        more: makes the lines that the message ends with.
+
+    Raises:
+        ConfigError: naming the nearest.
+    """
+    from muzero.config import ConfigError
+    from muzero.runs.zoo import hint, located
+
+    name = re.split("[:@]", run)[0]
+    if name.startswith("zoo/") and not located(Path(name)).exists():
+        raise ConfigError([f"{printable(run)}: no such run{hint(name)}", *more()])
 
 
 def listing(command: str, kinds: Sequence[str]) -> list[str]:

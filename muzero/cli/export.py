@@ -16,6 +16,7 @@ def export_command(arguments: Sequence[str] | None = None) -> int:
     """Write what other programs need to play as a run does; returns the exit code."""
     parser = Parser(
         prog="muzero-export",
+        example="zoo/connect_four --onnx agent",
         description="Write the networks of a run as ONNX, with a program that plays by them without muzero.",
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, one of its checkpoints, or zoo/NAME")

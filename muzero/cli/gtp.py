@@ -54,6 +54,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the options of muzero-gtp."""
     parser = Parser(
         prog="muzero-gtp",
+        example="zoo/connect_four",
         description="Let programs play a trained agent by the Go Text Protocol, version 2.",
         epilog=ABOUT + EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

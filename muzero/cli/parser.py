@@ -16,8 +16,10 @@ from muzero.util.text import distance, nearest, printable
 class Parser(argparse.ArgumentParser):
     """A parser whose errors name the nearest option, and that accepts no abbreviations."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, example: str = "", **settings: Any) -> None:
+        """example: words of a command that can be tried at once, shown where required ones are missing."""
         super().__init__(allow_abbrev=False, **settings)
+        self.example = example
         self.words: list[str] = []
 
     def parse_args(  # type: ignore[override]
@@ -48,7 +50,10 @@ class Parser(argparse.ArgumentParser):
         if message.startswith("the following arguments are required"):
             likely = [(word, option) for word in self.words for option in self._close(word, 1)]
             hint = f"; did you mean {likely[0][1]} by {likely[0][0]}?" if likely else ""
-        sys.stderr.write(f"{self.prog}: {printable(message + hint, LINE)}\n({self.prog} --help lists the options)\n")
+        sys.stderr.write(f"{self.prog}: {printable(message + hint, LINE)}\n")
+        if message.startswith("the following arguments are required") and self.example:
+            sys.stderr.write(f"for example: {self.prog} {self.example} (muzero-zoo lists the trained agents)\n")
+        sys.stderr.write(f"({self.prog} --help lists the options)\n")
         sys.exit(BAD_USAGE)
 
     def require_words(self, words: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
 from muzero.cli import person, thoughts_view
@@ -217,7 +218,8 @@ class Table:
     def _show(self) -> bool:
         rules, before = self.duel.game.rules, self.duel.board_before
         if rules is None or before is None:
-            say(self.console, f"you see: {self.duel.game.now.observation[0].tolist()}")
+            seen = np.array2string(self.duel.game.now.observation[0], precision=3, suppress_small=True)
+            say(self.console, f"you see: {seen}")
         else:
             self.console.print(board(self.console, before, rules), soft_wrap=True)
         return False

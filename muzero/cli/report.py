@@ -23,6 +23,7 @@ def report_command(arguments: Sequence[str] | None = None) -> int:
     """Write a report of some runs."""
     parser = Parser(
         prog="muzero-report",
+        example="zoo/CartPole-v1",
         description="Write one page about runs: curves, results, settings, hardware, commands.",
         epilog="The report includes what muzero-eval --json wrote into RUN/results/.",
     )

@@ -219,6 +219,8 @@ def train(training: Training, changed: list[str] | None, view: bool = False) -> 
             return 0
         if training.steps:
             say(console, f"resuming {training.given} at {training.steps:,} steps")
+        if training.finished:
+            say(console, f"{finished_hint(training)}; now it is evaluated")
     announce(training, changed, console)
     progress = progress_of(training, console, view)
     try:
@@ -288,7 +290,10 @@ def finished_hint(training: Training) -> str:
     if training.ending.timed_out:
         seconds = math.ceil(training.settings.seconds or 0)
         used = f"{training.given} has used up its {seconds:,} seconds, at {steps:,} steps"
-        return f"{used}; to continue, give it a longer --time: {command} --time {2 * seconds}s"
+        longer = 2 * seconds
+        if longer <= training.ending.together.seconds:  # a run that was resumed with less time than it had used
+            longer = 2 * math.ceil(training.ending.together.seconds)
+        return f"{used}; to continue, give it a longer --time: {command} --time {longer}s"
     end = f"{training.given} finished at {steps:,} steps"
     return f"{end}; to continue, give it a larger number of --steps: {command} --steps {2 * steps}"
 

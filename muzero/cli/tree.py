@@ -47,7 +47,11 @@ def tree_command(arguments: Sequence[str] | None = None) -> int:
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the options of muzero-tree: the run, the position, and how to show its tree."""
-    parser = Parser(prog="muzero-tree", description="Search one position with a trained run, and show the tree.")
+    parser = Parser(
+        prog="muzero-tree",
+        example="zoo/connect_four",
+        description="Search one position with a trained run, and show the tree.",
+    )
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, one of its checkpoints, or zoo/NAME")
     parser.add_argument("--moves", default="", help='moves from the start to the position: "4 0 8" or "x(1,1) o(0,0)"')
     parser.add_argument(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from muzero.cli.agent_options import refuse_absent
 from muzero.cli.evaluate.options import PLAYERS, count, plies, whole
 from muzero.cli.exits import INTERRUPTED, guarded
 from muzero.cli.parser import Parser
@@ -28,6 +29,7 @@ keys in a terminal: space pauses, n shows the next step, + and - change the spee
 def watch_command(arguments: Sequence[str] | None = None) -> int:
     """Play an episode and show it in the terminal, or write it to a file."""
     options = parsed(arguments)
+    refuse_absent(options.run)
     import torch
 
     from muzero.cli.tables import say, terminal
@@ -90,6 +92,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the options of muzero-watch: the run, the game, and where to show it."""
     parser = Parser(
         prog="muzero-watch",
+        example="zoo/breakout",
         description="Watch a trained agent play a game as it is evaluated: in the terminal, or as a file.",
         epilog=KEYS + PLAYERS,
         formatter_class=argparse.RawDescriptionHelpFormatter,

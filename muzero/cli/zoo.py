@@ -48,8 +48,9 @@ def zoo_command(arguments: Sequence[str] | None = None) -> int:
     from muzero.report.collect import collect
     from muzero.runs import checkpoint
     from muzero.runs.folder import RunFolder, require_run
+    from muzero.runs.zoo import hint
 
-    require_run(options.run)
+    require_run(options.run, hint(str(options.run)))
     require_harmless(options.run)
     found = checkpoint.verify(checkpoint.named(options.run, options.checkpoint or "latest"))
     weights = rounded(found) if options.half else found.arrays("model")

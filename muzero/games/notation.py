@@ -10,6 +10,7 @@ from muzero.interfaces import Rules
 from muzero.util.text import nearest
 
 LISTED = 30  # moves that are shown
+NEGATIVE = re.compile(r"\s*-\s*\d")  # "-1" is not another form of "1"
 TOKENS = re.compile(r"\d+|[^\W\d_]+|[+#=]")
 
 
@@ -31,8 +32,9 @@ class Typed:
 
     def action(self, text: str) -> int | None:
         """The move that a text means; None if it means none, or several."""
-        exact = self._exact.get(text)
-        return self._simple.get(_form(text)) if exact is None else exact
+        if text in self._exact:
+            return self._exact[text]
+        return None if NEGATIVE.match(text) else self._simple.get(_form(text))
 
     def listed(self) -> str:
         """The moves for people: "0 = x(0,0), 1 = x(0,1) and 7 more"."""

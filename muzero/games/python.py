@@ -108,6 +108,7 @@ def _find(name: str) -> Callable[..., Any]:
     game = f"python/{name}"
     module_name, _, member = name.partition(":")
     if not all(module_name.split(".")) or not member:
+        # Nothing is imported to list its classes: a name without a class is not consent to run the module.
         raise UnknownGame(f"game '{game}': expected python/<module>:<Class>")
     if "(" in name:
         raise UnknownGame(f"game '{game}': give the arguments of a class as --set game.kwargs.NAME=VALUE")
@@ -125,7 +126,7 @@ def _find(name: str) -> Callable[..., Any]:
             f"game '{game}' is not known: no module '{error.name}' in the current directory or installed"
         ) from error
     if member not in vars(module):
-        classes = [word for word, value in vars(module).items() if isinstance(value, type)]
+        classes = [word for word, value in vars(module).items() if _makes_games(value)]
         raise unknown("python", name, [f"{module_name}:{word}" for word in classes])
     found = vars(module)[member]
     if not _makes_games(found):

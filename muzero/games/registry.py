@@ -45,6 +45,7 @@ def split(game: str) -> tuple[str, str]:
     kind, slash, name = game.partition("/")
     if not slash or kind not in GAMES or not name:
         close = [f"{word}/{printable(name)}" for word in nearest(kind, GAMES)] if slash and name else named_like(game)
+        close = [f"python/{printable(game)}", *close] if ":" in game and not slash else close
         hint = f"; nearest: {', '.join(close)}" if close else ""
         begin = f"games begin with {', '.join(f'{known}/' for known in GAMES)}"
         raise ConfigError([f"game '{printable(game)}' is not known{hint}; {begin}; {LISTING}"])

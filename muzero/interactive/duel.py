@@ -19,12 +19,12 @@ class Duel:
 
         Args:
             player: the agent.
-            seed: of what it draws.
+            seed: of what it draws, and of the chance in the games themselves.
         """
         self.player = player
         self.game = LiveGame(player.agent)
         self.start = self.game.rules  # the first position; None if the rules cannot be consulted
-        self._rng = np.random.default_rng(seed)
+        self._rng, self._starts = np.random.default_rng(seed), np.random.default_rng([seed, 1])
         self.begin(0)
 
     def begin(self, seat: int) -> None:
@@ -32,7 +32,7 @@ class Duel:
         self.seat = seat
         self.resigned = False  # by the person
         self._movers: list[int] = []
-        self.game.restart(0)
+        self.game.restart(int(self._starts.integers(2**31)))
         self._boards = [self.board]
 
     @property

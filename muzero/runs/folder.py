@@ -17,6 +17,7 @@ from muzero.config import ConfigError
 from muzero.runs import json_lines
 from muzero.util.files import open_regular, sync
 from muzero.util.provenance import provenance
+from muzero.util.text import nearest
 
 CHECKPOINTS = "checkpoints"
 LEARNERS = "learners"
@@ -82,7 +83,15 @@ def require_run(path: Path, hint: str = "") -> None:
         ConfigError: naming the folder.
     """
     if not RunFolder(path).exists:
-        raise ConfigError([f"{path} is not a run: it has no config.toml{hint}"])
+        raise ConfigError([f"{path} is not a run: it has no config.toml{hint or beside(path)}"])
+
+
+def beside(path: Path) -> str:
+    """The run in the same folder that was probably meant, for the end of a message; empty where none is close."""
+    with suppress(OSError):
+        close = nearest(path.name, [each.name for each in path.parent.iterdir() if RunFolder(each).exists])
+        return f"; did you mean {path.parent / close[0]}?" if close else ""
+    return ""
 
 
 def run_of(path: Path) -> Path:

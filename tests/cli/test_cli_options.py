@@ -1,6 +1,7 @@
 """The commands' options and messages: misspelt options find the right one, no text from outside does any harm."""
 
 import random
+import re
 import time
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -10,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from muzero.cli import exits, parser, train
+from muzero.cli.agent_options import refuse_absent
 from muzero.cli.bench import bench_command
 from muzero.cli.evaluate.command import evaluate_command
 from muzero.cli.games import games_command
@@ -17,9 +19,12 @@ from muzero.cli.report import report_command
 from muzero.cli.train import train_command
 from muzero.cli.train_options import train_parser
 from muzero.cli.tree import tree_command
+from muzero.cli.watch import watch_command
 from muzero.config import ConfigError
 from muzero.interfaces import EnvironmentFault
 from muzero.runs import folder as folders
+from muzero.runs.folder import require_run
+from muzero.runs.zoo import located
 from muzero.util.text import printable
 
 COMMANDS = {
@@ -85,6 +90,24 @@ def test_a_misspelt_required_option_choice_or_benchmark_is_found(capsys):
     assert bench_command([]) == exits.BAD_USAGE
     assert "muzero-bench: name a benchmark\n" in capsys.readouterr().err
     assert "muzero-train: no option --game\n" in refusal(train_command, ["--\x1b[31mgame\a", "x"], capsys)
+
+
+@pytest.mark.parametrize("command", [watch_command, evaluate_command])
+def test_a_command_without_a_run_names_one_that_is_there(command, capsys):
+    said = refusal(command, [], capsys)
+    name = re.search(r"for example: muzero-\w+ (zoo/\S+) ", said)
+    assert name and located(Path(name[1])).is_dir()
+
+
+def test_a_run_that_is_not_there_is_compared_with_those_beside_it(tmp_path):
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "config.toml").touch()
+    with pytest.raises(ConfigError, match=f"has no config.toml; did you mean {tmp_path / 'first'}\\?"):
+        require_run(tmp_path / "frist")
+    with pytest.raises(ConfigError, match=r"has no config.toml$"):
+        require_run(tmp_path / "nowhere" / "first")
+    with pytest.raises(ConfigError, match="zoo/brekout:3: no such run; did you mean zoo/breakout"):
+        refuse_absent("zoo/brekout:3")
 
 
 def test_a_word_that_is_not_an_option_is_answered_with_its_option(capsys):

@@ -103,6 +103,12 @@ def test_an_environment_of_gymnasium_is_played(exports):
     assert (result.returncode, result.stdout) == (0, "500 steps, score 500\n"), result.stderr
 
 
+def test_a_game_whose_package_is_missing_names_it(exports):
+    result = run(exports("zoo/CartPole-v1"), blocked=("muzero", "torch", "gymnasium"))
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert "of gymnasium, which is not installed: pip install gymnasium\n" in result.stderr
+
+
 def test_a_game_without_its_own_program_says_what_to_do(exports):
     result = run(exports("zoo/asterix"))
     assert result.returncode == 1 and "give --observations, or call Agent.choose" in result.stderr

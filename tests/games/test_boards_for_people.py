@@ -84,6 +84,7 @@ def test_simpler_forms_of_a_name_mean_the_same(game, texts, name):
 
 def test_a_form_that_several_moves_share_means_none():
     names = {0: "Bc3", 1: "bc3", 2: "a4"}
+    assert [Typed({1: "1", 2: "2"}, None).action(text) for text in ("2", "-1", " - 2", "+2")] == [2, None, None, None]
     assert [Typed(names, None).action(text) for text in ("bc3", "Bc3", "BC3", "A4")] == [1, 0, None, 2]
 
 

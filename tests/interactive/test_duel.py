@@ -16,6 +16,25 @@ from muzero.interactive.strength import STRENGTHS, at_strength, choose
 pytest.importorskip("pyspiel")
 
 
+PILES = """
+import numpy as np
+class Piles:
+    actions, observation_shape = 2, (3,)
+    def reset(self, seed):
+        self.left, self.player = np.random.default_rng(seed).random(3).tolist(), 0
+    def observation(self):
+        return self.left
+    def legal(self):
+        return [True, True]
+    def to_move(self):
+        return self.player
+    def step(self, action):
+        self.left[0] -= action + 1
+        self.player = 1 - self.player
+        return 0.0, self.left[0] < -8
+"""
+
+
 @pytest.fixture(scope="module")
 def agent():
     return Agent.load("zoo/tic_tac_toe")
@@ -68,6 +87,27 @@ def test_the_score_is_the_persons(duel, seat):
 
 
 # --- strength ------------------------------------------------------------------------------------------------------
+
+
+def test_games_with_chance_begin_differently(tmp_path, monkeypatch):
+    (tmp_path / "piles_here.py").write_text(PILES)
+    monkeypatch.chdir(tmp_path)
+
+    def starts(seed):
+        duel = Duel(at_strength(untrained.agent("python/piles_here:Piles"), simulations=2), seed)
+        found = []
+        for _ in range(4):
+            duel.begin(0)
+            before = duel.game.now.observation.copy()
+            duel.play(next(iter(duel.game.legal)))
+            duel.undo()
+            assert np.array_equal(duel.game.now.observation, before)
+            found.append(before.tolist())
+        duel.close()
+        return found
+
+    found = starts(1)
+    assert found == starts(1) and found[0] not in found[1:]
 
 
 def test_strengths_search_as_much_as_they_say(agent):

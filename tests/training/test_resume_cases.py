@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import subprocess
 
 import numpy as np
@@ -193,7 +194,10 @@ def test_resuming_a_run_whose_time_is_up_asks_for_more_time(tmp_path):
     result = command("train", "--resume", "run", folder=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "run has used up its 3 seconds, at " in result.stdout and "evaluat" not in result.stdout
-    assert result.stdout.endswith("give it a longer --time: muzero-train --resume run --time 6s\n")
+    assert re.search(r"give it a longer --time: muzero-train --resume run --time \d+s\n$", result.stdout)
+    shorter = command("train", "--resume", "run", "--time", "1s", folder=tmp_path)
+    longer = re.search(r"used up its 1 seconds, at .* --time (\d+)s", shorter.stdout)
+    assert longer and int(longer[1]) >= 6, shorter.stdout  # twice what it had used
 
 
 def test_a_finished_run_that_was_not_evaluated_is_evaluated(tmp_path):

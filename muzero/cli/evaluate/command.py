@@ -75,6 +75,7 @@ def evaluate_parser() -> Parser:
     """The parser of muzero-eval, but for its ladder."""
     parser = Parser(
         prog="muzero-eval",
+        example="zoo/CartPole-v1",
         description="Evaluate players: against another, compared with perfect play, or in single-agent games.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

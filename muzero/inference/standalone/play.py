@@ -300,7 +300,14 @@ def main(make: type[Agent] = Agent, words: Sequence[str] | None = None) -> None:
     kind, _, name = agent.about["game"].partition("/")
     if kind not in PLAY:
         raise SystemExit(f"{kind}/ needs its environment: give --observations, or call Agent.choose from your program")
-    print(PLAY[kind](agent, name, options.seed))
+    try:
+        print(PLAY[kind](agent, name, options.seed))
+    except ModuleNotFoundError as error:
+        package = {"pyspiel": "open_spiel"}.get(str(error.name), error.name)
+        raise SystemExit(
+            f"the game itself is of {package}, which is not installed: pip install {package}\n"
+            "the agent needs numpy and onnxruntime alone: give --observations, or call Agent.choose from your program"
+        ) from None
 
 
 if __name__ == "__main__":
