@@ -79,6 +79,9 @@ class SampledBox(Slots):
         size = mean.shape[2]
         shape = len(normals), self._samples, size
         drawn = points(*shape[1:]) if self._rng is None else self._rng.standard_normal(shape)
+        if not wide:  # drawn from the policy itself: all count alike
+            logits = np.full(shape[:2], np.log(1 / self._samples), np.float32)
+            return np.tanh(mean + deviation * drawn).astype(np.float32), logits
         drawn = np.broadcast_to(drawn, shape).copy()
         drawn[:, self._samples - wide :] *= width
         # Densities of both parts, up to what they share; the slope of tanh is among that.
@@ -87,7 +90,7 @@ class SampledBox(Slots):
         with np.errstate(divide="ignore"):
             shares = np.log((self._samples - wide) / self._samples), np.log(wide / self._samples)
         sampling = np.logaddexp(shares[0] + policy, shares[1] + wider)
-        logits = sampled_prior(policy, sampling, np.ones(policy.shape, np.int64))
+        logits = sampled_prior(policy, sampling, np.ones(shape[:2], np.int64))
         return np.tanh(mean + deviation * drawn).astype(np.float32), logits
 
 
