@@ -78,7 +78,7 @@ def described(agent: Agent, made: tuple[Network, ...]) -> dict[str, Any]:
     latent = made[1].inputs.items()
     search = {"rule": "policy"}
     if isinstance(planner, TreePlanner):
-        search = planner.exported()
+        search = planner.exported(spec.actions)
     return {
         "format": FORMAT,
         "version": VERSION,

@@ -82,8 +82,12 @@ class SampledPlanner(TreePlanner):
     def refuses(self, model: WorldModel, spec: GameSpec) -> str | None:
         return None
 
-    def exported(self) -> dict[str, Any]:
-        return {"rule": "policy"}  # programs of an export list all actions
+    def exported(self, space: Space) -> dict[str, Any]:
+        if space.columns:
+            return {"rule": "policy"}  # the programs know samples of real-valued actions alone
+        settings = self.settings(explore=False)
+        settings["samples"] = settings.pop("considered")
+        return {"rule": "sampled", **settings}
 
     def plan(
         self,

@@ -49,7 +49,7 @@ class TreePlanner(Planner):
         """Actions of a node of the tree."""
         return space.columns
 
-    def exported(self) -> dict[str, Any]:
+    def exported(self, space: Space) -> dict[str, Any]:
         """The search as the programs of an export know it: a rule and its settings; "policy" acts without search."""
         return {"rule": self.rule, **self.settings(explore=False)}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import untrained
 from commands import command
 from killing import TINY
 
@@ -79,6 +80,21 @@ def test_the_moves_are_those_of_the_agent(exports, name, simulations):
     for kind in (program(folder).Agent, program(folder, "play_fast").FastAgent):
         alone = kind(folder, simulations)
         assert [alone.native(alone.choose(*each)) for each in zip(observation, legal, strict=True)] == expected
+
+
+@pytest.mark.parametrize("simulations", [None, 0])
+def test_samples_of_real_valued_actions_are_searched_as_the_agent_does(tmp_path, simulations, capsys):
+    search = "planner.kind='sampled'", "planner.samples=7", "planner.simulations=20"
+    folder, agent = tmp_path / "out", untrained.run(tmp_path / "run", "gym/Pendulum-v1", *search, noise=0.3)
+    assert export_command([str(agent), "--onnx", str(folder)]) == 0
+    assert "not part of an export" not in capsys.readouterr().out
+    agent = Agent.load(agent, simulations)
+    observation, _ = positions(agent)
+    expected = agent.act(observation)
+    assert len(np.unique(expected)) > 5
+    for kind in (program(folder).Agent, program(folder, "play_fast").FastAgent):
+        alone = kind(folder, simulations)
+        np.testing.assert_allclose([alone.native(alone.choose(each)) for each in observation], expected, atol=1e-4)
 
 
 def test_a_program_plays_without_muzero_and_without_torch(exports, tmp_path):

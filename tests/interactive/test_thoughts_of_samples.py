@@ -103,7 +103,7 @@ def test_a_tree_names_sampled_actions(tmp_path, capsys):
     assert "3 simulations" in capsys.readouterr().out
 
 
-def test_an_export_says_that_it_acts_by_the_policy(tmp_path, capsys):
-    run = untrained.run(tmp_path / "run", "gym/Pendulum-v1", *SEARCH)
+def test_an_export_of_listed_actions_says_that_it_acts_by_the_policy(tmp_path, capsys):
+    run = untrained.run(tmp_path / "run", "board/tic_tac_toe", *SEARCH)
     assert export_command([str(run), "--onnx", str(tmp_path / "out")]) == 0
     assert "planner sampled is not part of an export" in capsys.readouterr().out

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from muzero import build
 from muzero.agent import Agent
 from muzero.config import parse_settings
@@ -27,11 +29,17 @@ def agent(game, *settings):
     return Agent(config, games, build.player(config, model), 0, Path("untrained"))
 
 
-def run(folder, game, *settings):
-    """The folder of a run, with one checkpoint of the weights alone."""
+def run(folder, game, *settings, noise=0.0):
+    """The folder of a run, with one checkpoint of the weights alone.
+
+    noise: deviation of what is added to all weights; without it heads are zeros, and all actions worth the same.
+    """
     config = configuration(game, *settings)
     spec = build.spec(config)
     weights = {key: tensor.numpy() for key, tensor in build.model(config, spec).state_dict().items()}
+    rng = np.random.default_rng(0)
+    for weight in weights.values() if noise else ():
+        weight += rng.normal(0, noise, weight.shape).astype(weight.dtype)
     files = RunFolder(folder)
     folder.mkdir(parents=True)
     files.config.write_text(config.to_toml())

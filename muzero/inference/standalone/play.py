@@ -14,6 +14,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ class Node:
         self.discount = float(found["discount"][0]) if "discount" in found else 0.0  # negative: the turn passes
         self.visits = 1
         self.children: dict[int, Node] = {}
+        self.actions: np.ndarray | None = None  # what the numbers of actions stand for, where they are samples
 
     def edges(self) -> tuple[np.ndarray, np.ndarray]:
         """Visits and returns of all actions; 0 where an action was not tried."""
@@ -92,18 +94,18 @@ class Agent:
         found = self.initial({"observation": given[None]})
         if not np.isfinite(found["policy"]).all():
             raise ValueError("the network makes NaN or infinity of this observation")
-        if self.about["actions"]["kind"] == "box":
-            mean = found["policy"][0, : self.about["actions"]["size"]]
-            return np.tanh(5 * np.tanh(mean / 5))
+        box = self.about["actions"]["kind"] == "box"
         allowed = np.ones(len(found["policy"][0]), bool) if legal is None else np.asarray(legal, bool)
-        if self.search["rule"] == "policy":
-            return int(np.argmax(np.where(allowed, found["policy"][0], -np.inf)))
-        return self.plan(found, allowed)
+        if self.search["rule"] != "policy":
+            return self.plan(found, allowed)
+        if box:
+            return np.tanh(normal(found["policy"][0])[0])
+        return int(np.argmax(np.where(allowed, found["policy"][0], -np.inf)))
 
-    def plan(self, found: dict[str, np.ndarray], legal: np.ndarray) -> int:
+    def plan(self, found: dict[str, np.ndarray], legal: np.ndarray) -> Any:
         """The action that a search finds.  found: what the network says of the observation."""
         search = dict(self.search)
-        rule: Any = {"gumbel": Gumbel, "puct": Puct}[search.pop("rule")]
+        rule: Any = {"gumbel": Gumbel, "puct": Puct, "sampled": Sampled}[search.pop("rule")]
         return rule(self.recurrent, Node(found, LATENT), legal, **search).run()
 
     def native(self, action: Any) -> Any:
@@ -118,6 +120,12 @@ class Agent:
 
 
 # --- search --------------------------------------------------------------------------------------------------------
+
+
+def normal(policy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means and deviations [D] of the normal variables of which actions are the tanh, from what a network puts out."""
+    mean, deviation = np.split(policy.astype(np.float64), 2)
+    return 5 * np.tanh(mean / 5), np.logaddexp(0, deviation + 1) + 0.1
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -141,7 +149,11 @@ class Search:
         """The action to play, once all simulations are done."""
         raise NotImplementedError
 
-    def run(self) -> int:
+    def seen(self, node: Node) -> Node:
+        """A new node, as it becomes part of the tree."""
+        return node
+
+    def run(self) -> Any:
         for _ in range(self.simulations):
             self.simulate()
         return self.decide()
@@ -155,8 +167,9 @@ class Search:
             if action not in node.children:
                 break
             node = node.children[action]
-        given = {LATENT + name: part for name, part in node.latent.items()} | {"action": np.array([action], np.int64)}
-        node.children[action] = Node(self.network(given), NEXT)
+        meant = np.int64(action) if node.actions is None else node.actions[action]
+        given = {LATENT + name: part for name, part in node.latent.items()} | {"action": meant[None]}
+        node.children[action] = self.seen(Node(self.network(given), NEXT))
         result = node.children[action].value
         for node, action in reversed(path):
             child = node.children[action]
@@ -225,6 +238,37 @@ class Gumbel(Search):
 
     def decide(self) -> int:
         return int(np.argmax(self.among(self.root.edges()[0].max())))
+
+
+class Sampled(Gumbel):
+    """Real-valued actions: Gumbel over fixed quantiles of each node's policy (Hubert et al. 2021)."""
+
+    def __init__(self, network: Network, root: Node, legal: np.ndarray, *, samples: int, **settings: Any) -> None:
+        self.points = points(samples, len(root.logits) // 2)
+        super().__init__(network, self.seen(root), np.ones(samples, bool), considered=samples, **settings)
+
+    def seen(self, node: Node) -> Node:
+        mean, deviation = normal(node.logits)
+        node.actions = np.tanh(mean + deviation * self.points).astype(np.float32)
+        node.logits = np.zeros(len(node.actions))
+        return node
+
+    def run(self) -> Any:
+        assert self.root.actions is not None
+        return self.root.actions[super().run()]
+
+
+def points(count: int, size: int) -> np.ndarray:
+    """[count, size] numbers that are spread like standard normal ones: zeros, and pairs of a point and its opposite."""
+    ratio = 2.0
+    for _ in range(64):  # the root of x ** (size + 1) = x + 1
+        ratio = (1 + ratio) ** (1 / (size + 1))
+    shares = (0.5 + np.arange(1, count // 2 + 1)[:, None] * ratio ** -np.arange(1.0, size + 1)) % 1
+    table = np.zeros((count, size))
+    if count > 1:
+        half = np.vectorize(NormalDist().inv_cdf)(shares.clip(1e-6, 1 - 1e-6))
+        table[1::2], table[2::2] = half, -half[: (count - 1) // 2]
+    return table
 
 
 def halving(considered: int, simulations: int) -> list[int]:
