@@ -1,8 +1,12 @@
-"""Draw the pictures of the pages: `python docs/draw_pictures.py`.
+"""Draw the pictures of the pages: `python docs/draw_pictures.py [curves] [thoughts] [serve]`.
 
-The curves of results.md are those that trained agents store; the picture of the first page is a search of one of them.
+The curves of results.md are those that trained agents store; the picture of the first page is a search of one of them;
+that of muzero-serve is its page in Chromium.
 """
 
+import shutil
+import sys
+import threading
 from pathlib import Path
 
 import pyspiel
@@ -10,8 +14,11 @@ from matplotlib.figure import Figure
 
 from muzero import Agent
 from muzero.interactive.live_game import LiveGame
+from muzero.interactive.strength import Set
 from muzero.report.charts import COLOURS, evaluated, png
 from muzero.report.collect import collect
+from muzero.web.server import listening, prepared
+from muzero.web.tables import Tables
 
 HERE = Path(__file__).parent
 CURVES = ("CartPole-v1", "tic_tac_toe", "breakout", "asterix", "space_invaders")
@@ -60,6 +67,40 @@ def thoughts() -> None:
     (HERE / "pictures" / "thoughts.png").write_bytes(png(made))
 
 
+def serve() -> None:
+    """The page of muzero-serve after three moves of each side, with the expected line of the tree unfolded."""
+    from playwright.sync_api import expect, sync_playwright
+
+    ready = "#status[aria-busy=false]"
+    agent = Agent.load("zoo/connect_four", simulations=32)
+    tables, opened = Tables(Set(agent, 0.0)), listening(0)
+    server, address = prepared(tables, "zoo/connect_four", opened)
+    thread = threading.Thread(target=server.run, args=([opened],))
+    thread.start()
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            tab = browser.new_page(viewport={"width": 1280, "height": 844})
+            tab.goto(address)
+            for moves in (2, 4, 6):
+                tab.wait_for_selector(ready)
+                tab.locator(".square.can").first.click()
+                expect(tab.locator(".piece")).to_have_count(moves)
+            tab.wait_for_selector(ready)
+            tab.keyboard.press("h")
+            tab.locator(".share").first.wait_for()
+            tab.get_by_text("Unfold the expected line").click()
+            tab.locator(".row.expected[aria-level='5']").wait_for()
+            tab.wait_for_load_state("networkidle")
+            tab.screenshot(path=HERE / "pictures" / "serve.png", full_page=True)
+            browser.close()
+    finally:
+        server.should_exit = True
+        thread.join()
+        tables.close()
+
+
 if __name__ == "__main__":
-    curves()
-    thoughts()
+    drawn = {"curves": curves, "thoughts": thoughts, "serve": serve}
+    for name in sys.argv[1:] or drawn:
+        drawn[name]()

@@ -41,7 +41,8 @@ dd.block { font-family: ui-monospace, monospace; line-height: 1.2; }
 p { max-width: 60rem; }
 p.note, p.rest { color: var(--dim); }
 p.rest { margin: 0; padding: .15rem .5rem .15rem calc(1.6rem + min(var(--d), 24) * .9rem); font-size: 12px; }
-a { margin-right: .8rem; unicode-bidi: isolate; color: inherit; text-decoration-color: var(--mark); }
+a { display: inline-block; max-width: 100%; overflow-wrap: anywhere; margin-right: .8rem; color: inherit;
+  text-decoration-color: var(--mark); }
 .row { display: grid; align-items: center; padding: .1rem .5rem; border-bottom: 1px solid var(--rule);
   grid-template-columns: minmax(12rem, 1fr) 4.5rem 6rem repeat(3, 4.8rem) 6rem repeat(2, 4.8rem); column-gap: .6rem; }
 .row > * { text-align: right; font-variant-numeric: tabular-nums; }
