@@ -167,7 +167,7 @@ class Search:
             if action not in node.children:
                 break
             node = node.children[action]
-        meant = np.int64(action) if node.actions is None else node.actions[action]
+        meant = np.array(action) if node.actions is None else node.actions[action]
         given = {LATENT + name: part for name, part in node.latent.items()} | {"action": meant[None]}
         node.children[action] = self.seen(Node(self.network(given), NEXT))
         result = node.children[action].value
