@@ -67,7 +67,7 @@ def test_another_thread_may_allocate_and_pin_memory_during_a_recording():
         with torch.cuda.stream(stream):
             size = 1
             while not stop.is_set():
-                torch.zeros(size * 1_000_003 % 4_000_037 + 1, pin_memory=True).to(CUDA, non_blocking=True)
+                torch.zeros(size * 1_003 % 40_037 + 1, pin_memory=True).to(CUDA, non_blocking=True)
                 size += 1
                 begun.set()
 
