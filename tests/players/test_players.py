@@ -108,7 +108,7 @@ def test_players_that_need_rules_say_so_where_there_are_none():
         ("mtcs:100", "did you mean mcts:ROLLOUTS"),
         ("mcts", "did you mean mcts:ROLLOUTS"),
         ("random:3", "did you mean random"),
-        ("nobody", "players: random, minimax, solver, human, mcts:ROLLOUTS"),
+        ("nobody", "players: random, minimax, solver, optimal, human, mcts:ROLLOUTS"),
     ],
 )
 def test_a_misspelt_player_is_answered_with_the_nearest(name, message):
