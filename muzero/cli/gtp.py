@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from muzero.cli.agent_options import EPILOG, add_agent_options, load
+from muzero.cli.agent_options import EPILOG, add_agent_options, listing, load, refuse_absent
 from muzero.cli.evaluate.options import count
 from muzero.cli.exits import guarded
 from muzero.cli.parser import Parser
@@ -23,6 +23,7 @@ In GoGui or Sabaki add an engine with the command  muzero-gtp RUN
 def gtp_command(arguments: Sequence[str] | None = None) -> int:
     """Answer commands of the Go Text Protocol until the controller quits or leaves."""
     options = parsed(arguments)
+    refuse_absent(options.run, lambda: listing(options.prog, options.kinds))  # before PyTorch is imported
     from muzero.interactive.gtp_engine import GtpEngine
     from muzero.util.provenance import versions
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from muzero.cli.agent_options import EPILOG, add_agent_options, listing, load
+from muzero.cli.agent_options import EPILOG, add_agent_options, listing, load, refuse_absent
 from muzero.cli.evaluate.options import SEATS, check_files, count
 from muzero.cli.exits import BAD_USAGE, INTERRUPTED, guarded
 from muzero.cli.parser import Parser
@@ -30,6 +30,7 @@ def play_command(arguments: Sequence[str] | None = None) -> int:
     if options.run is None:
         print("\n".join(listing(options.prog, options.kinds)))
         return BAD_USAGE
+    refuse_absent(options.run, lambda: listing(options.prog, options.kinds))  # before PyTorch is imported
     import secrets
 
     from muzero.cli.play_table import Table
