@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muzero.cli.evaluate.options import count
-from muzero.cli.parser import Parser
+from muzero.cli.parser import Parser, add_consent
 from muzero.util.text import printable, shell_word
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def add_agent_options(parser: Parser, required: bool) -> None:
         help="0 plays the best move (default); 1 draws each move as often as the agent believes in it",
     )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="cpu", help="of the network (default cpu)")
-    parser.add_argument("--game", help="the game of the run, as consent to import it if it is code of your own")
-    parser.add_argument("--trust", action="store_true", help="let the run execute code: a game that is your own class")
+    add_consent(parser)
 
 
 def load(options: argparse.Namespace) -> Set:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from muzero.cli.exits import guarded
-from muzero.cli.parser import Parser
+from muzero.cli.parser import Parser, add_consent
 from muzero.config import ConfigError
 from muzero.util.text import shell_word
 
@@ -22,14 +22,7 @@ def export_command(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, one of its checkpoints, or zoo/NAME")
     parser.add_argument("--onnx", type=Path, metavar="DIR", required=True, help="folder to write, which must be new")
     parser.add_argument("--checkpoint", metavar="STEP|best", help="which checkpoint: 3000, best (default: the newest)")
-    parser.add_argument(
-        "--game", help="needed if the game is code of your own: the name of the game, as consent to import it"
-    )
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="let the settings of the run execute code: only for runs of authors you trust",
-    )
+    add_consent(parser)
     options = parser.parse_args(arguments)
     require_new(options.onnx)
     from muzero.agent import Agent

@@ -87,6 +87,14 @@ class Parser(argparse.ArgumentParser):
             raise
 
 
+def add_consent(parser: Parser) -> None:
+    """Add the options by which a user lets a run execute code."""
+    parser.add_argument("--game", help="needed if the game is code of your own: its name, as consent to import it")
+    parser.add_argument(
+        "--trust", action="store_true", help="let the settings of the run execute code: only of authors you trust"
+    )
+
+
 def number(text: str) -> int:
     """Parse a whole number; its range is checked where the option is used."""
     try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from muzero.cli.exits import guarded
-from muzero.cli.parser import Parser, number
+from muzero.cli.parser import Parser, add_consent, number
 from muzero.util.text import shell_word
 
 LEAST = {"depth": 1, "seed": 0, "simulations": 1}
@@ -66,14 +66,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--depth", type=number, default=3, metavar="N", help="depth of the tree in the terminal (default 3)"
     )
     parser.add_argument("--seed", type=number, default=0, metavar="N", help="seed of the game (default 0)")
-    parser.add_argument(
-        "--game", help="needed if the game is code of your own: the name of the game, as consent to import it"
-    )
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="let the settings of the run execute code: only for runs of authors you trust",
-    )
+    add_consent(parser)
     options = parser.parse_args(arguments)
     for name, least in LEAST.items():
         given = getattr(options, name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from muzero.cli.agent_options import refuse_absent
 from muzero.cli.evaluate.options import PLAYERS, count, plies, whole
 from muzero.cli.exits import INTERRUPTED, guarded
-from muzero.cli.parser import Parser
+from muzero.cli.parser import Parser, add_consent
 from muzero.util.text import escaped, nearest, shell_word
 
 if TYPE_CHECKING:
@@ -119,8 +119,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sticky", action="store_true", help="Atari: with sticky actions, as in the second evaluation")
     parser.add_argument("--simulations", type=count, metavar="N", help="simulations per move (default: as trained)")
     parser.add_argument("--checkpoint", metavar="STEP|best", help="which checkpoint (default: the newest)")
-    parser.add_argument("--game", help="needed if the game is code of your own: its name, as consent to import it")
-    parser.add_argument("--trust", action="store_true", help="let the run execute code: only of authors you trust")
+    add_consent(parser)
     options = parser.parse_args(arguments)
     parser.require_words([options.run])
     check(parser, options)
