@@ -7,8 +7,8 @@ import torch
 
 from muzero import build
 from muzero.cli.presets import of_this_device, settings_from, with_device
-from muzero.cli.train import configured
 from muzero.cli.train_options import train_parser
+from muzero.cli.train_runs import configured
 from muzero.config import ConfigError, Layer, parse_settings, read_layer
 from muzero.config.shipped import CONFIGS, presets, shipped
 

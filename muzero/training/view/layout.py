@@ -6,7 +6,7 @@ from functools import partial
 
 from rich.layout import Layout
 
-from muzero.training.view import panels
+from muzero.training.view import game_panel, panels
 from muzero.training.view.panels import Fitted, View, framed, titled
 
 GAME = "a game on the newest weights"
@@ -35,7 +35,7 @@ def _wide(view: View, width: int, height: int) -> list[Layout]:
     rows = max((height - said) // 3, 4)
     score = Layout(framed("score", partial(panels.scores, view)))
     learning = Layout(framed("learning", partial(panels.figures, view)), size=min(len(view.status.losses) + 7, rows))
-    game = Layout(framed(GAME, partial(panels.position, view)))
+    game = Layout(framed(GAME, partial(game_panel.position, view)))
     time = Layout(framed("time", partial(panels.times, view)), size=7)
     left, right, body = Layout(ratio=1), Layout(ratio=1), Layout()
     if height >= TALL and (view.shown is None or view.shown.frame is None):  # a board needs less room than a frame
@@ -54,7 +54,7 @@ def _narrow(view: View, height: int) -> list[Layout]:
     put, more = (framed, 1) if roomy else (titled, 0)
     parts = [
         Layout(put("score", partial(panels.scores, view)), ratio=2, minimum_size=5),
-        Layout(put(GAME, partial(panels.position, view)), ratio=3),
+        Layout(put(GAME, partial(game_panel.position, view)), ratio=3),
     ]
     if height >= 26:
         parts.append(Layout(put("learning", partial(panels.figures, view)), size=5 + more))
@@ -70,7 +70,7 @@ def _short(view: View, width: int, height: int) -> list[Layout]:
     said = Layout(Fitted(partial(panels.messages, view)), size=1)
     if height < 6:
         return [Layout(Fitted(partial(panels.figures, view))), said] if height > 1 else [said]
-    curve, game = (Layout(Fitted(partial(draw, view))) for draw in (panels.scores, panels.position))
+    curve, game = (Layout(Fitted(partial(draw, view))) for draw in (panels.scores, game_panel.position))
     body = Layout()
     body.split_row(*([curve, Layout(" ", size=2), game] if width >= WIDE else [curve]))
     return [body, Layout(Fitted(partial(panels.times, view)), size=2), said]
