@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from muzero.cli.agent_options import refuse_absent
 from muzero.cli.exits import guarded
 from muzero.cli.parser import Parser, add_consent
 from muzero.config import ConfigError
@@ -24,6 +25,7 @@ def export_command(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoint", metavar="STEP|best", help="which checkpoint: 3000, best (default: the newest)")
     add_consent(parser)
     options = parser.parse_args(arguments)
+    refuse_absent(str(options.run))
     require_new(options.onnx)
     from muzero.agent import Agent
     from muzero.cli.export_files import about, contents, write

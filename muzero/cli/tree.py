@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from muzero.cli.agent_options import refuse_absent
 from muzero.cli.exits import guarded
 from muzero.cli.parser import Parser, add_consent, number
 from muzero.util.text import shell_word
@@ -17,6 +18,7 @@ LARGEST = 2**63 - 1  # of a number that an option takes
 def tree_command(arguments: Sequence[str] | None = None) -> int:
     """Search one position, show the tree, and write it as a page."""
     options = parsed(arguments)
+    refuse_absent(str(options.run))
     from muzero import build
     from muzero.agent import Agent
     from muzero.cli.tables import terminal

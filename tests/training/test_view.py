@@ -27,6 +27,7 @@ from muzero.training.view import dashboard, shown_game
 from muzero.training.view.bottleneck import limit, shares
 from muzero.training.view.chart import chart, short, sparkline
 from muzero.training.view.dashboard import Dashboard
+from muzero.training.view.game_panel import facts
 from muzero.training.view.history import MOST, History
 from muzero.training.view.layout import laid_out
 from muzero.training.view.panels import View
@@ -38,6 +39,7 @@ BOARD = ". . . . . . .\n" * 5 + ". x . . . . .\n0 1 2 3 4 5 6"
 MOVES = [Move(a, f"o{a}", 0.14, 20 - a, 0.2, None if a == 6 else 0.1 * a) for a in range(7)]
 GAME = Shown(3, 8, BOARD, None, "o", MOVES, "o0", 0.21, 0.18, ["o0", "x3"], None, [0.0, 0.9], [0.0, 1.0])
 FRAME = replace(GAME, text="", frame=np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8), player="")
+NUMBERS = replace(GAME, moves=(), line=(), played="[0.5]", searched=False, numbers="[0.25]")
 WARNING = "warning: the learner starves: it waits for games 80% of the time; learn more from each step [b] \x1b[2J"
 
 
@@ -87,8 +89,14 @@ def drawn(shown, width, height, colour="truecolor"):
     return console.export_text(styles=False).rstrip("\n").split("\n")
 
 
+def test_a_planner_without_a_tree_is_not_called_a_search():
+    said = " ".join(facts(NUMBERS, 60, 20))
+    assert "plays [0.5]" in said and "the network alone would play [0.25]" in said and "value +0.18 by" in said
+    assert "search" not in said and "expects" not in said
+
+
 @pytest.mark.parametrize(("width", "height"), SIZES)
-@pytest.mark.parametrize("shown", [GAME, FRAME, None, replace(GAME, moves=[]), replace(GAME, text="0.1 0.2 0.3")])
+@pytest.mark.parametrize("shown", [GAME, FRAME, NUMBERS, None, replace(GAME, moves=[]), replace(GAME, text="0.1 0.2")])
 @pytest.mark.parametrize("colour", ["truecolor", None])
 def test_a_dashboard_fits_its_terminal(tmp_path, width, height, shown, colour):
     found = drawn(view(tmp_path, shown=shown), width, height, colour)

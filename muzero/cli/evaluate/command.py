@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from muzero.cli.agent_options import refuse_absent
 from muzero.cli.evaluate.options import PLAYERS, SEATS, add_match_options, check_files, elo, span, sweep, whole
 from muzero.cli.exits import guarded
 from muzero.cli.parser import Parser
@@ -28,6 +29,8 @@ def evaluate_command(arguments: Sequence[str] | None = None) -> int:
 
         return ladder_command(words[1:])
     options = parsed(words)
+    for name in options.players:
+        refuse_absent(name)
     import torch
 
     from muzero import build

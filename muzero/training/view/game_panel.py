@@ -120,8 +120,12 @@ def facts(shown: Shown, width: int, height: int) -> list[str]:
         error = sum(abs(a - b) for a, b in zip(shown.predicted, shown.real, strict=True)) / len(shown.real)
         said.append(f"reward predicted {signed(shown.predicted[-1])}, real {signed(shown.real[-1])}")
         said[-1] += f"; off by {error:.2f}"
-    said.append(f"value {signed(shown.value)} by search, {signed(shown.network_value)} by the network")
-    said.append(f"expects {' '.join(shown.line)}")
+    if shown.numbers:
+        said.append(f"the network alone would play {shown.numbers}")
+    searched = f"{signed(shown.value)} by search, " if shown.searched else ""
+    said.append(f"value {searched}{signed(shown.network_value)} by the network")
+    if shown.searched:
+        said.append(f"expects {' '.join(shown.line)}")
     lines: list[str] = []
     for wrapped in (textwrap.wrap(escaped(text), width)[:2] for text in said):
         if len(lines) + len(wrapped) > height:

@@ -45,6 +45,8 @@ class Shown:
     score: float | None  # once the game is over
     predicted: Sequence[float]  # rewards of the last moves
     real: Sequence[float]
+    searched: bool = True  # whether the planner searched a tree
+    numbers: str = ""  # what the network alone would play, where actions cannot be listed and there is no tree
 
 
 class ShownGame:
@@ -111,6 +113,8 @@ class ShownGame:
             score=game.score if game.over else None,
             predicted=[each for each, _ in pairs],
             real=[each for _, each in pairs],
+            searched=thoughts.result is not None,
+            numbers=game.spec.actions.name([each.network for each in thoughts.numbers]) if thoughts.numbers else "",
         )
 
     def _agent(self) -> Agent:
