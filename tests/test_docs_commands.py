@@ -41,6 +41,7 @@ SHORTER = {  # per family: what a documented training gets on top
     "atari": ["model.channels=4", "model.smallest_side=6", "game.size=24"],
     "minatar": ["model.channels=4"],
 }
+PLANNED = {"gym/Pendulum-v1": ["planner.population=4", "planner.elites=2"]}  # by sequences, where others search
 
 
 def commands():
@@ -65,8 +66,9 @@ def small(text):
         text = re.sub(pattern, replacement, text)
     words = shlex.split(text)
     if words[0] == "muzero-train" and "--explain" not in words and "--resume" not in words:
-        family = words[words.index("--game") + 1].split("/")[0]
-        settings = [*SHORTER[""], "planner.simulations=2", *SHORTER.get(family, [])]
+        game = words[words.index("--game") + 1]
+        planned = PLANNED.get(game, ["planner.simulations=2"])
+        settings = [*SHORTER[""], *planned, *SHORTER.get(game.split("/")[0], [])]
         words += [word for setting in settings for word in ("--set", setting)]
     if "--run" in words:
         words[words.index("--run") + 1] = "runs/new"
@@ -81,7 +83,12 @@ def workspace(tmp_path_factory):
     folder = tmp_path_factory.mktemp("documented")
     readme = (ROOT / "README.md").read_text()
     (folder / "nim.py").write_text(re.search(r"^```python\n(class Nim:.*?)^```", readme, re.DOTALL | re.MULTILINE)[1])
-    games = {"first": "board/tic_tac_toe", "cart": "gym/CartPole-v1", "four": "board/connect_four"}
+    games = {
+        "first": "board/tic_tac_toe",
+        "cart": "gym/CartPole-v1",
+        "four": "board/connect_four",
+        "pendulum": "gym/Pendulum-v1",
+    }
     for name, game in games.items():
         kind = ["--set", "model.kind='vector'"] if name == "four" else []
         done = command("train", "--game", game, "--run", f"runs/{name}", *kind, *SHORT, folder=folder)

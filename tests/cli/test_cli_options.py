@@ -10,7 +10,7 @@ from edits import one_edit
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from muzero.cli import exits, parser, train
+from muzero.cli import exits, parser, train, train_runs
 from muzero.cli.agent_options import refuse_absent
 from muzero.cli.bench import bench_command
 from muzero.cli.evaluate.command import evaluate_command
@@ -236,7 +236,7 @@ def test_the_folder_of_a_run_is_called_after_the_game():
 
 def test_two_runs_that_begin_in_the_same_second_have_a_folder_each(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(train.time, "localtime", lambda: BEGAN)
+    monkeypatch.setattr(train_runs.time, "localtime", lambda: BEGAN)
     options = train_parser().parse_args(["--game", "gym/CartPole-v1"])
     _, first, _ = train.begun(options)
     first.mkdir(parents=True)

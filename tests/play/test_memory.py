@@ -259,7 +259,9 @@ def test_a_planner_with_memory_is_refused_in_games_for_two(monkeypatch):
     monkeypatch.setitem(build.PLANNERS, "warm", WarmPlanner)
     settings = [parse_settings(["planner.kind=warm"])]
     assert build.configure("python/remembering:Levers", settings).kind("planner") == "warm"
-    with pytest.raises(ConfigError, match=r'kind = "warm" .* is for two players: .*kind=gumbel or puct or reactive$'):
+    with pytest.raises(
+        ConfigError, match=r'kind = "warm" .* is for two players: .*kind=gumbel or puct or sampled or reactive$'
+    ):
         build.configure("python/sample_games:Stones", settings)
 
 

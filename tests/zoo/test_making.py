@@ -159,7 +159,7 @@ def test_a_misspelt_name_is_answered_with_the_near_ones(here, name):
 
 
 def test_a_name_that_is_near_to_none_lists_all(here):
-    with pytest.raises(ConfigError, match=r"no such folder; trained agents: .*zoo/small"):
+    with pytest.raises(ConfigError, match=r"no such run; trained agents: .*zoo/small"):
         evaluate_command(["zoo/entirely_else", "--against", "random"])
 
 
