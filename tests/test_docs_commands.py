@@ -87,7 +87,6 @@ def workspace(tmp_path_factory):
         "first": "board/tic_tac_toe",
         "cart": "gym/CartPole-v1",
         "four": "board/connect_four",
-        "pendulum": "gym/Pendulum-v1",
     }
     for name, game in games.items():
         kind = ["--set", "model.kind='vector'"] if name == "four" else []

@@ -63,7 +63,7 @@ def test_a_segment_that_does_not_hold_is_not_handed_over(misbehave):
     plan = acting.planner
 
     class Wrong:
-        path = plan.path
+        path = acting.planner.path
 
         def plan(self, *arguments, **named):
             decision, carry = plan.plan(*arguments, **named)
