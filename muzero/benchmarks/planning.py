@@ -26,6 +26,7 @@ from muzero.util.allocator import keep_freed
 
 PLANNERS = ("cem", "icem", "mppi", "sampled")
 ROWS = (1, 8)
+HEADS = ("here", "peer", "ratio")
 LEAST = 0.2  # CPU seconds of a round
 
 
@@ -189,9 +190,6 @@ def main(arguments=None):
     terminal().print(table)
 
 
-HEADS = ("here", "peer", "ratio")
-
-
 def figures(options, kind, rows):
     """Decisions per second here and by the peer, and how many times as many."""
     model, planner, root = prepared(options.game, kind, rows, options.set)
@@ -205,7 +203,3 @@ def figures(options, kind, rows):
     if len(rates) == 1:
         return f"{rates[0]:,.0f}", f"({title} is not installed)", ""
     return f"{rates[0]:,.0f}", f"{rates[1]:,.1f} ({title})", f"{rates[0] / rates[1]:.1f}"
-
-
-if __name__ == "__main__":
-    main()
