@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from muzero.cli.exits import guarded
 from muzero.cli.parser import Parser, number
@@ -129,7 +130,14 @@ class Node:
         self.stopping = number
         self.woken.set()
         if self.child is not None:
-            self.child.terminate()
+            self._end(self.child)
+
+    def _end(self, child: subprocess.Popen[bytes]) -> None:
+        """Ask Ray to end; kill what it started if it does not, as a signal early in its start can be lost."""
+        child.terminate()
+        later = threading.Timer(ENDING, kill_group, (child,))
+        later.daemon = True
+        later.start()
 
     def run(self, words: list[str], announce: Callable[[], bool] | None = None) -> int:
         """Run `ray start` until it ends; its output, which advises other commands, is shown only where it fails.
@@ -155,20 +163,25 @@ class Node:
                 [ray, "start", "--block", *words], stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
             if self.stopping:
-                self.child.terminate()
+                self._end(self.child)
             while self.child.poll() is None:
                 try:
-                    self.child.wait(ENDING if self.stopping else STARTING if announce else None)
+                    self.child.wait(STARTING if announce else None)
                 except subprocess.TimeoutExpired:
-                    if self.stopping:
-                        self.child.kill()
-                    elif announce is not None and announce():
+                    if announce is not None and not self.stopping and announce():
                         announce = None
             if self.child.returncode and not self.stopping:
                 output.seek(0)
                 lines = output.read().decode("utf-8", "replace").strip().split("\n")[-SHOWN:]
                 print("Ray has ended:", *(printable(line, 300) for line in lines), sep="\n  ", flush=True)
         return self.child.returncode
+
+
+def kill_group(child: subprocess.Popen[bytes]) -> None:
+    """Kill a process that leads a group of its own, and the group."""
+    if child.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 main = guarded(worker_command)

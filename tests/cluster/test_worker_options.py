@@ -8,11 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from commands import code
 
+from muzero.cli import worker
 from muzero.cli.worker import worker_command
+from muzero.cluster import tokens
 from muzero.config import ConfigError
 
 
@@ -96,3 +99,24 @@ def test_a_head_prints_the_command_to_join_and_no_advice_of_ray(tmp_path):
     assert ended == 128 + signal.SIGTERM
     assert f"  muzero-worker --address 127.0.0.1:{port}\n" in said and str(tmp_path / "token") in said
     assert "ray start" not in said and "HOST:PORT" not in said
+
+
+def test_ray_that_does_not_end_when_asked_is_killed_with_what_it_started(tmp_path, monkeypatch):
+    deaf, started = tmp_path / "ray", tmp_path / "started"
+    deaf.write_text(
+        f"#!/bin/sh\ntrap '' TERM\nsleep 1000 &\necho $! >{started}.new && mv {started}.new {started}\nwait\n"
+    )
+    deaf.chmod(0o755)
+    monkeypatch.setattr(tokens, "ray_command", lambda: str(deaf))
+    monkeypatch.setattr(worker, "ENDING", 0.2)
+
+    def announce() -> bool:
+        if started.exists():
+            os.kill(os.getpid(), signal.SIGTERM)
+        return started.exists()
+
+    node = worker.Node()
+    assert node.run([], announce) == -signal.SIGKILL and node.stopping == signal.SIGTERM
+    state = Path(f"/proc/{int(started.read_text())}/stat")
+    while state.exists() and ") Z " not in state.read_text():  # a dead process may wait for its parent
+        pass
