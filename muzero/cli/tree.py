@@ -39,7 +39,8 @@ def tree_command(arguments: Sequence[str] | None = None) -> int:
     games.close()
     page = options.html or RunFolder(outputs(agent.folder)).tree
     chosen, title = int(result.action[0]), f"Search tree of {agent.spec.name}"
-    page.write_text(to_html(result.tree, 0, names, chosen, title=title, facts=facts), encoding="utf-8")
+    drawn = to_html(result.tree, 0, names, chosen, title=title, facts=facts, allowed=names.allowed)
+    page.write_text(drawn, encoding="utf-8")
     print(f"wrote the search tree to {shell_word(page)}")
     if options.dot:
         options.dot.write_text(to_dot(result.tree, 0, names, chosen), encoding="utf-8")

@@ -51,6 +51,7 @@ def test_a_position_is_searched_shown_and_written(runs):
     assert re.search(rf"^action +{re.escape(chosen)} *$", result.stdout, re.MULTILINE)
     page = (runs / "ttt" / "tree.html").read_text()
     assert chosen in page and as_rules(state).draw() in page and page.count(' id="n') == 13
+    assert re.search(r"[1-9] of them not legal, prior [0-9.]+%: [xo]\(", page)  # those are counted, not named
     assert (runs / "ttt.dot").read_text().count("->") == 12
 
 

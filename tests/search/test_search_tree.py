@@ -241,6 +241,17 @@ def test_legal_actions_never_tried_are_named_at_their_node():
     words = "".join(Page(search.to_html(tree, action_name=lambda node, action: f"move{action}")).words)
     assert "2 actions never tried, prior 0.7%: move0, move2" in words
     assert "move3" not in words
+    for allowed, said in (([2], "2 actions never tried, 1 of them not legal, prior 0.7%: move2"),
+                          ([], "2 actions never tried, not legal, prior 0.7%")):  # fmt: skip
+        page = search.to_html(tree, 0, lambda node, action: f"move{action}", allowed=lambda node, actions: allowed)  # noqa: B023
+        assert said in (words := "".join(Page(page).words)) and "move0" not in words
+
+
+def test_no_name_turns_the_text_behind_it_around():
+    page = search.to_html(
+        nim(4).tree, 0, lambda node, action: f"\u202e{action}", title="\u2067t", facts={"\u202e": "\u202d"}
+    )
+    assert not set("\u202d\u202e\u2067") & set(page)
 
 
 def test_a_tree_as_deep_as_it_is_large_can_be_drawn():

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from html import escape
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from html import escape as escaped
 from types import MappingProxyType
 
 from muzero.search.tree import ActionName, Node, Tree, number_of
 
+Allowed = Callable[[int, Sequence[int]], list[int]]
+"""allowed(node, actions): those of the actions that the rules allow at a node."""
+
 NOTHING: Mapping[str, str] = MappingProxyType({})
 DEEPEST = 200  # levels drawn: browsers nest 512 elements at most
 UNTRIED = 12  # names of actions without visits that are listed at a node
+
+
+def all_of(node: int, actions: Sequence[int]) -> list[int]:
+    """Where rules are not consulted: a model imagines all actions at each node but the root."""
+    return list(actions)
+
+
+def escape(text: str) -> str:
+    """Text for a page: no HTML, and no marks that turn the text behind them around."""
+    return escaped("".join(letter for letter in text if letter.isprintable() or letter == "\n"))
+
 
 COLUMNS = {
     "action": "as it is called at its node",
@@ -95,6 +109,7 @@ def to_html(
     most_nodes: int = 5000,
     title: str = "Search tree",
     facts: Mapping[str, str] = NOTHING,
+    allowed: Allowed = all_of,
 ) -> str:
     """The tree as one HTML page that a person can open and unfold; it needs neither scripts nor a network.
 
@@ -102,9 +117,12 @@ def to_html(
         tree, row, action_name, action, least_visits, most_nodes: as for `to_dot`.
         title: of the page.
         facts: name and text of what was searched, shown at the top.
+        allowed: which of the actions without visits are named; the others are counted as not legal.
     """
     shown, line = tree.excerpt(row, action, least_visits, most_nodes)
-    page = _Page(tree, row, action_name, [index for index in shown if tree.node(row, index).depth <= DEEPEST], line)
+    page = _Page(
+        tree, row, action_name, allowed, [index for index in shown if tree.node(row, index).depth <= DEEPEST], line
+    )
     # The policy forbids the browser to load anything, even if the name of an action should contain HTML.
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -137,8 +155,10 @@ def _facts(facts: Mapping[str, str]) -> str:
 class _Page:
     """The tree of a page, and how its rows are written."""
 
-    def __init__(self, tree: Tree, row: int, name: ActionName, shown: list[int], line: list[int]) -> None:
-        self.tree, self.row, self.name = tree, row, name
+    def __init__(
+        self, tree: Tree, row: int, name: ActionName, allowed: Allowed, shown: list[int], line: list[int]
+    ) -> None:
+        self.tree, self.row, self.name, self.allowed = tree, row, name, allowed
         self.shown, self.line = set(shown), line
         self.highlighted = {0, *line}
         self.made = tree.size(row)
@@ -219,12 +239,21 @@ open.</p>"""
             visits = int(self.tree.visits[self.row, hidden].sum())
             notes.append(f"{_count(len(hidden), 'action')} with {_count(visits, 'visit')} in all left out")
         if untried:
-            names = ", ".join(escape(self.name(node.index, action)) for action, _ in untried[:UNTRIED])
-            more = ", …" * (len(untried) > UNTRIED)
-            prior = sum(prior for _, prior in untried)
-            notes.append(f"{_count(len(untried), 'action')} never tried, prior {prior:.1%}: {names}{more}")
+            notes.append(self.never_tried(node.index, untried))
         text = "; ".join(notes)
         return f'<p class="rest" style="--d:{node.depth}">{text}</p>' if notes else ""
+
+    def never_tried(self, node: int, untried: list[tuple[int, float]]) -> str:
+        """What is said of the actions without visits: how many, their prior, the names of those that can be played."""
+        allowed = self.allowed(node, [action for action, _ in untried])
+        names = ", ".join(escape(self.name(node, action)) for action in allowed[:UNTRIED])
+        names += ", …" * (len(allowed) > UNTRIED)
+        forbidden = len(untried) - len(allowed)
+        illegal = "" if not forbidden else f", {forbidden} of them not legal" if allowed else ", not legal"
+        prior = sum(prior for _, prior in untried)
+        return f"{_count(len(untried), 'action')} never tried{illegal}, prior {prior:.1%}" + (
+            f": {names}" if names else ""
+        )
 
 
 def _sign(turn: int) -> str:
