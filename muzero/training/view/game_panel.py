@@ -119,7 +119,7 @@ def facts(shown: Shown, width: int, height: int) -> list[str]:
     if shown.predicted:
         error = sum(abs(a - b) for a, b in zip(shown.predicted, shown.real, strict=True)) / len(shown.real)
         said.append(f"reward predicted {signed(shown.predicted[-1])}, real {signed(shown.real[-1])}")
-        said[-1] += f"; off by {error:.2f}"
+        said[-1] += f"; {error:.2f} off on average"
     if shown.numbers:
         said.append(f"the network alone would play {shown.numbers}")
     searched = f"{signed(shown.value)} by search, " if shown.searched else ""
