@@ -27,6 +27,17 @@ class Head(Protocol):
         """[B] negative log likelihood of target [B] (or a loss that orders parameters as it does)."""
         ...
 
+    def cumulative(self, target: Tensor, tie: Tensor | None = None) -> Tensor:
+        """[B] probability of numbers up to target [B]; of an ensemble, the mean over its members: of their mixture.
+
+        Args:
+            target: [B].
+            tie: [B] uniform numbers in (0, 1), the share that counts of what lies at the target itself.  The results
+                are uniform then if targets are drawn from the distribution: the randomised probability integral
+                transform (Czado, Gneiting and Held 2009, eq. 1).  None: all of it counts.
+        """
+        ...
+
     @property
     def aleatoric(self) -> Tensor:
         """[B] standard deviation that the distribution itself has: chance, which more experience does not remove."""
@@ -56,6 +67,12 @@ class Joined:
     def loss(self, target: Tensor) -> Tensor:
         parts = target.chunk(len(self.heads))
         return torch.cat([head.loss(part) for head, part in zip(self.heads, parts, strict=True)])
+
+    def cumulative(self, target: Tensor, tie: Tensor | None = None) -> Tensor:
+        count = len(self.heads)
+        ties = [None] * count if tie is None else tie.chunk(count)
+        parts = zip(self.heads, target.chunk(count), ties, strict=True)
+        return torch.cat([head.cumulative(part, share) for head, part, share in parts])
 
     @property
     def aleatoric(self) -> Tensor:

@@ -72,6 +72,31 @@ class TwoHot:
         at_low, at_high = self.logits.log_softmax(-1).gather(-1, around).unbind(-1)
         return -torch.lerp(at_low, at_high, (target - low) / (high - low))
 
+    def cumulative(self, target: Tensor, tie: Tensor | None = None) -> Tensor:
+        """[B] probability of the atoms up to target [B]; see `two_hot_cumulative`."""
+        return two_hot_cumulative(self.logits, self.atoms, target, tie)
+
+
+def two_hot_cumulative(logits: Tensor, atoms: Tensor, target: Tensor, tie: Tensor | None = None) -> Tensor:
+    """[...] probability that distributions [..., number of atoms] give to the atoms up to targets [...].
+
+    With a tie [...], uniform numbers in (0, 1), a target between two atoms is at one of them, by the chances of its
+    two-hot encoding, and the tie says how much of that atom's probability counts.  So the results are uniform where the
+    distribution is what its loss teaches, however coarse the atoms are: low ties choose the lower atom.
+    """
+    chances = logits.softmax(-1)
+    if tie is None:
+        return (chances * (atoms <= target.unsqueeze(-1))).sum(-1)
+    inside = target.clamp(atoms[0], atoms[-1])
+    above = torch.searchsorted(atoms, inside).clamp(1, len(atoms) - 1)
+    at_high = (inside - atoms[above - 1]) / (atoms[above] - atoms[above - 1])
+    low = tie <= 1 - at_high
+    place = torch.where(low, above - 1, above).unsqueeze(-1)
+    share = torch.where(low, tie / (1 - at_high), (tie - 1 + at_high) / at_high)
+    below = (chances.cumsum(-1) - chances).gather(-1, place).squeeze(-1)
+    found = below + share * chances.gather(-1, place).squeeze(-1)
+    return torch.where(target < inside, 0.0, torch.where(target > inside, 1.0, found))
+
 
 class Certain:
     """One number without doubt, as an exact model of a game gives it."""
@@ -90,6 +115,11 @@ class Certain:
     def loss(self, target: Tensor) -> Tensor:
         """[B] squared error: the negative log likelihood of a normal distribution, up to constants."""
         return 0.5 * (target - self.mean).square()
+
+    def cumulative(self, target: Tensor, tie: Tensor | None = None) -> Tensor:
+        """[B] one where the number is below target [B], zero where it is above it, the tie where it is the target."""
+        at = torch.ones_like(self.mean) if tie is None else tie
+        return torch.where(self.mean == target, at, (self.mean < target).to(self.mean.dtype))
 
 
 class Categorical:

@@ -45,6 +45,10 @@ class StepOfPrefix:
         """[B] cross entropy of the sum, if the rewards before were as expected."""
         return self.prefix.loss(self.before + target)
 
+    def cumulative(self, target: Tensor, tie: Tensor | None = None) -> Tensor:
+        """[B] probability that the step adds up to target [B], if the rewards before were as expected."""
+        return self.prefix.cumulative(self.before + target, tie)
+
 
 class StepsOfPrefix(Joined):
     """The rewards of consecutive steps, which are taught the sums of what was really received."""

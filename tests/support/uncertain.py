@@ -18,6 +18,10 @@ class Ensemble:
     def loss(self, target):
         return 0.5 * (target - self.members).square().mean(0)
 
+    def cumulative(self, target, tie=None):
+        at = torch.ones_like(target) if tie is None else tie
+        return torch.where(self.members == target, at, (self.members < target).float()).mean(0)
+
 
 def head(numbers, members):
     """Of numbers [B, members] that a network puts out."""
