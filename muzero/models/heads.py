@@ -87,7 +87,8 @@ def two_hot_cumulative(logits: Tensor, atoms: Tensor, target: Tensor, tie: Tenso
     chances = logits.softmax(-1)
     if tie is None:
         return (chances * (atoms <= target.unsqueeze(-1))).sum(-1)
-    inside = target.clamp(atoms[0], atoms[-1])
+    target, tie = target.expand(chances.shape[:-1]), tie.expand(chances.shape[:-1])
+    inside = target.clamp(atoms[0], atoms[-1]).contiguous()
     above = torch.searchsorted(atoms, inside).clamp(1, len(atoms) - 1)
     at_high = (inside - atoms[above - 1]) / (atoms[above] - atoms[above - 1])
     low = tie <= 1 - at_high

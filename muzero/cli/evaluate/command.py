@@ -34,7 +34,7 @@ def evaluate_command(arguments: Sequence[str] | None = None) -> int:
     import torch
 
     from muzero import build
-    from muzero.cli.evaluate import human, lines, match, positions, single
+    from muzero.cli.evaluate import calibration, human, lines, match, positions, single
     from muzero.cli.evaluate.playing import Row
     from muzero.evaluation.entrants import Entrant, enter, stage
 
@@ -49,6 +49,8 @@ def evaluate_command(arguments: Sequence[str] | None = None) -> int:
         rows = [Row(name, simulations, entered(name)) for name, simulations in names(options)]
         if options.positions is not None:
             return positions.evaluate(options, rows)
+        if options.calibration:
+            return calibration.evaluate(options, rows)
         opponents = [entered(name) for name in [options.against] if name not in (None, "none", "all")]
         config = stage([*(row.entrant for row in rows), *opponents], options.game)
         if not build.spec(config).two_player:
@@ -99,6 +101,11 @@ def evaluate_parser() -> Parser:
         "--save-positions", type=Path, metavar="FILE", help="write the positions of --positions to a file"
     )
     parser.add_argument(
+        "--calibration",
+        action="store_true",
+        help="measure how well the models of runs know what they predict, in games that they play against themselves",
+    )
+    parser.add_argument(
         "--sweep", type=sweep, metavar="simulations=0,1,2,...", help="evaluate with each number of simulations"
     )
     parser.add_argument(
@@ -129,6 +136,12 @@ def check(parser: Parser, options: argparse.Namespace) -> None:
                 parser.error(f"--{name.replace('_', '-')} is for games, --positions plays none")
     elif options.save_positions is not None:
         parser.error("--save-positions writes the positions of --positions all or fresh:N")
+    if options.calibration:
+        for name in ("positions", "against", "until_interval", "sprt", "openings", "save_games", "seat", "sweep"):
+            if getattr(options, name) is not None:
+                parser.error(f"--calibration plays as a run learns; it takes no --{name.replace('_', '-')}")
+        if options.actors:
+            parser.error("--calibration plays in this process; it takes no --actors")
     if options.against == "all":
         for name in ("until_interval", "sprt", "games", "openings", "save_games", "actors"):
             if getattr(options, name):
