@@ -11,7 +11,7 @@ from muzero.config import Config, ConfigError, Layer, Schema, merge, read_layer
 from muzero.config.bounds import bounds
 from muzero.config.run import ActorSettings, RunSettings
 from muzero.config.schema import Constructor, parameters
-from muzero.config.shipped import CONFIGS, CONTINUOUS, shipped
+from muzero.config.shipped import CONFIGS, CONTINUOUS, RECORDED, shipped
 from muzero.data import augmentation
 from muzero.data.replay import Replay
 from muzero.data.schema import row_bytes
@@ -19,7 +19,7 @@ from muzero.games.errors import UnknownGame
 from muzero.games.faults import attempt
 from muzero.games.registry import FAMILIES, GAMES, PROBED, resolve, split
 from muzero.games.registry import symmetries as symmetries_of
-from muzero.interfaces import Games, GameSpec, Objective, Planner, Symmetries, WorldModel
+from muzero.interfaces import EnvironmentFault, Games, GameSpec, Objective, Planner, Symmetries, WorldModel
 from muzero.learning.learner import Learner
 from muzero.learning.parallel import ALONE, Learners
 from muzero.models.latent import SpatialModel, VectorModel
@@ -63,6 +63,7 @@ SCHEMA: Schema = {
 OWN: dict[str, dict[str, Any]] = {"model": MODELS, "planner": PLANNERS, "objective": OBJECTIVES}
 DEVICES = ("auto", "cpu", "cuda")
 SHAPE = "the observation's shape"  # the source of the kind of the model
+UNPLAYABLE = "the game, which cannot be played"  # the source of an evaluation that is left out
 
 
 def register(table: str, kind: str, made: Constructor) -> None:
@@ -90,7 +91,8 @@ def register(table: str, kind: str, made: Constructor) -> None:
 def configure(game: str, layers: list[Layer], checked: bool = True, probed: bool = False) -> Config:
     """All settings for a game: defaults in code < family < real-valued actions < task < the layers given.
 
-    The first steps of the game are played, so that an environment that can never work is found here.
+    The first steps of the game are played, so that an environment that can never work is found here.  A run that
+    learns from recorded experience needs its spaces only: where it cannot be played it is not evaluated either.
 
     Args:
         game: the game, as --game takes it.
@@ -105,7 +107,11 @@ def configure(game: str, layers: list[Layer], checked: bool = True, probed: bool
     game, unknown = resolve(game), []
     spec: GameSpec | None = None
     try:
-        spec = _tried(game_table(game, layers), game)
+        table = game_table(game, layers)
+        spec, fault = _tried(table, game, needed=not _recorded(layers))
+        if fault:
+            probed, note = False, {("run", "evaluate_every"): printable(fault, 200)}
+            layers = [*layers, Layer(UNPLAYABLE, {"run": {"evaluate_every": 0}}, notes=note)]
     except UnknownGame as error:
         unknown = [str(error)]
     except ConfigError:
@@ -135,7 +141,13 @@ def _before(game: str) -> list[Layer]:
 def _after(game: str, layers: list[Layer]) -> list[Layer]:
     """The layers above that of the observation's shape: the game's own settings, and those given."""
     task = shipped(game, ".toml")
-    return [*([read_layer(task)] if task else []), *layers]
+    return [*([read_layer(task)] if task else []), *([read_layer(RECORDED)] if _recorded(layers) else []), *layers]
+
+
+def _recorded(layers: list[Layer]) -> bool:
+    """Whether layers ask for recorded experience; what is wrong with them is said elsewhere."""
+    tables = [layer.tables.get("run", {}) for layer in layers]
+    return next((bool(table["data"]) for table in reversed(tables) if "data" in table), False)
 
 
 def follows(game: str) -> bool:
@@ -182,17 +194,22 @@ def check(config: Config, spec: GameSpec) -> None:
     refusals.check_memory(config, row_bytes(spec, of_run.candidates(spec.actions)))
     network = model(config, spec)
     refusals.check_planner(config, spec, of_run, network, PLANNERS)
+    refusals.check_recorded(config, settings(config))
     refusals.check_learning(config, objective(config, spec, network))
     refusals.check_augmentation(config, spec, augmentation.refusal(spec, board=config.kind("game") == "board"))
 
 
-def _tried(config: Config, game: str) -> GameSpec:
-    """What is fixed about a game, of which the first steps work."""
+def _tried(config: Config, game: str, needed: bool = True) -> tuple[GameSpec, str | None]:
+    """What is fixed about a game; and why its first steps do not work, if they are not needed."""
     with chdir("."):  # which an environment may change, and later paths do not expect
         games = games_of(config, game, 1, True)
         try:
             try_out(games)
-            return games.spec
+            return games.spec, None
+        except EnvironmentFault as fault:
+            if needed:
+                raise
+            return games.spec, str(fault)
         finally:
             games.close()
 

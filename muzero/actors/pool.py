@@ -34,6 +34,14 @@ class ActorPool(ABC):
         """The game that is played."""
         return self.game
 
+    def prepare(self) -> list[str]:
+        """Get ready for a new run, and say in words what it learns from.
+
+        Raises:
+            ConfigError: if that cannot be learned from.
+        """
+        return []
+
     @abstractmethod
     def due(self, version: int) -> bool:
         """Whether it is time to publish newer weights, those of this version."""

@@ -6,11 +6,13 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
+from contextlib import chdir, closing
 
 from muzero import build
 from muzero.config import Config
 from muzero.config.schema import written
 from muzero.config.shipped import CONFIGS
+from muzero.data.recorded.reading import read
 from muzero.training.forecast import Forecast, forecast
 from muzero.util import memory
 from muzero.util.text import printable, shell_word
@@ -21,9 +23,10 @@ PLANNED = {  # what the plan says beside what was chosen
     "game": ("discount",),
     "model": ("kind", "width", "channels", "blocks", "value_limit", "reward_limit", "atoms"),
     "planner": ("kind", "simulations"),
-    "run": ("steps", "seconds", "updates_per_step", "games"),
+    "run": ("data", "updates", "steps", "seconds", "updates_per_step", "reanalyse_every", "games"),
     "replay": ("capacity",),
 }
+RECORDED = ("data", "updates", "reanalyse_every")  # of those, what says something where nothing is played
 HEADS = ("policy_head", "value_head", "reward_head", "discount_head")
 
 
@@ -35,7 +38,9 @@ def dry_run(config: Config, notes: Sequence[str], words: Sequence[str]) -> int:
         notes: what the user should know of it.
         words: of the command, without --dry-run, which begin the run.
     """
-    for line in [*notes, *settings(config)]:
+    # Read before anything else: what does not fit is found at once.
+    recorded = summary(config) if config.table("run")["data"] else []
+    for line in [*notes, *recorded, *settings(config)]:
         print(line)
     sys.stdout.flush()
     for line in prediction(config, forecast(config, MEASURE)):
@@ -44,13 +49,22 @@ def dry_run(config: Config, notes: Sequence[str], words: Sequence[str]) -> int:
     return 0
 
 
+def summary(config: Config) -> list[str]:
+    """What the recorded experience of a run holds."""
+    with chdir("."), closing(build.games(config, 1, training=True)) as games:
+        return [*read(config, games, build.candidates(config, games.spec)).notes]
+
+
 def settings(config: Config) -> Iterator[str]:
     """The settings that decide most, each with its value, its source and its reason."""
     yield "settings:"
+    recorded = bool(config.table("run")["data"])
     for table, keys in PLANNED.items():
         values = config.table(table)
         noted = [key for key in values if config.note(table, key) and key not in keys]
         for key in [*keys, *noted]:
+            if not recorded and key in RECORDED:
+                continue
             if key == "kind":
                 value = config.kind(table)
             elif key in values:
@@ -74,7 +88,8 @@ def prediction(config: Config, found: Forecast) -> Iterator[str]:
     heads += [f"value and reward {atoms} atoms each"] if atoms else []
     yield f"  outputs of heads    {', '.join(heads)}"
     yield f"measured here in {2 * MEASURE:.0f} s, with untrained weights:"
-    yield f"  self-play           {found.steps_per_second:,.0f} steps a second"
+    work, what = ("planning again ", "positions") if found.planned else ("self-play", "steps")
+    yield f"  {work:<20}{found.steps_per_second:,.0f} {what} a second"
     yield f"  learning            {found.updates_per_second:,.1f} updates a second"
     replay, learner = (number / 1e6 for number in (found.replay_bytes, found.learner_bytes))
     yield f"memory: {replay:,.0f} MB of replay once it is full, {learner:,.1f} MB of weights, copies and optimiser"
@@ -88,8 +103,9 @@ def _time(config: Config, found: Forecast) -> Iterator[str]:
     yield f"time: about {duration(found.seconds)} of training"
     yield from wrapped(
         "  ",
-        f"{duration(found.playing)} for {found.steps:,} steps and {duration(found.learning)} for {found.updates:,} "
-        f"updates, {how}; then {build.settings(config).evaluation_games:,} games of evaluation",
+        f"{duration(found.playing)} for {found.steps:,} {'plans' if found.planned else 'steps'} and "
+        f"{duration(found.learning)} for {found.updates:,} updates, {how}; then "
+        f"{build.settings(config).evaluation_games:,} games of evaluation",
     )
     if found.limit is not None and found.share < 1:
         share = f"{100 * found.share:.0f} %"

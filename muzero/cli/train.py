@@ -96,7 +96,7 @@ def train(training: Training, changed: list[str] | None, view: bool = False) -> 
             say(console, finished_hint(training))
             return 0
         if training.steps:
-            say(console, f"resuming {training.given} at {training.steps:,} steps")
+            say(console, f"resuming {training.given} at {training.steps:,} {training.settings.unit}")
         if training.finished:
             say(console, f"{finished_hint(training)}; now it is evaluated")
     announce(training, changed, console)
@@ -119,6 +119,11 @@ def train(training: Training, changed: list[str] | None, view: bool = False) -> 
         return 0
     try:
         results = training.evaluate(training.settings.evaluation_games, progress)
+    except EnvironmentFault as fault:
+        if not training.settings.data:
+            raise
+        say(console, f"not evaluated, because the game cannot be played here: {fault}")
+        return 0
     except Stopped as error:
         say(console, f"the evaluation was stopped ({error}); the run is saved; {evaluation_hint(training)}")
         return 0 if training.stop.number is None else 128 + training.stop.number
@@ -140,7 +145,7 @@ def announce(training: Training, changed: list[str] | None, console: Console) ->
     weights = sum(parameter.numel() for parameter in training.learner.model.parameters())
     where = f"{weights:,} weights on {training.device}, run in {training.given}"
     say(console, f"{training.spec.name}: {where}")
-    for text in training.spec.notes:
+    for text in (*training.spec.notes, *training.notes):
         say(console, text)
     if training.learners.leads:
         replace(RunFolder(folder).config, training.config.to_toml())
@@ -164,16 +169,16 @@ def restore(training: Training, console: Console) -> None:
 
 def finished_hint(training: Training) -> str:
     """How to train a finished run further."""
-    steps, command = training.steps, resume_command(training)
+    steps, command, unit = training.steps, resume_command(training), training.settings.unit
     if training.ending.timed_out:
         seconds = math.ceil(training.settings.seconds or 0)
-        used = f"{training.given} has used up its {seconds:,} seconds, at {steps:,} steps"
+        used = f"{training.given} has used up its {seconds:,} seconds, at {steps:,} {unit}"
         longer = 2 * seconds
         if longer <= training.ending.together.seconds:  # a run that was resumed with less time than it had used
             longer = 2 * math.ceil(training.ending.together.seconds)
         return f"{used}; to continue, give it a longer --time: {command} --time {longer}s"
-    end = f"{training.given} finished at {steps:,} steps"
-    return f"{end}; to continue, give it a larger number of --steps: {command} --steps {2 * steps}"
+    end = f"{training.given} finished at {steps:,} {unit}"
+    return f"{end}; to continue, give it a larger number of --{unit}: {command} --{unit} {2 * steps}"
 
 
 def resume_hint(training: Training) -> str:

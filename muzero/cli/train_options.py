@@ -41,6 +41,12 @@ def _add_run(parser: Parser) -> None:
     parser.add_argument(
         "--game", help="what to learn: board/tic_tac_toe, gym/CartPole-v1, atari/pong, ...; muzero-games lists them"
     )
+    parser.add_argument(
+        "--data",
+        metavar="RUN|minari:ID|FILE",
+        help="learn from recorded experience, without playing: of a run, a Minari data set, or a .npz file",
+    )
+    parser.add_argument("--updates", type=number, metavar="N", help="length of a run that learns from --data")
     parser.add_argument("--steps", type=number, metavar="N", help="length of the whole run, in environment steps")
     parser.add_argument(
         "--time",
@@ -113,6 +119,8 @@ def command_line(options: argparse.Namespace) -> list[Layer]:
         ("--actor-cpus", "actors", "cpus", options.actor_cpus),
         ("--actor-gpus", "actors", "gpus", options.actor_gpus),
         ("--actor-games", "run", "games", options.actor_games),
+        ("--data", "run", "data", options.data),
+        ("--updates", "run", "updates", options.updates),
         ("--steps", "run", "steps", options.steps),
         ("--time", "run", "seconds", options.time),
         ("--seed", "run", "seed", options.seed),

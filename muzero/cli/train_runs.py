@@ -9,12 +9,14 @@ from pathlib import Path
 from muzero.cli.presets import with_device
 from muzero.cli.train_options import command_line
 from muzero.config import Config, ConfigError, Layer, merge, read_layer
+from muzero.config.schema import written
 from muzero.util.text import shell_word
 
 # What may differ when a run is resumed: none of it changes what was learned so far.
 CHANGEABLE = (
     "actors",
     "run.steps",
+    "run.updates",
     "run.seconds",
     "run.device",
     "run.threads",
@@ -110,6 +112,10 @@ def resumed(options: argparse.Namespace) -> tuple[Config, Path, list[str]]:
         mine |= set(GAME if options.game else ())
         remedy = "resume it with --trust, or give these settings on the command line (--game, --set)"
         require_trust(config, folder, remedy, set(ALL) - mine)
+    if config.table("run")["data"] != (was := before.table("run")["data"]):
+        what = f"[run] data = {written(was)}" if was else "a run that plays"
+        rule = f"and a resumed run keeps that; begin another run with: muzero-train --data {shell_word(folder)}"
+        raise ConfigError([f"{folder} is {what}, {rule}"])
     changed = config.difference(before, CHANGEABLE)
     if changed and not options.override:
         rule = f"a resumed run can change only {', '.join(CHANGEABLE)}; "

@@ -36,6 +36,18 @@ def bounds(longest: int | None) -> list[Rule]:
             "run.reanalysed_per_step",
             "both say how many positions are planned again; set one of them to 0",
         ),
+        Needs("run.updates", "run.data", "a run that plays ends by its steps; set run.steps, or run.updates = 0"),
+        Needs(
+            "run.data",
+            "run.reanalyse_every",
+            "its policy is learned from plans alone; set run.reanalyse_every to the updates in which all are made",
+        ),
+        Excludes("run.data", "actors.count", "nothing is played; leave actors.count (muzero-train --actors) out"),
+        Excludes(
+            "run.data",
+            "run.reanalysed_per_step",
+            "no steps are stored; set run.reanalysed_per_step = 0, and run.reanalyse_every",
+        ),
         Needs(
             "run.reanalyse_every",
             "actors.reanalyse",

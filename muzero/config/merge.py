@@ -51,7 +51,10 @@ class AtMost:
 
 @dataclass(frozen=True)
 class Needs:
-    """A rule between two settings: the first has no effect where the second is 0, so then it must be 0 too."""
+    """A rule between two settings: the first has no effect where the second is 0, so then it must be 0 too.
+
+    Here and in `Excludes`, an empty text counts as 0.
+    """
 
     low: str
     high: str
@@ -63,10 +66,11 @@ class Needs:
         (one, low), (other, high) = (name.split(".") for name in (self.low, self.high))
         value, needed = tables[one].values[low], tables[other].values[high]
         table, key = (self.where or self.low).split(".")
-        if value == 0 or needed != 0 or tables[table].values[key] == 0:
+        if not value or needed or not tables[table].values[key]:
             return None
         given = f"[{one}] {low} = {written(value)} (from {tables[one].sources[low]})"
-        return f"{given} does nothing with [{other}] {high} = 0 (from {tables[other].sources[high]}): {self.remedy}"
+        without = f"[{other}] {high} = {written(needed)} (from {tables[other].sources[high]})"
+        return f"{given} does nothing with {without}: {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Excludes:
         given = []
         for name in (self.low, self.high):
             table, key = name.split(".")
-            if (value := tables[table].values[key]) == 0:
+            if not (value := tables[table].values[key]):
                 return None
             given.append(f"[{table}] {key} = {written(value)} (from {tables[table].sources[key]})")
         return f"{' cannot be used with '.join(given)}: {self.remedy}"

@@ -12,6 +12,9 @@ class RunSettings:
 
     Args:
         game: the game, as --game takes it: "board/tic_tac_toe".
+        data: recorded experience to learn from, without playing: the folder of a run, "minari:ID" of a Minari data set
+            on this machine, or a .npz file; empty plays.  It is read when the run begins, and copied into its log.
+        updates: length of a run that learns from `data`, in updates; 0 makes as many as a run of `steps` that plays.
         seed: the seed of everything random in the run: weights, games, exploration, sampling.
         device: where the network learns, and plays if this process plays; "auto" is a GPU if there is one.
         threads: CPU threads of torch in learning and evaluation; an actor of this machine plays on one.
@@ -26,14 +29,16 @@ class RunSettings:
             step after `start` (Schrittwieser et al. 2021); 0 plans none again.  Each costs a full search.  Actors
             on Ray have `actors.reanalyse` instead.
         reanalyse_every: updates in which every stored position is planned again once, however many there are; 0 leaves
-            the number to `reanalysed_per_step`.  On Ray, the actors of `actors.reanalyse` do it.
+            the number to `reanalysed_per_step`.  On Ray, the actors of `actors.reanalyse` do it.  A run that learns
+            from `data` makes as many updates before it plans anything.
         start: environment steps that are stored before learning begins.
-        save_every: environment steps between two checkpoints.
+        save_every: environment steps between two checkpoints; of a run that learns from `data`, updates.
         keep: the newest checkpoints to keep; the best by evaluation is kept too.
         keep_every: seconds of training; one checkpoint of each such period is kept for ever.
         failed_saves: checkpoints in a row that may fail before the run gives up; 0 never gives up.
-        evaluate_every: environment steps between two evaluations during the run; "auto" evaluates up to 10 games
-            about ten times, in at most 5 % of the run's time; 0 evaluates at the end only.
+        evaluate_every: environment steps between two evaluations during the run; of one that learns from `data`,
+            updates.  "auto" evaluates up to 10 games about ten times, in at most 5 % of the run's time; 0 evaluates at
+            the end only.
         opponent: the opponent of evaluations in two-player games: any player of muzero-eval that is not a run, such as
             "minimax".
         symmetries: images of a board, mirrored and rotated, of which a trained agent averages the predictions: in
@@ -43,6 +48,8 @@ class RunSettings:
     """
 
     game: str = ""
+    data: str = ""
+    updates: Annotated[int, Range(0)] = 0
     seed: Annotated[int, Range(0, 2**31)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Annotated[int, Range(1, 1024)] = 1
@@ -63,9 +70,26 @@ class RunSettings:
     symmetries: Annotated[int, Range(1, 16)] = 1
     evaluation_games: Annotated[int, Range(1, 100_000)] = 100
 
-    def done(self, steps: int, seconds: float) -> float:
-        """The share of the run that is done after these environment steps and seconds of training."""
-        share = steps / self.steps
+    @property
+    def unit(self) -> str:
+        """What the length of the run is counted in."""
+        return "updates" if self.data else "steps"
+
+    @property
+    def length(self) -> int:
+        """Of the whole run: environment steps, or updates from recorded experience."""
+        if not self.data:
+            return self.steps
+        return self.updates or max(1, int((self.steps - self.start) * self.updates_per_step))
+
+    def done(self, count: int, seconds: float) -> float:
+        """The share of the run that is done.
+
+        Args:
+            count: environment steps so far, or updates from recorded experience.
+            seconds: of training.
+        """
+        share = count / self.length
         return share if self.seconds is None else max(share, seconds / self.seconds)
 
 

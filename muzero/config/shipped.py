@@ -8,6 +8,7 @@ PACKAGE = Path(__file__).parent.parent
 # Inside the package in a wheel, beside it in a checkout.
 CONFIGS = next(path for path in (PACKAGE / "configs", PACKAGE.parent / "configs") if path.exists())
 CONTINUOUS = CONFIGS / "continuous.toml"  # for real-valued actions, above the settings of a family
+RECORDED = CONFIGS / "recorded.toml"  # for runs that learn from recorded experience, above those of a game
 DEVICES = ("gpu", "laptop")  # folders with settings for a device: gpu/atari.toml is for all Atari games
 
 

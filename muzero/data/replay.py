@@ -40,6 +40,11 @@ def row_bytes(spec: GameSpec, candidates: int = 0) -> int:
     return schema.row_bytes(spec, candidates) + 8 + 8 + 8 + 1 + 1 + 32
 
 
+def most_rows(spec: GameSpec, candidates: int, capacity: int, gigabytes: float) -> int:
+    """Rows of a replay with these settings, see `Replay`."""
+    return min(capacity, int(gigabytes * 1e9 / row_bytes(spec, candidates)))
+
+
 class Replay:
     """The most recent rows of all games."""
 
@@ -85,9 +90,9 @@ class Replay:
             ValueError: if not one row fits.
         """
         self.spec, self.candidates = spec, candidates
-        size = row_bytes(spec, candidates)
-        self.capacity = min(capacity, int(gigabytes * 1e9 / size))
+        self.capacity = most_rows(spec, candidates, capacity, gigabytes)
         if self.capacity < 1:
+            size = row_bytes(spec, candidates)
             raise ValueError(f"{spec.name}: not one row of {size:,} bytes fits into {gigabytes} GB")
         self.priority_exponent = priority_exponent
         self.importance_exponent = importance_exponent

@@ -132,6 +132,19 @@ class Layout:
         Raises:
             Damaged: if it is not a segment of this game.
         """
+        segment = self.unchecked(payload)
+        try:
+            segment.check(self.spec, self.candidates)
+        except ValueError as error:
+            raise Damaged from error
+        return segment
+
+    def unchecked(self, payload: bytes) -> Segment:
+        """The segment that a payload holds, whose numbers may not fit the game.
+
+        Raises:
+            Damaged: if arrays of other shapes are there.
+        """
         if len(payload) < HEAD.size:
             raise Damaged
         *number, version, flags, rows = HEAD.unpack_from(payload)
@@ -147,12 +160,7 @@ class Layout:
         if not machine.eof or machine.unused_data:
             raise Damaged
         arrays = self._arrays(content, rows, new)
-        segment = Segment(SegmentId(*number), version, arrays, bool(tail))
-        try:
-            segment.check(self.spec, self.candidates)
-        except ValueError as error:
-            raise Damaged from error
-        return segment
+        return Segment(SegmentId(*number), version, arrays, bool(tail))
 
     def _arrays(self, content: bytes, rows: int, new: int) -> dict[str, np.ndarray]:
         """The arrays of a segment by column, in which each row has this number of new planes; 0: they are whole."""

@@ -1,4 +1,4 @@
-"""Spaces of gymnasium: how actions reach the environment."""
+"""Spaces of gymnasium: how actions reach the environment, and how recorded ones come back."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ import numpy as np
 from muzero.actions import Box, Discrete, Space
 from muzero.games.checks import shown
 from muzero.games.errors import Unplayable
+from muzero.games.spaces import check_numbers
 
 MOST_COMBINATIONS = 512  # of actions of several parts; each of them needs an output of the network
 MOST_BOUND = 2.0**53  # of an action; up to here a float64 holds every whole number
+ROUNDING = 1e-5  # share of a bound by which a recorded action may exceed it
+BETWEEN = 1e-3  # on the scale from -1 to 1, by which a recorded action may miss a bin
 
 
 class ActionView(NamedTuple):
-    """How the package's actions become those of an environment."""
+    """How the package's actions become those of an environment, and back."""
 
     space: Space
     native: Callable[[Any], Any]  # one action as the environment takes it
+    own: Callable[[Any], Any]  # and back; raises ValueError for what is not an action of the environment
 
 
 def action_view(space: Any, game: str, bins: int | None = None) -> ActionView:
@@ -43,8 +47,12 @@ def action_view(space: Any, game: str, bins: int | None = None) -> ActionView:
         raise Unplayable(f"{game} cannot be played with game.bins: its actions {shown(space)} can be listed already")
 
     if isinstance(space, spaces.Discrete):
-        start = int(space.start)
-        return ActionView(Discrete(int(space.n)), lambda action: np.int64(start + action))
+        start, count = int(space.start), int(space.n)
+        return ActionView(
+            Discrete(count),
+            lambda action: np.int64(start + action),
+            lambda action: int(_whole(action, (), np.array(start), np.array(count)) - start),
+        )
     if isinstance(space, spaces.MultiDiscrete):
         return _product(space, np.asarray(space.nvec), np.asarray(space.start), game)
     if isinstance(space, spaces.MultiBinary):
@@ -67,7 +75,25 @@ def _product(space: Any, counts: np.ndarray, start: np.ndarray, game: str) -> Ac
     table = np.stack(np.unravel_index(np.arange(combinations), lengths), 1).reshape(combinations, *counts.shape) + start
     table = table.astype(space.dtype)
     names = tuple(f"({','.join(map(str, row.ravel().tolist()))})" for row in table)
-    return ActionView(Discrete(combinations, names), lambda action: table[int(action)].copy())
+
+    def own(action: Any) -> int:
+        choices = _whole(action, counts.shape, start, counts) - start
+        return int(np.ravel_multi_index(tuple(choices.astype(np.int64).ravel()), tuple(lengths)))
+
+    return ActionView(Discrete(combinations, names), lambda action: table[int(action)].copy(), own)
+
+
+def _whole(action: Any, shape: tuple[int, ...], low: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """The action as whole numbers, each of which is one of `count` from `low` on.
+
+    Raises:
+        ValueError: if it is not that.
+    """
+    array = check_numbers(action, shape, "action")
+    if not ((array >= low) & (array < low + count) & (array == np.floor(array))).all():
+        most = (low + count - 1).tolist()
+        raise ValueError(f"action is {shown(action)}, expected whole numbers from {low.tolist()} to {most}")
+    return array
 
 
 def _scaled(space: Any, game: str) -> ActionView:
@@ -92,7 +118,15 @@ def _scaled(space: Any, game: str) -> ActionView:
         value = np.clip(low + share * (high - low), low, high)
         return (np.rint(value) if whole else value).astype(space.dtype)
 
-    return ActionView(Box(low.size), native)
+    def own(action: Any) -> np.ndarray:
+        value = check_numbers(action, low.shape, "action").astype(np.float64)
+        room = ROUNDING * np.maximum(np.abs(low), np.abs(high))
+        if not ((value >= low - room) & (value <= high + room)).all():  # false for NaN
+            raise ValueError(f"action is {shown(action)}, expected numbers from {low.tolist()} to {high.tolist()}")
+        share = (value - low) / np.where(high > low, high - low, 1)
+        return (2 * np.clip(share, 0, 1) - 1).astype(np.float32).ravel()
+
+    return ActionView(Box(low.size), native, own)
 
 
 def _binned(space: Any, game: str, bins: int) -> ActionView:
@@ -109,4 +143,13 @@ def _binned(space: Any, game: str, bins: int) -> ActionView:
     grid = np.stack(np.unravel_index(np.arange(bins**size), [bins] * size), 1) / (bins - 1) * 2 - 1
     table = [real.native(row) for row in grid]
     names = tuple(f"({','.join(f'{number:.3g}' for number in value.ravel())})" for value in table)
-    return ActionView(Discrete(len(table), names), lambda action: table[int(action)].copy())
+
+    def own(action: Any) -> int:
+        row = real.own(action)
+        places = np.rint((row.astype(np.float64) + 1) / 2 * (bins - 1)).astype(np.int64)
+        number = int(np.ravel_multi_index(tuple(places), (bins,) * size))
+        if np.abs(real.own(table[number]) - row).max() > BETWEEN:
+            raise ValueError(f"action is {shown(action)}, which is none of the {bins} bins; leave game.bins out")
+        return number
+
+    return ActionView(Discrete(len(table), names), lambda action: table[int(action)].copy(), own)

@@ -178,6 +178,9 @@ class BatchedGames(Games):
     def native(self, action: Any) -> Any:
         return self._games[0].native(action)
 
+    def own(self, action: Any) -> Any:
+        return self._games[0].own(action)
+
     @environments_own()
     def close(self) -> None:
         for game in self._games:

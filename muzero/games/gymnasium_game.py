@@ -74,6 +74,9 @@ class GymnasiumGame(OneGame):
     def native(self, action: Any) -> Any:
         return self._actions.native(action)
 
+    def own(self, action: Any) -> Any:
+        return self._actions.own(action)
+
     def frame(self) -> np.ndarray | None:
         if getattr(self.environment, "render_mode", None) != RENDER_MODE:
             return None

@@ -39,6 +39,10 @@ class OneGame(ABC):
         """One action as the environment takes it; see `Games.native`."""
         return action
 
+    def own(self, action: Any) -> Any:
+        """One action of the environment as the package has it; see `Games.own`."""
+        return action
+
     def rules(self) -> Rules | None:
         """The position, for players that look ahead; None if the rules cannot be consulted."""
         return None

@@ -126,6 +126,14 @@ class Games(ABC):
         """One action of the package as the environment itself takes it: its own number, or an array."""
         return action
 
+    def own(self, action: Any) -> Any:
+        """One action of the environment, as it was recorded, as the package has it; the inverse of `native`.
+
+        Raises:
+            ValueError: if it is not an action of the environment.
+        """
+        return action
+
     def close(self) -> None:  # noqa: B027 (most games hold nothing)
         """Release what the games hold."""
 

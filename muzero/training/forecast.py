@@ -5,13 +5,18 @@ from __future__ import annotations
 import time
 from contextlib import chdir, closing
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 
 from muzero import build
+from muzero.actors.recorded import RecordedPool
+from muzero.actors.tasks import Reanalyse, Task
 from muzero.config import Config
+from muzero.config.run import RunSettings
 from muzero.data.replay import row_bytes
 from muzero.interfaces import GameSpec, WorldModel
+from muzero.learning.learner import Learner
 from muzero.training.placement import overlaps
 from muzero.training.updates import Updates
 
@@ -33,6 +38,7 @@ class Forecast:
     limit: float | None  # seconds after which the run ends
     replay_bytes: int
     learner_bytes: int
+    planned: bool = False  # nothing is played: `steps` are positions that are planned
 
     @property
     def playing(self) -> float:
@@ -70,6 +76,8 @@ def forecast(config: Config, seconds: float) -> Forecast:
     settings = build.settings(config)
     torch.set_num_threads(settings.threads)
     device = build.device(settings.device)
+    if settings.data:
+        return _of_recorded(config, settings, device, seconds)
     with chdir("."), closing(build.games(config, settings.games, training=True)) as games:
         spec = games.spec
         model = build.model(config, spec, settings.seed)
@@ -87,21 +95,63 @@ def forecast(config: Config, seconds: float) -> Forecast:
                 replay.add(segment)
             if took >= seconds and replay.steps:
                 break
-    rate = _updates_per_second(Updates(learner, replay), seconds)
-    optimised = sum(parameter.numel() for parameter in learner.parameters)
-    copies = 4 + bool(learner.average)  # weights, gradients and two moments; the slow copy; the average
     return Forecast(
         spec=spec,
         weights=parts(model),
         steps_per_second=played / took,
-        updates_per_second=rate,
+        updates_per_second=_updates_per_second(Updates(learner, replay), seconds),
         overlap=config.table("actors")["count"] == 0 and overlaps(config, device),
         steps=settings.steps,
         updates=max(0, int((settings.steps - settings.start) * settings.updates_per_step)),
         limit=settings.seconds,
         replay_bytes=replay.capacity * row_bytes(spec, replay.candidates),
-        learner_bytes=4 * (copies + 1) * optimised,
+        learner_bytes=_bytes(learner),
     )
+
+
+def _of_recorded(config: Config, settings: RunSettings, device: torch.device, seconds: float) -> Forecast:
+    """As `forecast`, where nothing is played.
+
+    Raises:
+        ConfigError: if the recorded experience cannot be learned from.
+    """
+    with chdir("."), closing(RecordedPool(config, device)) as pool:
+        model = build.model(config, pool.spec, settings.seed)
+        learner = build.learner(config, model, build.objective(config, pool.spec, model), device, settings.seed)
+        replay = build.replay(config, pool.spec, settings.seed, device)
+        pool.prepare()
+        assert pool.recording is not None
+        for segment in pool.recording.segments:
+            replay.add(segment)
+        planned, took = 0, 0.0
+        for number in count():
+            work = Reanalyse(replay.positions(pool.searched))
+            begun = time.perf_counter()
+            pool.actor.work(Task(0, 0, work))
+            if number:  # the first search prepares much
+                planned, took = planned + len(work.positions.numbers), took + time.perf_counter() - begun
+            if took >= seconds:
+                break
+    turns = max(0.0, settings.length / settings.reanalyse_every - 1)
+    return Forecast(
+        spec=pool.spec,
+        weights=parts(model),
+        steps_per_second=planned / took,
+        updates_per_second=_updates_per_second(Updates(learner, replay), seconds),
+        overlap=False,
+        steps=int(turns * len(replay)),
+        updates=settings.length,
+        limit=settings.seconds,
+        replay_bytes=len(replay) * row_bytes(pool.spec, replay.candidates),
+        learner_bytes=_bytes(learner),
+        planned=True,
+    )
+
+
+def _bytes(learner: Learner) -> int:
+    """Memory of weights, their gradients and two moments, the slow copy and the average."""
+    copies = 5 + bool(learner.average)
+    return 4 * copies * sum(parameter.numel() for parameter in learner.parameters)
 
 
 def _updates_per_second(updates: Updates, seconds: float) -> float:

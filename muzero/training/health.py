@@ -22,7 +22,14 @@ SHARE = 0.005  # of the time that measuring may take
 class Health:
     """Reads a learner and a replay, and changes neither: a run is the same, bit for bit, without it."""
 
-    def __init__(self, updates: Updates, scores: Scores, curve: Curve | None, waited: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        updates: Updates,
+        scores: Scores,
+        curve: Curve | None,
+        waited: Callable[[], float],
+        recorded: bool = False,
+    ) -> None:
         """Measure nothing yet.
 
         Args:
@@ -30,7 +37,9 @@ class Health:
             scores: of its self-play.
             curve: of healthy runs of the game; None if there is none.
             waited: returns the seconds in which the learner has waited for games so far; NaN where it plays itself.
+            recorded: experience was there before the run, so its age says nothing.
         """
+        self.recorded = recorded
         self.waited, self.before = waited, (time.monotonic(), waited())
         self.updates, self.learner, self.replay, self.scores = updates, updates.learner, updates.replay, scores
         objective = self.learner.objective
@@ -75,7 +84,8 @@ class Health:
         if self.replay.spec.returns is not None:  # games such as chess end at the edge: they are won or lost
             found.pop("value_edge", None)
         if (last := self.updates.pending) is not None:
-            found |= measures.age(self.replay, last.rows, seen.number.cpu().numpy(), self.learner.updates)
+            if not self.recorded:
+                found |= measures.age(self.replay, last.rows, seen.number.cpu().numpy(), self.learner.updates)
             self.spreads["priority"] = self.replay.priority[last.rows % self.replay.capacity]
         return found
 

@@ -56,7 +56,9 @@ class Learning:
 
     @property
     def owed(self) -> int:
-        """Updates that the steps stored so far are worth."""
+        """Updates that the steps stored so far are worth, or that were granted without any."""
+        if self.together.rounds:
+            return self.together.rounds.granted
         return int((self.together.steps - self.settings.start) * self.settings.updates_per_step)
 
     @property

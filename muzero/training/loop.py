@@ -32,6 +32,7 @@ from muzero.training.learning import Learning
 from muzero.training.placement import gather
 from muzero.training.progress import Progress
 from muzero.training.reanalysis import Reanalysis
+from muzero.training.rounds import Rounds
 from muzero.training.scores import Scores
 from muzero.training.snapshot import Parts
 from muzero.training.standing import Standing
@@ -70,6 +71,7 @@ class Training:
         self.folder = RunFolder(self.whole).learners / str(rank) if rank else self.whole
         self.pool = gather(config, self.device, self.learners)
         self.closing.callback(self.pool.close)
+        self.notes = [] if RunFolder(self.whole).exists else self.pool.prepare()  # what is said when the run begins
         self.spec = self.pool.spec
         if self.spec.two_player:
             check_opponent(config)
@@ -80,13 +82,15 @@ class Training:
         self.replay = build.replay(config, self.spec, self.learner.seed, self.device)
         self.clock, self.cpu_clock, self.scores = Clock(), CpuClock(), Scores()
         self.stop = Stop(self.pool.wake)
-        shared = (self.learners, settings, self.replay, self.clock, self.pool, self.stop)
+        self.rounds = Rounds(settings.length) if settings.data else None
+        shared = (self.learners, settings, self.replay, self.clock, self.pool, self.stop, self.rounds)
         self.together = Together(*shared)
         learns = (self.folder, settings, self.spec, self.learner, self.replay, self.together)
         self.learning = Learning(*learns, lambda: self.snapshots.newest())
         self.reanalysis = Reanalysis(config, self.learning, self.pool)
         waited = partial(self.clock.waited, self.pool.apart)
-        self.health = Health(self.learning.updates, self.scores, of_game(settings.game), waited)
+        curve = None if settings.data else of_game(settings.game)
+        self.health = Health(self.learning.updates, self.scores, curve, waited, recorded=bool(settings.data))
         self.storing = Storing(self.pool, self.scores, config.table("actors")["max_age"])
         self.schedule = EvaluationSchedule(self.folder, settings.evaluate_every)
         self.evaluator = Evaluator(config, self.schedule, self.learner, self.pool, self.clock)
@@ -110,6 +114,7 @@ class Training:
         self.closing.callback(self.experience.close)
         plain = {"seconds": self.clock, "cpu_seconds": self.cpu_clock}
         plain |= {"evaluated_at": self.schedule, "episodes": self.scores, "reanalysis": self.reanalysis}
+        plain |= {} if self.rounds is None else {"rounds": self.rounds}
         parts = Parts(self.spec, self.learner, self.experience, self.learning.updates, self.pool, plain)
         saved = (RunFolder(self.folder).checkpoints, parts, self.settings, self.together)
         self.snapshots = self.standing.snapshots = Snapshots(*saved, self.schedule.wanted)
@@ -158,7 +163,7 @@ class Training:
 
     @property
     def steps(self) -> int:
-        """Environment steps of all learners."""
+        """Environment steps of all learners; of a run that learns from recorded experience, updates."""
         return self.together.steps
 
     @property
@@ -197,6 +202,8 @@ class Training:
         failpoint("train.after_play")
         if result is not None:
             self._store(result, progress)
+        elif self.rounds is not None:  # what was owed is planned
+            self.rounds.begin()
         self.standing.report(progress)
         progress.show(self.status())
 
@@ -272,7 +279,7 @@ class Training:
         except Stopped:
             return  # a resumed run evaluates this checkpoint again
         except (EnvironmentFault, PlayerError) as error:
-            self.standing.warn(f"the evaluation at {self.steps:,} steps failed: {error}")
+            self.standing.warn(f"the evaluation at {self.steps:,} {self.settings.unit} failed: {error}")
             return
         self._evaluated(evaluation, progress)
 

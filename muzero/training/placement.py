@@ -1,4 +1,4 @@
-"""Who plays: this process, a child process beside it, or actors on Ray."""
+"""Who plays: nobody, where experience was recorded; this process, a child process beside it, or actors on Ray."""
 
 import sys
 
@@ -6,6 +6,7 @@ import torch
 
 from muzero.actors.local import LocalPool
 from muzero.actors.pool import ActorPool
+from muzero.actors.recorded import RecordedPool
 from muzero.config import Config, ConfigError
 from muzero.learning.parallel import ALONE, Learners
 from muzero.util.cpu import cores
@@ -20,6 +21,8 @@ def gather(config: Config, device: torch.device, learners: Learners = ALONE) -> 
         ConfigError: if it cannot be had.
         EnvironmentFault: if an environment of a pool on this machine does not work.
     """
+    if config.table("run")["data"]:
+        return RecordedPool(config, device)
     if config.table("actors")["count"] == 0:
         return LocalPool(config, device, overlaps(config, device, learners.here), learners.rank)
     from muzero.cluster.pool import RayPool

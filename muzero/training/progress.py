@@ -69,7 +69,7 @@ class Progress:
 
     def _line(self, status: Status) -> str:
         """What matters most comes first: a narrow terminal cuts off the end."""
-        parts = [f"{status.steps:,}/{status.goal:,} steps"]
+        parts = [f"{status.steps:,}/{status.goal:,} {status.unit}"]
         left = self.pace.left(status)
         if left is not None:
             parts.append(f"{clock(left)} left")
@@ -78,19 +78,20 @@ class Progress:
         if status.greedy is not None:
             parts.append(f"greedy score {status.greedy.mean:.2f}")
         parts += filter(None, [status.comparison])
-        parts.append(f"{status.updates:,} updates")
+        parts += [f"{status.updates:,} updates"] if status.unit == "steps" else []
         parts += filter(None, [self._speed(status)])
         if status.losses:
             parts += figures(status)
         else:
-            parts.append(f"learning begins at {status.start:,} steps")
+            parts += [f"learning begins at {status.start:,} steps"] if status.start else []
         return "  ".join(parts)
 
     def _speed(self, status: Status) -> str:
         """Rates over the last while: play and learning alternate, so those of an instant would often be 0."""
         self.recently(status)
         rates = status.rates(self.recent[0])
-        shown = {"steps/s": rates["steps_per_second"], "updates/s": rates["updates_per_second"]}
+        shown = {"updates/s": rates["updates_per_second"]}
+        shown = ({"steps/s": rates["steps_per_second"]} if status.unit == "steps" else {}) | shown
         return " ".join(f"{rate:,.0f} {unit}" for unit, rate in shown.items() if rate >= 0.5)
 
     def recently(self, status: Status) -> None:
@@ -139,7 +140,7 @@ class Progress:
         ends = {f"evaluation/{name}/{end}": getattr(evaluation, end) for end in ("low", "high")}
         self._write(status, {f"evaluation/{name}": mean, **ends})
         margin, cost = (evaluation.high - evaluation.low) / 2, f"{evaluation.games:,} games, {evaluation.cost:.1f} s"
-        text = f"greedy score after {evaluation.step:,} steps, {name}: {mean:.2f} ± {margin:.2f} ({cost})"
+        text = f"greedy score after {evaluation.step:,} {status.unit}, {name}: {mean:.2f} ± {margin:.2f} ({cost})"
         self.clear()
         self._say(text, soft_wrap=True)
 

@@ -18,8 +18,9 @@ class Reanalysis:
 
     `run.reanalysed_per_step` decides how many: they are owed for the steps stored, as updates are.  Or
     `run.reanalyse_every` does: for each update, that part of all stored rows is owed, so that each has its turn in as
-    many updates.  A request is for a multiple of `ActorPool.searched` positions, so that searches are large; the rest
-    stays owed.  Without either, actors on Ray plan as many as they can.
+    many updates; from recorded experience, after as many that learn from its returns alone.  A request is for a
+    multiple of `ActorPool.searched` positions, so that searches are large; the rest stays owed.  Without either, actors
+    on Ray plan as many as they can.
     """
 
     def __init__(self, config: Config, learning: Learning, pool: ActorPool) -> None:
@@ -36,6 +37,8 @@ class Reanalysis:
         self.further = config.table("actors")["reanalyse"] > 0  # whether actors of their own do it
         # Of the steps before learning begins, each of several learners stores its share.
         self.start = learning.settings.start // learning.together.learners.size
+        # What is recorded has returns, and values that have not learned from them yet would teach policies nonsense.
+        self.wait = self.every if settings["data"] else 0  # updates before any are owed
         self.begin = self.start  # environment steps after which positions are owed
         self.requested = 0  # positions since then
         self.updates = 0  # for which positions were counted
@@ -65,7 +68,8 @@ class Reanalysis:
         """Add what the updates since the last call are worth; of what cannot be done in time, one turn of each row."""
         before, self.updates = self.updates, self.learning.learner.updates
         if self.every:
-            worth = self.for_updates + max(0, self.updates - before) * len(self.replay) / self.every
+            made = max(0, self.updates - max(before, self.wait))
+            worth = self.for_updates + made * len(self.replay) / self.every
             self.for_updates = min(worth, float(self.requested + max(len(self.replay), self.pool.searched)))
 
     def _work(self, count: int) -> Reanalyse:

@@ -60,8 +60,9 @@ class Standing:
         return Status(
             clock=time.monotonic(),
             steps=self.together.steps,
-            goal=self.settings.steps,
-            start=self.settings.start,
+            goal=self.settings.length,
+            unit=self.settings.unit,
+            start=0 if self.settings.data else self.settings.start,
             limit=self.settings.seconds,
             updates=self.learning.learner.updates,
             seconds=clock.seconds(),

@@ -19,8 +19,9 @@ class Status:
     """
 
     clock: float  # seconds of a monotonic clock, for rates
-    steps: int  # environment steps so far
-    goal: int  # environment steps of the whole run
+    steps: int  # environment steps so far; updates, where nothing is played
+    goal: int  # of the whole run
+    unit: str = "steps"  # what these two are: "steps" or "updates"
     start: int  # environment steps before learning begins
     limit: float | None = None  # seconds of training of the whole run; None: not limited
     updates: int

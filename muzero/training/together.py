@@ -14,6 +14,7 @@ from muzero.interfaces import Objective
 from muzero.learning.parallel import Learners
 from muzero.runs.folder import RunFolder
 from muzero.training.clock import Clock
+from muzero.training.rounds import Rounds
 from muzero.util.signals import Stop
 from muzero.util.text import shell_word
 
@@ -39,7 +40,14 @@ class Together:
     """
 
     def __init__(
-        self, learners: Learners, settings: RunSettings, replay: Replay, clock: Clock, pool: ActorPool, stop: Stop
+        self,
+        learners: Learners,
+        settings: RunSettings,
+        replay: Replay,
+        clock: Clock,
+        pool: ActorPool,
+        stop: Stop,
+        rounds: Rounds | None = None,
     ) -> None:
         """Count from the beginning of a run.
 
@@ -50,9 +58,10 @@ class Together:
             clock: of the run.
             pool: plays for this learner.
             stop: signals that this process gets.
+            rounds: of a run that learns from recorded experience, which counts updates in place of steps.
         """
         self.learners, self.settings, self.replay = learners, settings, replay
-        self.clock, self.pool, self.stop = clock, pool, stop
+        self.clock, self.pool, self.stop, self.rounds = clock, pool, stop, rounds
         self.written = 0  # steps of the newest checkpoint of this learner
         self.all: list[Figures] = [] if learners.alone else [self._mine()] * learners.size
 
@@ -77,12 +86,14 @@ class Together:
 
     @property
     def _enough(self) -> bool:
-        least = max(1, self.settings.start // self.learners.size)
+        least = 1 if self.rounds else max(1, self.settings.start // self.learners.size)
         return len(self.replay) >= min(least, self.replay.capacity)
 
     @property
     def steps(self) -> int:
-        """Environment steps stored by all learners."""
+        """Environment steps stored by all learners; from recorded experience, updates granted."""
+        if self.rounds:
+            return self.rounds.granted
         return int(sum(each.steps for each in self.all)) if self.all else self.replay.steps
 
     @property
@@ -135,6 +146,9 @@ def require(folder: Path, size: int, config: Config) -> None:
         raise ConfigError([f"{folder} is a run of {before} learners, and this is one of {size}; resume it {how}"])
     if size == 1:
         return
+    if config.table("run")["data"]:
+        given = f"[run] data (from {config.source('run', 'data')})"
+        raise ConfigError([f"{given}: several learners cannot share recorded experience; begin without torchrun"])
     actors, batch = config.table("actors")["count"], config.table("learner")["batch"]
     if actors:
         given = f"[actors] count = {actors} (from {config.source('actors', 'count')})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from muzero.config import Config, ConfigError
+from muzero.config.run import RunSettings
 from muzero.interfaces import GameSpec, Objective, Planner, WorldModel
 from muzero.util import memory
 
@@ -29,6 +30,20 @@ def check_memory(config: Config, row_bytes: int) -> None:
             f"selfplay.segment_steps (now {segment})"
         )
         raise ConfigError([problem])
+
+
+def check_recorded(config: Config, settings: RunSettings) -> None:
+    """Refuse a run from recorded experience that would end before it has planned any of it.
+
+    Raises:
+        ConfigError: with the remedy.
+    """
+    if settings.data and settings.length <= settings.reanalyse_every:
+        given = f"[run] reanalyse_every = {settings.reanalyse_every} (from {config.source('run', 'reanalyse_every')})"
+        remedy = f"set run.updates (muzero-train --updates) to more, or run.reanalyse_every={settings.length // 4 or 1}"
+        raise ConfigError(
+            [f"{given}: positions are planned after as many updates, and the run makes {settings.length:,}; {remedy}"]
+        )
 
 
 def check_planner(

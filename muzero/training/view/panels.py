@@ -85,14 +85,15 @@ def head(view: View, width: int, height: int, colour: bool) -> Text:
     """The name of the run, how much of it is done, and when it ends."""
     status = view.status
     ends = f"{clock(view.left)} left" if view.left is not None else "time left: not known yet"
-    done = f"{status.steps:,} of {status.goal:,} steps  {status.updates:,} updates"
+    done = f"{status.steps:,} of {status.goal:,} {status.unit}"
+    done += f"  {status.updates:,} updates" if status.unit == "steps" else ""
     facts = [done, f"{clock(status.seconds)} so far", ends]
     line = "  ".join(facts)
     fitting = [name for name in (f"{view.title}, {view.where}", view.title) if cell_len(f"{name}  {line}") <= width]
     if fitting:
         line = f"{fitting[0]}  {line}"
     elif cell_len(line) > width:
-        line = f"{short(status.steps)} of {short(status.goal)} steps  {ends}"
+        line = f"{short(status.steps)} of {short(status.goal)} {status.unit}  {ends}"
     text = Text(line, "bold")
     if height > 1:
         filled = round(status.done * (width - 5))

@@ -1,0 +1,1 @@
+"""Recorded experience, to learn from without playing: where it comes from, and how it becomes segments."""
