@@ -32,6 +32,7 @@ SMALL = [  # what the documentation says -> what is small enough for a test
     (r"simulations=[\d,]+", "simulations=0,2"),
     (r"--time \S+", "--time 2s"),
     (r"--seconds \d+", "--seconds 0.1"),
+    (r"--updates \d+", "--updates 8 --set run.reanalyse_every=4"),
     (r"--actors auto", "--actors 1"),
     (r"python/my_module:MyGame", "python/nim:Nim"),
 ]

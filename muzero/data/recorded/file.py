@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ class File(Source):
         legal, columns = arrays.get("legal"), games.spec.actions.columns
         if legal is not None and (legal.dtype != bool or legal.shape[1:] != (columns,)):
             raise ValueError(f"legal is {legal.dtype} of shape {legal.shape}, expected bool [{len(legal)}, {columns}]")
-        for number, (begin, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        for number, (begin, end) in enumerate(pairwise([0, *ends.tolist()])):
             part, seen = slice(begin, end), slice(begin + number, end + number + 1)
             yield native(
                 games,

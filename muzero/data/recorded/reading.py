@@ -58,7 +58,7 @@ def read(config: Config, games: Games, candidates: int) -> Recording:
         MissingExtra: if a package is missing that reads it.
     """
     run, replay, spec = config.table("run"), config.table("replay"), games.spec
-    named = f"[run] data = {printable(run['data'])!r} (from {config.source('run', 'data')})"
+    named = f"[run] data = {printable(run['data'], 500)!r} (from {config.source('run', 'data')})"
     capacity = most_rows(spec, candidates, replay["capacity"], replay["gigabytes"])
     most = min(config.table("selfplay")["segment_steps"], capacity)
     found, rows, steps, over, scores = [], 0, 0, 0, []
