@@ -10,7 +10,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 
-GRAVITY, NOISE = 10.0, 0.5  # of the environment; standard deviation of the controller's torque
+GRAVITY, NOISE = 10.0, 4.0  # of the environment; standard deviation of the controller's torque
 NAMES = ("observations", "actions", "rewards", "terminations", "truncations")
 
 

@@ -112,3 +112,18 @@ def test_a_kind_is_added_once(kinds):
         build.register("model", "vector", Mine)
     with pytest.raises(ConfigError, match=r"\[game\] takes no kinds of your own; expected model, planner, objective"):
         build.register("game", "mine", Mine)
+
+
+def test_recorded_pendulum_is_what_a_run_learns_from(monkeypatch, tmp_path, capsys):
+    file = tmp_path / "pendulum.npz"
+    assert started(monkeypatch, "record_pendulum", str(file), "--steps", "1000") == 0
+    with np.load(file) as found:
+        rewards, ends = found["rewards"], np.flatnonzero(found["truncations"]) + 1
+        assert len(rewards) == 1000 and len(found["observations"]) == 1005
+    scores = [part.sum() for part in np.split(rewards, ends[:-1])]
+    assert len(scores) == 5 and np.mean(scores[::2]) > np.mean(scores[1::2])  # the controller, and random play
+    small = ["run.reanalyse_every=16", "learner.batch=8", "planner.population=8", "planner.elites=4"]
+    words = ["--game", "gym/Pendulum-v1", "--data", str(file), "--run", str(tmp_path / "run"), "--updates", "48"]
+    words += [word for setting in [*small, "run.evaluation_games=2"] for word in ("--set", setting)]
+    assert train_command(words) == 0
+    assert "learning from 1,000 recorded steps in 5 episodes" in capsys.readouterr().out

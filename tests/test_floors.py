@@ -118,7 +118,7 @@ def test_the_package_loads_nothing_that_could_run_code_from_a_file():
     for path in set(PACKAGE.rglob("*.py")) - {exempt}:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, (ast.Call, ast.Import, ast.ImportFrom)):
-                text = ast.unparse(node)
+                text = ast.unparse(node).replace("allow_pickle=False", "")
                 for word in forbidden:
                     bare = word.endswith("(") and not text.startswith(word)
                     assert bare or word not in text, f"{path.name}:{node.lineno} uses {word}"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from muzero.games.action_views import action_view
 from muzero.games.errors import UnknownGame
 from muzero.games.spaces import guess_channels, view
 
@@ -146,3 +147,34 @@ def test_bounds_follow_images_and_composed_spaces():
     np.testing.assert_array_equal(seen.bounds[0], low.transpose(2, 0, 1))
     assert view(COMPOSED, "x").bounds[0].shape == view(COMPOSED, "x").shape
     assert view(spaces.Box(-np.inf, np.inf, (2,)), "x").bounds is None
+
+
+# --- recorded actions ------------------------------------------------------------------------------------------------
+
+SPACES = {
+    "discrete": (spaces.Discrete(3, start=-1), None, [-2, 2, 0.5, [0]]),
+    "several": (spaces.MultiDiscrete([2, 3], start=[0, 5]), None, [[0, 4], [2, 5], [0], 1]),
+    "switches": (spaces.MultiBinary((2, 2)), None, [[[0, 0], [0, 2]], [0, 0, 0, 0]]),
+    "numbers": (
+        spaces.Box(np.array([-2, 0], np.float32), np.array([2, 9], np.float32)),
+        None,
+        [[-2.1, 0], [np.nan, 0]],
+    ),
+    "whole numbers": (spaces.Box(0, 4, (2,), np.int64), None, [[5, 0]]),
+    "bins": (spaces.Box(-2, 2, (2,)), 5, [[0.3, 0], [3, 0]]),
+}
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_a_recorded_action_becomes_the_one_that_made_it_and_others_are_refused(name):
+    space, bins, wrong = SPACES[name]
+    seen, rng = action_view(space, "x", bins), np.random.default_rng(0)
+    for action in seen.space.draw_any((20,), rng):
+        native = seen.native(action)
+        again = seen.own(native)
+        np.testing.assert_array_equal(seen.native(again), native)
+        if native.dtype.kind == "f":
+            np.testing.assert_allclose(again, action, atol=1e-6)
+    for action in wrong:
+        with pytest.raises(ValueError, match="action"):
+            seen.own(action)

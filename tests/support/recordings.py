@@ -44,7 +44,7 @@ class Turning(Corridor):
 
 
 def episodes(count=12, seed=0, game=Corridor):
-    """Random play: for each episode the observations [T + 1], and actions, rewards, terminations and truncations [T]."""
+    """Random play: for each episode observations [T + 1], and actions, rewards, terminations and truncations [T]."""
     rng, found = np.random.default_rng(seed), []
     for _ in range(count):
         environment = game()
