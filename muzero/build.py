@@ -22,8 +22,9 @@ from muzero.games.registry import symmetries as symmetries_of
 from muzero.interfaces import EnvironmentFault, Games, GameSpec, Objective, Planner, Symmetries, WorldModel
 from muzero.learning.learner import Learner
 from muzero.learning.parallel import ALONE, Learners
-from muzero.models.latent import SpatialModel, VectorModel
+from muzero.models.spatial import SpatialModel
 from muzero.models.symmetric import symmetric
+from muzero.models.vector import VectorModel
 from muzero.objectives.value_equivalence import ValueEquivalence
 from muzero.planners.mpc import CemPlanner, IcemPlanner, MppiPlanner
 from muzero.planners.reactive import ReactivePlanner

@@ -13,7 +13,7 @@ from nim import NimModel
 from muzero import Agent, build
 from muzero.cli.train import train_command
 from muzero.config import ConfigError
-from muzero.models.latent import VectorModel
+from muzero.models.vector import VectorModel
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "examples"
@@ -108,7 +108,7 @@ def test_a_kind_is_added_once(kinds):
 
     build.register("model", "mine", Mine)
     build.register("model", "mine", Mine)
-    with pytest.raises(ConfigError, match=r"kind 'vector' is muzero.models.latent.VectorModel already"):
+    with pytest.raises(ConfigError, match=r"kind 'vector' is muzero.models.vector.VectorModel already"):
         build.register("model", "vector", Mine)
     with pytest.raises(ConfigError, match=r"\[game\] takes no kinds of your own; expected model, planner, objective"):
         build.register("game", "mine", Mine)

@@ -85,7 +85,7 @@ def test_alternatives_do_not_import_each_other():
             "vertices",
         },
         "players": {"perfect", "engine"},
-        "models": {"blocks", "heads", "value_prefix"},
+        "models": {"blocks", "ensembles", "heads", "latent", "value_prefix"},
         "objectives": {"latents", "targets"},
         "planners": {"imagining", "searching", "sequences"},
     }

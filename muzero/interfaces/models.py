@@ -23,8 +23,13 @@ class Head(Protocol):
         """[B] expected value."""
         ...
 
-    def loss(self, target: Tensor) -> Tensor:
-        """[B] negative log likelihood of target [B] (or a loss that orders parameters as it does)."""
+    def loss(self, target: Tensor, learns: Tensor | None = None) -> Tensor:
+        """[B] negative log likelihood of a target (or a loss that orders parameters as it does).
+
+        Args:
+            target: [B]; an ensemble also takes [M, B], a target of each member.
+            learns: [M, B] bool, the members of an ensemble that learn from a row; None: all.  Without effect on others.
+        """
         ...
 
     def cumulative(self, target: Tensor, tie: Tensor | None = None) -> Tensor:
@@ -64,9 +69,11 @@ class Joined:
     def mean(self) -> Tensor:
         return torch.cat([head.mean for head in self.heads])
 
-    def loss(self, target: Tensor) -> Tensor:
-        parts = target.chunk(len(self.heads))
-        return torch.cat([head.loss(part) for head, part in zip(self.heads, parts, strict=True)])
+    def loss(self, target: Tensor, learns: Tensor | None = None) -> Tensor:
+        count = len(self.heads)
+        masks = [None] * count if learns is None else learns.chunk(count, -1)
+        parts = zip(self.heads, target.chunk(count, -1), masks, strict=True)
+        return torch.cat([head.loss(part, mask) for head, part, mask in parts])
 
     def cumulative(self, target: Tensor, tie: Tensor | None = None) -> Tensor:
         count = len(self.heads)

@@ -63,14 +63,19 @@ class TwoHot:
         distance = self.atoms - self.mean.unsqueeze(-1)
         return (self.logits.softmax(-1) * distance.square()).sum(-1).sqrt()
 
-    def loss(self, target: Tensor) -> Tensor:
+    def loss(self, target: Tensor, learns: Tensor | None = None) -> Tensor:
         """[B] cross entropy from the two-hot encoding of target [B]; targets beyond the atoms are clamped."""
-        target = target.clamp(self.atoms[0], self.atoms[-1])
-        above = torch.searchsorted(self.atoms, target).clamp(1, len(self.atoms) - 1)  # a NaN target gives a NaN loss
-        around = torch.stack([above - 1, above], -1)
-        low, high = self.atoms[around].unbind(-1)
-        at_low, at_high = self.logits.log_softmax(-1).gather(-1, around).unbind(-1)
-        return -torch.lerp(at_low, at_high, (target - low) / (high - low))
+        return two_hot_loss(self.logits, self.atoms, target)
+
+
+def two_hot_loss(logits: Tensor, atoms: Tensor, target: Tensor) -> Tensor:
+    """[...] cross entropy of distributions [..., number of atoms] from the two-hot encoding of targets [...]."""
+    target = target.clamp(atoms[0], atoms[-1])
+    above = torch.searchsorted(atoms, target).clamp(1, len(atoms) - 1)  # a NaN target gives a NaN loss
+    around = torch.stack([above - 1, above], -1)
+    low, high = atoms[around].unbind(-1)
+    at_low, at_high = logits.log_softmax(-1).gather(-1, around).unbind(-1)
+    return -torch.lerp(at_low, at_high, (target - low) / (high - low))
 
     def cumulative(self, target: Tensor, tie: Tensor | None = None) -> Tensor:
         """[B] probability of the atoms up to target [B]; see `two_hot_cumulative`."""
@@ -113,7 +118,7 @@ class Certain:
         """[B] zeros."""
         return torch.zeros_like(self.mean)
 
-    def loss(self, target: Tensor) -> Tensor:
+    def loss(self, target: Tensor, learns: Tensor | None = None) -> Tensor:
         """[B] squared error: the negative log likelihood of a normal distribution, up to constants."""
         return 0.5 * (target - self.mean).square()
 

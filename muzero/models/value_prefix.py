@@ -41,7 +41,7 @@ class StepOfPrefix:
         """[B] standard deviation of the sum."""
         return self.prefix.aleatoric
 
-    def loss(self, target: Tensor) -> Tensor:
+    def loss(self, target: Tensor, learns: Tensor | None = None) -> Tensor:
         """[B] cross entropy of the sum, if the rewards before were as expected."""
         return self.prefix.loss(self.before + target)
 
@@ -58,7 +58,7 @@ class StepsOfPrefix(Joined):
         super().__init__(steps)
         self.steps, self.fresh = steps, fresh
 
-    def loss(self, target: Tensor) -> Tensor:
+    def loss(self, target: Tensor, learns: Tensor | None = None) -> Tensor:
         """[K * B] cross entropies of the sums of targets, all rows of the first step, then of the second, and so on."""
         total, found = self.steps[0].before, []
         for step, fresh, reward in zip(self.steps, self.fresh, target.chunk(len(self.steps)), strict=True):

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from muzero.config import Range
-from muzero.interfaces import GameSpec, Latent, Loss, Objective, Window, WindowSize, WorldModel, observe_first
+from muzero.interfaces import GameSpec, Head, Latent, Loss, Objective, Window, WindowSize, WorldModel, observe_first
 from muzero.objectives.latents import bottleneck, consistency, flat, observed, rows, unexplained
-from muzero.objectives.targets import close_cuts, n_step_value, steps_by_age
+from muzero.objectives.targets import close_cuts, members_of, n_step_value, steps_by_age
 
 Weight = Annotated[float, Range(0.0, 1000.0)]
 LONGEST_GAME = 512  # the largest number of steps that a return to the end of the game looks ahead
@@ -39,6 +39,8 @@ class ValueEquivalence(Objective):
         trace: Annotated[float, Range(0.0, 1.0)] = 1.0,
         age_steps: Annotated[int, Range(0, 1_000_000_000)] = 0,
         entropy_weight: Weight = 0.0,
+        member_share: Annotated[float, Range(0.01, 1.0)] = 0.5,
+        member_targets: Literal["own", "mean", "min2"] = "own",
     ) -> None:
         """Make the losses, and the networks of the consistency loss.
 
@@ -69,6 +71,12 @@ class ValueEquivalence(Objective):
                 steps of the run, with values of the slow copy; 0: all after `n_step`.
             entropy_weight: factor of the entropy of the policy, which is learned to be large.  Real-valued policies
                 learn from their own samples, and would narrow too early; 0 turns it off.
+            member_share: share of the rows that each member of an ensemble learns from, drawn by the numbers of the
+                rows, so that a row is always the same members' (Osband et al. 2016).
+            member_targets: whose values the targets of an ensemble bootstrap from, with bootstrap = "target".  "own":
+                each member's from its own, so that doubt about later states arrives at earlier ones; "mean": all from
+                their mean; "min2": all from the smaller of two that each update draws (Fujimoto et al. 2018), against
+                values that are too high.
         """
         super().__init__()
         self.unroll = unroll
@@ -86,6 +94,7 @@ class ValueEquivalence(Objective):
             "entropy": entropy_weight,
         }
         self.gradient_scale, self.trace, self.age_steps = gradient_scale, trace, age_steps
+        self.member_share, self.member_targets = member_share, member_targets
         if consistency_weight:
             features = size_of_latent(model, spec)
             self.projector = bottleneck(features, projection, projection)
@@ -98,14 +107,15 @@ class ValueEquivalence(Objective):
         return f"{reason}; set learner.batch or objective.unroll to at least 2, or objective.consistency_weight = 0"
 
     def forward(self, model: WorldModel, target_model: WorldModel, window: Window, generator: torch.Generator) -> Loss:
-        value_target = self.value_target(target_model, window)
+        value_target = self.value_target(target_model, window, generator)
         latents, reward_loss, discount_loss = self.imagine(model, window)
-        batch, positions = value_target.shape
+        batch, positions = value_target.shape[-2:]
         prediction = model.predict(stack(latents))
         weights, candidates = (by_position(field, positions) for field in (window.policy, window.candidates))
         assert weights is not None
         policy_loss = prediction.policy.loss(weights, candidates).view(positions, batch).t()
-        value_loss = prediction.value.loss(value_target.t().flatten()).view(positions, batch).t()
+        learns = self.learns(prediction.value, window.number, positions)
+        value_loss = prediction.value.loss(value_target.mT.flatten(-2), learns).view(positions, batch).t()
         known, over = window.known[:, :positions], window.over[:, :positions]
         taught = known & ~over & window.taught[:, :positions]
         terms = {
@@ -119,31 +129,59 @@ class ValueEquivalence(Objective):
             noise = 1 - torch.rand(size, generator=generator, device=generator.device)  # in (0, 1]
             terms["entropy"] = over_positions(-prediction.policy.entropy(noise).view(positions, batch).t(), taught)
         terms |= self.latent_terms(model, latents, window, (known & ~over)[:, 1:])
-        error = (prediction.value.mean.view(positions, batch)[0] - value_target[:, 0]).abs().detach()
+        aim = value_target if value_target.ndim == 2 else value_target.mean(0)
+        error = (prediction.value.mean.view(positions, batch)[0] - aim[:, 0]).abs().detach()
         weighted = {name: self.weights[name] * term for name, term in terms.items()}
         return Loss(weighted, error, {"value_error": error})
 
     @torch.no_grad()
-    def value_target(self, target_model: WorldModel, window: Window) -> Tensor:
-        """[B, K + 1] returns of n real steps and a bootstrapped value; 0 where the game is over."""
+    def value_target(
+        self, target_model: WorldModel, window: Window, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """[B, K + 1] returns of n real steps and a bootstrapped value; 0 where the game is over.
+
+        [M, B, K + 1] where each of M members bootstraps from its own values.  The generator draws the members that
+        "min2" looks at.
+        """
         value, steps = window.value, None
         if self.age_steps:
             steps = steps_by_age(window.age, self.n_step, self.age_steps)
         if self.bootstrap == "target":
             earliest = self.n_step if steps is None else 1  # position of a value that a target takes
             latent = observe_first(target_model, window.observation[:, earliest:].flatten(0, 1))
-            fresh = target_model.predict(latent).value.mean.view(len(value), -1)
+            fresh = self.trusted(target_model.predict(latent).value, generator).unflatten(-1, (len(value), -1))
             usable = (window.known & ~window.over)[:, earliest:]
-            value = torch.cat([value[:, :earliest], torch.where(usable, fresh, value[:, earliest:])], 1)
+            searched = value.expand(*fresh.shape[:-1], -1)
+            value = torch.cat([searched[..., :earliest], torch.where(usable, fresh, searched[..., earliest:])], -1)
         reward, discount = close_cuts(window.reward, window.discount, value, window.known, window.planned)
         return n_step_value(reward, discount, value * (window.known & ~window.over), self.n_step, self.trace, steps)
+
+    def trusted(self, head: Head, generator: torch.Generator | None) -> Tensor:
+        """The values [N], or [M, N] by member, of a head that targets bootstrap from."""
+        members = head.members
+        if members is None or self.member_targets == "mean":
+            return head.mean
+        if self.member_targets == "own":
+            return members
+        two = torch.rand(len(members), generator=generator, device=members.device).topk(2).indices
+        return members[two].amin(0)
+
+    def learns(self, head: Head, number: Tensor, steps: int) -> Tensor | None:
+        """[M, steps * B] bool: the members of an ensemble that learn from the rows from number [B] on."""
+        if head.members is None:
+            return None
+        rows = number + torch.arange(steps, device=number.device).unsqueeze(-1)
+        return members_of(rows.flatten(), len(head.members), self.member_share)
 
     def imagine(self, model: WorldModel, window: Window) -> tuple[list[Latent], Tensor, Tensor]:
         """The K + 1 latents along the real actions, and the losses [B, K] of rewards and discounts between them."""
         first = observe_first(model, window.observation[:, 0])
         latents, transition = model.imagine_sequence(first, window.action[:, : self.unroll], self.scaled)
         targets = (field[:, : self.unroll].t().flatten() for field in (window.reward, window.discount))
-        losses = (head.loss(target) for head, target in zip(transition, targets, strict=True))
+        losses = (
+            head.loss(target, self.learns(head, window.number, self.unroll))
+            for head, target in zip(transition, targets, strict=True)
+        )
         reward_loss, discount_loss = (loss.view(self.unroll, -1).t() for loss in losses)
         return [first, *latents], reward_loss, discount_loss
 

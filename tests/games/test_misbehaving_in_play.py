@@ -7,7 +7,7 @@ from misbehaving import BROKEN_STEPS, games
 
 from muzero.data.replay import Replay
 from muzero.interfaces import NonFiniteError, WindowSize
-from muzero.models.latent import VectorModel
+from muzero.models.vector import VectorModel
 from muzero.planners.tree import GumbelPlanner
 from muzero.play.match import play
 from muzero.play.selfplay import SelfPlay

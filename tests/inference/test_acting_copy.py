@@ -13,7 +13,7 @@ from muzero.inference.acting import ActingCopy, NotInBfloat16
 from muzero.inference.simulation import on_gpu, simulator_for
 from muzero.inference.torch_backend import TorchModel
 from muzero.inference.weights import fold
-from muzero.models.latent import SpatialModel
+from muzero.models.spatial import SpatialModel
 
 CPU = torch.device("cpu")
 CONVOLUTIONAL = ["spatial", "summed", "image"]

@@ -18,7 +18,7 @@ from muzero.inference.bfloat16 import Convolution, in_bfloat16, repack
 from muzero.inference.onnx_backend import OnnxModel
 from muzero.inference.torch_backend import TorchModel
 from muzero.interfaces import GameSpec
-from muzero.models.latent import SpatialModel
+from muzero.models.spatial import SpatialModel
 
 pytestmark = pytest.mark.skipif(not HAS_BFLOAT16, reason="the processor has no instructions for bfloat16")
 

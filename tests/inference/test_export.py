@@ -12,8 +12,9 @@ from muzero.games.registry import symmetries
 from muzero.inference.export import INITIAL, OPSET, RECURRENT, TOLERANCE, networks
 from muzero.inference.onnx_graph import NotExportable
 from muzero.interfaces import GameSpec, observe_first
-from muzero.models.latent import SpatialModel, VectorModel
+from muzero.models.spatial import SpatialModel
 from muzero.models.symmetric import symmetric
+from muzero.models.vector import VectorModel
 
 BOARD = GameSpec("board/tic_tac_toe", (4, 3, 3), "float32", Discrete(9), (-1.0, 0.0), (-1.0, 1.0))
 FRAMES = GameSpec("mine", (3, 20, 16), "uint8", Discrete(5), (0.0, 0.997))

@@ -30,7 +30,7 @@ from nim import NimModel
 from muzero import search
 from muzero.config import ConfigError
 from muzero.inference import fastest, simulating
-from muzero.models.latent import VectorModel
+from muzero.models.vector import VectorModel
 
 
 @pytest.mark.parametrize("path", ["auto", *CPU_PATHS])
@@ -231,7 +231,7 @@ from muzero import search
 from muzero.actions import Discrete
 from muzero.inference import observe_first, simulating
 from muzero.interfaces import GameSpec
-from muzero.models.latent import VectorModel
+from muzero.models.vector import VectorModel
 
 torch.set_num_threads(2)
 model = VectorModel(GameSpec("v", (5,), "float32", Discrete(4), (0.0, 1.0))).eval()

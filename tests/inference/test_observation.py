@@ -18,7 +18,7 @@ from muzero.inference.observation import MEMORY, observe_by_copy
 from muzero.inference.simulation import on_gpu, simulator_for
 from muzero.inference.simulators import IDLE, Simulators
 from muzero.interfaces import GameSpec, observe_first
-from muzero.models.latent import SpatialModel
+from muzero.models.spatial import SpatialModel
 from muzero.planners.tree import GumbelPlanner
 from muzero.util.recorded import Recorded
 

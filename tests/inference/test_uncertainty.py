@@ -9,7 +9,7 @@ from uncertain import UncertainModel
 from muzero.actions import Box, Discrete
 from muzero.inference import onnx_graph, simulating
 from muzero.interfaces import GameSpec, observe_first
-from muzero.models.latent import VectorModel
+from muzero.models.vector import VectorModel
 from muzero.search import rows_of_parts
 
 SPACES = [Discrete(4), Box(2)]

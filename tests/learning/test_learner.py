@@ -9,7 +9,8 @@ from muzero.actions import Discrete
 from muzero.data.replay import Replay
 from muzero.interfaces import GameSpec, Window, observe_first
 from muzero.learning.learner import Learner
-from muzero.models.latent import SpatialModel, VectorModel
+from muzero.models.spatial import SpatialModel
+from muzero.models.vector import VectorModel
 from muzero.objectives.value_equivalence import ValueEquivalence
 from muzero.planners.reactive import ReactivePlanner
 from muzero.play.selfplay import SelfPlay

@@ -15,7 +15,8 @@ from muzero.interfaces import GameSpec, Window
 from muzero.learning import parallel
 from muzero.learning.learner import Learner
 from muzero.learning.parallel import ALONE
-from muzero.models.latent import SpatialModel, VectorModel
+from muzero.models.spatial import SpatialModel
+from muzero.models.vector import VectorModel
 from muzero.objectives.value_equivalence import ValueEquivalence
 
 VECTOR = GameSpec("vector", (5,), "float32", Discrete(2), (0.0, 0.99))

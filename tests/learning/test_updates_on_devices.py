@@ -22,7 +22,7 @@ from muzero.data.replay import Replay
 from muzero.data.schema import Segment, SegmentId, columns
 from muzero.interfaces import GameSpec
 from muzero.learning.learner import Learner
-from muzero.models.latent import SpatialModel
+from muzero.models.spatial import SpatialModel
 from muzero.objectives.value_equivalence import ValueEquivalence
 from muzero.training.updates import Updates
 

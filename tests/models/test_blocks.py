@@ -11,7 +11,8 @@ from muzero.config import ConfigError
 from muzero.interfaces import GameSpec
 from muzero.models.blocks import SMALLEST, FewPlanes, Standardised, scale_to_unit, simplices
 from muzero.models.heads import Categorical, TwoHot, inverse_value_transform, support, value_transform
-from muzero.models.latent import SpatialModel, VectorModel
+from muzero.models.spatial import SpatialModel
+from muzero.models.vector import VectorModel
 from muzero.objectives.value_equivalence import scale_gradient
 
 

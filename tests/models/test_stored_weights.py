@@ -8,7 +8,8 @@ from safetensors.torch import load_file
 
 from muzero.actions import Discrete
 from muzero.interfaces import GameSpec, observe_first
-from muzero.models.latent import SpatialModel, VectorModel
+from muzero.models.spatial import SpatialModel
+from muzero.models.vector import VectorModel
 
 FILES = Path(__file__).parent.parent / "data" / "models"
 MODELS = {

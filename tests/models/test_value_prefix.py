@@ -9,7 +9,7 @@ from muzero.actions import Discrete
 from muzero.inference import simulating
 from muzero.interfaces import GameSpec, Window, observe_first
 from muzero.models.heads import TwoHot
-from muzero.models.latent import SpatialModel
+from muzero.models.spatial import SpatialModel
 from muzero.objectives.value_equivalence import ValueEquivalence
 
 SPEC = GameSpec("frames", (2, 6, 5), "float32", Discrete(3), (0.0, 0.99))

@@ -13,7 +13,8 @@ from muzero.interfaces import GameSpec
 
 BATCH, STEPS = 3, 4
 REGISTERED = list(build.SCHEMA["model"])
-CASES = [(kind, space) for kind in (*REGISTERED, "uncertain") for space in (Discrete(3), Box(2))]
+ENSEMBLES = ["vector of five", "spatial of five"]
+CASES = [(kind, space) for kind in (*REGISTERED, *ENSEMBLES, "uncertain") for space in (Discrete(3), Box(2))]
 every_model = pytest.mark.parametrize(("kind", "space"), CASES, ids=[f"{kind}-{space.mark}" for kind, space in CASES])
 
 
@@ -22,7 +23,8 @@ def made(kind, space, observation=(3, 5, 4)):
     if kind == "uncertain":
         return UncertainModel(GameSpec("g", (60,), "float32", space, (0.0, 0.9))).eval()
     spec = GameSpec("g", observation, "float32", space, (-0.9, 0.0, 0.9))
-    return trained(build.model(merge([Layer("test", {"model": {"kind": kind}})], build.SCHEMA), spec)).eval()
+    settings = {"kind": kind.removesuffix(" of five")} | ({"members": 5} if kind in ENSEMBLES else {})
+    return trained(build.model(merge([Layer("test", {"model": settings})], build.SCHEMA), spec)).eval()
 
 
 @torch.no_grad()

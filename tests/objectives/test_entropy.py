@@ -9,7 +9,7 @@ from muzero.actions import Box
 from muzero.data.replay import Replay
 from muzero.data.schema import Segment, SegmentId
 from muzero.interfaces import GameSpec, observe_first
-from muzero.models.latent import VectorModel
+from muzero.models.vector import VectorModel
 from muzero.objectives.value_equivalence import ValueEquivalence
 
 ARM = GameSpec("arm", (4,), "float32", Box(2), (0.0, 0.99))

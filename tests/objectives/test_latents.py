@@ -5,7 +5,7 @@ import torch
 
 from muzero.actions import Discrete
 from muzero.interfaces import GameSpec
-from muzero.models.latent import SpatialModel
+from muzero.models.spatial import SpatialModel
 from muzero.objectives.latents import bottleneck, consistency, unexplained
 from muzero.objectives.value_equivalence import ValueEquivalence
 

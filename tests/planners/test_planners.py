@@ -10,7 +10,7 @@ from nim import NimModel
 
 from muzero.actions import Box, Discrete
 from muzero.interfaces import GameSpec, observe_first
-from muzero.models.latent import VectorModel
+from muzero.models.vector import VectorModel
 from muzero.planners import searching, tree
 from muzero.planners.reactive import ReactivePlanner
 from muzero.planners.tree import GumbelPlanner, PuctPlanner

@@ -8,7 +8,8 @@ import torch
 from muzero.actions import Discrete
 from muzero.inference import simulating
 from muzero.interfaces import GameSpec, observe_first
-from muzero.models.latent import SpatialModel, VectorModel
+from muzero.models.spatial import SpatialModel
+from muzero.models.vector import VectorModel
 from muzero.util.bfloat16 import device_has_bfloat16
 
 HAS_BFLOAT16 = device_has_bfloat16(torch.device("cpu"))
