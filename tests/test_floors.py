@@ -87,7 +87,7 @@ def test_alternatives_do_not_import_each_other():
         "players": {"perfect", "engine"},
         "models": {"blocks", "ensembles", "heads", "latent", "value_prefix"},
         "objectives": {"latents", "targets"},
-        "planners": {"imagining", "searching", "sequences"},
+        "planners": {"doubt", "imagining", "searching", "sequences"},
     }
     for module, used in USED.items():
         for other in used:

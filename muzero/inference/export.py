@@ -41,33 +41,36 @@ class Network(NamedTuple):
 class InitialInference(Function):
     """What a model makes of an observation that stands alone: a latent, its policy and its value."""
 
-    def __init__(self, model: WorldModel, names: list[str]) -> None:
+    def __init__(self, model: WorldModel, names: list[str], kappa: float = 0.0) -> None:
         super().__init__(model, names)
+        self.kappa = kappa
         self.inputs = {"observation": BATCH}
         self.outputs = ["policy", "value", *(LATENT + name for name in names)]
 
     def forward(self, observation: Tensor) -> tuple[Tensor, ...]:
         """Observations [B, ...] -> parameters of the policy [B, P], value [B], latents."""
         latent = observe_first(self.model, observation)
-        return *evaluate(self.model, latent, torch.zeros(1)), *(latent[name] for name in self.names)
+        return *evaluate(self.model, latent, torch.full((1,), self.kappa)), *(latent[name] for name in self.names)
 
 
 class RecurrentInference(Function):
     """What a model expects of an action: the next latent, `NUMBERS` of it."""
 
-    def __init__(self, model: WorldModel, names: list[str]) -> None:
+    def __init__(self, model: WorldModel, names: list[str], kappa: float = 0.0) -> None:
         super().__init__(model, names)
+        self.kappa = kappa
         self.inputs = dict.fromkeys([*(LATENT + name for name in names), "action"], BATCH)
         self.outputs = [*(NAMES.get(name, name) for name in NUMBERS), *(NEXT + name for name in names)]
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Latents and actions [B, ...] -> reward, discount, value, parameters of the policy, next latents."""
         *latents, action = inputs
-        following, *numbers = self.model.expand(dict(zip(self.names, latents, strict=True)), action)
+        latent = dict(zip(self.names, latents, strict=True))
+        following, *numbers = self.model.expand(latent, action, kappa=self.kappa)
         return *numbers, *(following[name] for name in self.names)
 
 
-def networks(model: WorldModel, spec: GameSpec) -> tuple[Network, Network]:
+def networks(model: WorldModel, spec: GameSpec, kappa: float = 0.0) -> tuple[Network, Network]:
     """The initial and the recurrent inference of a model, checked against it.
 
     Batch norms are folded.  A model that draws at random takes its most probable draw.
@@ -75,6 +78,7 @@ def networks(model: WorldModel, spec: GameSpec) -> tuple[Network, Network]:
     Args:
         model: on the CPU; it is not changed.
         spec: of its game.
+        kappa: deviations that are part of rewards and values, as of `WorldModel.expand`.
 
     Raises:
         NotExportable: if the model remembers earlier observations, cannot be written as ONNX, or if for other inputs
@@ -89,8 +93,8 @@ def networks(model: WorldModel, spec: GameSpec) -> tuple[Network, Network]:
     made = []
     for kind, name in ((InitialInference, INITIAL), (RecurrentInference, RECURRENT)):
         example = list(inputs(model, spec, names, EXAMPLE, 0)[name].values())
-        file = without_unused(exported(kind(folded.network, names), example))
-        made.append(checked(name, file, kind(model, names), model, spec))
+        file = without_unused(exported(kind(folded.network, names, kappa), example))
+        made.append(checked(name, file, kind(model, names, kappa), model, spec))
     return made[0], made[1]
 
 

@@ -193,6 +193,8 @@ class WorldModel(nn.Module, ABC):
     """Of the actions."""
     noise: int = 0
     """Numbers that a step takes for each row; 0: nothing is random."""
+    members: int = 1
+    """Of its heads of reward and value; with one of each, a model does not know what it does not know."""
     features: int
     """Numbers that `read` makes of a latent."""
     simulators: Any = None

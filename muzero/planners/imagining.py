@@ -38,6 +38,7 @@ def imagine(
     rng: np.random.Generator | None,
     proposals: int,
     inference: Path,
+    kappa: float = 0.0,
 ) -> Imagined:
     """Imagine sequences, and sort them by their returns.
 
@@ -51,6 +52,7 @@ def imagine(
         proposals: the first of those drawn are replaced by as many of the best before, or in the first iteration by
             what the policy would do.
         inference: how the model is computed.
+        kappa: as of `WorldModel.expand`.
 
     Raises:
         ValueError: if a return is not finite; names the row.
@@ -64,7 +66,7 @@ def imagine(
         policy = Proposals(model.space, batch, proposed, horizon, legal, rng)
     repeated = {name: latent.repeat_interleave(size, 0) for name, latent in root.items()}
     noise = None if rng is None else 1 - rng.random((horizon, batch * size, model.noise), np.float32)
-    with simulating(model, repeated, horizon, inference, parts=1, noise=noise, precise=rng is None) as begun:
+    with simulating(model, repeated, horizon, inference, 1, kappa, noise, precise=rng is None) as begun:
         value = begun.value.reshape(batch, size)[:, 0].copy()
         returns = returns_of(begun, sequences, policy)
     check_rows(np.isfinite(returns), "returns of imagined sequences", "holds a number that is not finite")

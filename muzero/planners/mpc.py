@@ -11,7 +11,8 @@ import numpy as np
 from muzero.actions import Space
 from muzero.config import Range
 from muzero.inference import Path
-from muzero.interfaces import Carry, Decision, GameSpec, Latent, Planner, WorldModel
+from muzero.interfaces import Carry, Decision, GameSpec, Latent, WorldModel
+from muzero.planners.doubt import DoubtingPlanner
 from muzero.planners.imagining import imagine
 from muzero.planners.sequences import SEQUENCES, Sequences, coloured, fixed_normals
 
@@ -20,7 +21,7 @@ KEPT = "sequences"  # name in the carry
 
 
 @dataclass(frozen=True, kw_only=True)
-class SequencePlanner(Planner):
+class SequencePlanner(DoubtingPlanner):
     """What CEM, iCEM and MPPI share: a loop of drawing sequences, imagining them, and fitting to the best.
 
     The return of a sequence is its discounted rewards and the value of the state that it leads to.  A return that is
@@ -74,7 +75,7 @@ class SequencePlanner(Planner):
     def refuses(self, model: WorldModel, spec: GameSpec) -> str | None:
         if spec.two_player:
             return f"it plans for one player, and {spec.name} has two; take gumbel"
-        return None
+        return super().refuses(model, spec)
 
     def plan(
         self,
@@ -92,7 +93,9 @@ class SequencePlanner(Planner):
         best, weights = None, np.ones((batch, 1))
         for iteration in range(self.iterations):
             drawn = self.narrowed(found).draw(self.noise(self.white(iteration, batch, space, draws)))
-            imagined = imagine(model, root, drawn, best, legal, draws, self.proposals, self.inference)
+            imagined = imagine(
+                model, root, drawn, best, legal, draws, self.proposals, self.inference, self.kappa(explore)
+            )
             best = imagined.best(self.best_of(iteration))
             weights = self.weigh(best.returns)
             found = found.fit(best.sequences, weights, self.momentum, self.least_spread)
@@ -103,7 +106,8 @@ class SequencePlanner(Planner):
             place = (weights.cumsum(1) < rng.random((batch, 1))).sum(1).clip(max=weights.shape[1] - 1)
             action = found.near(leading[np.arange(batch), place], rng.standard_normal(leading[:, 0].shape))
         target, named = found.target(leading, weights)
-        return Decision(action, target, best.value, named), {KEPT: found.kept}
+        value = self.stored(model, root, best.value, explore)
+        return Decision(action, target, value, named), {KEPT: found.kept}
 
     def white(self, iteration: int, batch: int, space: Space, rng: np.random.Generator | None) -> np.ndarray:
         """[B or 1, P, H, ...] standard normal numbers of an iteration; without a generator always the same."""
@@ -130,6 +134,8 @@ class CemPlanner(SequencePlanner):
         least_spread: deviation that remains at least; of listed actions, the probability that all of them share.
         momentum: share of the distribution before in the one that is fitted.
         inference: how the model is computed, see gumbel.
+        optimism: see gumbel.
+        pessimism: see gumbel.
     """
 
     horizon: Count = 8
@@ -165,6 +171,8 @@ class IcemPlanner(SequencePlanner):
         least_spread: deviation that remains at least; of listed actions, the probability that all of them share.
         momentum: share of the distribution before in the one that is fitted.
         inference: how the model is computed, see gumbel.
+        optimism: see gumbel.
+        pessimism: see gumbel.
         colour: exponent by which the power of the noise falls with its frequency: 0 is white; with 2 or more, actions
             that follow each other are alike, so sequences lead further.
         shrink: factor by which each round has fewer sequences, never fewer than twice the elites.
@@ -214,6 +222,8 @@ class MppiPlanner(SequencePlanner):
         least_spread: deviation that remains at least; of listed actions, the probability that all of them share.
         momentum: share of the distribution before in the one that is fitted.
         inference: how the model is computed, see gumbel.
+        optimism: see gumbel.
+        pessimism: see gumbel.
         temperature: how much better sequences count more; 0 is cem's mean.
     """
 

@@ -15,6 +15,7 @@ from muzero.config import Range
 from muzero.inference import Path, simulating
 from muzero.interfaces import Carry, Decision, GameSpec, Latent, WorldModel
 from muzero.models.heads import SquashedGaussian
+from muzero.planners.doubt import DoubtingPlanner
 from muzero.planners.searching import Simulations, TreePlanner, improved_value, threads_for
 from muzero.search import Evaluation, Expand, Result, Sampled, SampledBox, Slots
 
@@ -46,6 +47,10 @@ class SampledPlanner(TreePlanner):
         target: what the policy learns of real-valued actions.  "weights": all samples of the root, each as much as the
             improved policy weighs it.  "best": the visited sample with the largest weight alone, which suits actions of
             many numbers, where few samples say little about a whole distribution (Wang et al. 2024).
+        optimism: deviations between the members of an ensemble that are added to rewards and values when exploring, so
+            that what is not known is tried (docs/uncertainty.md); needs model.members.
+        pessimism: deviations that are subtracted in all searches, so that no plan builds on what is not known; for
+            learning from data alone.
     """
 
     simulations: Simulations = 32
@@ -80,7 +85,7 @@ class SampledPlanner(TreePlanner):
         return self.samples
 
     def refuses(self, model: WorldModel, spec: GameSpec) -> str | None:
-        return None
+        return DoubtingPlanner.refuses(self, model, spec)
 
     def exported(self, space: Space) -> dict[str, Any]:
         if space.columns:
@@ -101,7 +106,8 @@ class SampledPlanner(TreePlanner):
     ) -> tuple[Decision, Carry]:
         sampled, result = self.searched(model, root, legal, rng if explore else None)
         weights, candidates = TARGETS[type(sampled)](self, sampled, result)
-        return Decision(result.chosen, weights, improved_value(result), candidates), carry
+        value = self.stored(model, root, improved_value(result), explore)
+        return Decision(result.chosen, weights, value, candidates), carry
 
     def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
         return self.searched(model, root, legal, rng)[1]
@@ -110,12 +116,9 @@ class SampledPlanner(TreePlanner):
         self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None
     ) -> tuple[Slots, Result]:
         """What `search` returns, and the samples that it searched."""
-        precise = rng is None
-        with simulating(model, root, self.simulations, self.inference, parts=1, precise=precise) as (
-            parameters,
-            value,
-            expand,
-        ):
+        precise, kappa = rng is None, self.kappa(explore=rng is not None)
+        with simulating(model, root, self.simulations, self.inference, 1, kappa, precise=precise) as begun:
+            parameters, value, expand = begun
             assert callable(expand)
             sampled = SAMPLES[type(model.space)](self, parameters, expand, legal, rng)
             noise = None

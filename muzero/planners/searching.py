@@ -10,6 +10,7 @@ from muzero.actions import Space
 from muzero.config import Range
 from muzero.inference import Path
 from muzero.interfaces import GameSpec, Latent, Planner, WorldModel
+from muzero.planners.doubt import DoubtingPlanner
 from muzero.search import Result
 from muzero.util.cpu import cores
 
@@ -19,7 +20,7 @@ Simulations = Annotated[int, Range(1, 10_000)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TreePlanner(Planner):
+class TreePlanner(DoubtingPlanner):
     """A planner that searches a tree, which can be read afterwards."""
 
     simulations: Simulations
@@ -58,7 +59,7 @@ class TreePlanner(Planner):
 
     def refuses(self, model: WorldModel, spec: GameSpec) -> str | None:
         if spec.actions.columns:
-            return None
+            return super().refuses(model, spec)
         return f"it searches actions that can be listed, and {spec.name} has {spec.actions.describe()}"
 
 

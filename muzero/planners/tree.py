@@ -36,6 +36,10 @@ class GumbelPlanner(TreePlanner):
             values hardly differ at first, and what differs is error; rescaled, it would decide the policy.
         noise: factor of the noise that draws the move when exploring.  1 draws it from the improved policy; less plays
             closer to the best move, so that what is seen is nearer to what the trained agent will see.
+        optimism: deviations between the members of an ensemble that are added to rewards and values when exploring, so
+            that what is not known is tried (docs/uncertainty.md); needs model.members.
+        pessimism: deviations that are subtracted in all searches, so that no plan builds on what is not known; for
+            learning from data alone.
     """
 
     simulations: Simulations = 16
@@ -71,10 +75,13 @@ class GumbelPlanner(TreePlanner):
         explore: bool,
     ) -> tuple[Decision, Carry]:
         result = self.search(model, root, legal, rng if explore else None)
-        return Decision(result.action, result.policy, improved_value(result)), carry
+        value = self.stored(model, root, improved_value(result), explore)
+        return Decision(result.action, result.policy, value), carry
 
     def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
-        with simulating(model, root, self.simulations, self.inference, precise=rng is None) as (logits, value, expand):
+        kappa, precise = self.kappa(explore=rng is not None), rng is None
+        with simulating(model, root, self.simulations, self.inference, kappa=kappa, precise=precise) as begun:
+            logits, value, expand = begun
             noise = None
             if rng is not None:
                 noise = (self.noise * rng.gumbel(size=logits.shape)).astype(np.float32)
@@ -101,6 +108,10 @@ class PuctPlanner(TreePlanner):
         dirichlet_fraction: share of the noise in the prior at the root when exploring; 0 turns it off.
         temperature: when exploring, moves are drawn in proportion to visits ** (1 / temperature); 0 plays the most
             visited move.
+        optimism: deviations between the members of an ensemble that are added to rewards and values when exploring, so
+            that what is not known is tried (docs/uncertainty.md); needs model.members.
+        pessimism: deviations that are subtracted in all searches, so that no plan builds on what is not known; for
+            learning from data alone.
     """
 
     simulations: Simulations = 50
@@ -133,10 +144,12 @@ class PuctPlanner(TreePlanner):
     ) -> tuple[Decision, Carry]:
         result = self.search(model, root, legal, rng if explore else None)
         action = search.sample_action(result.visits, self.temperature, rng) if explore else result.action
-        return Decision(action, result.policy, result.value), carry
+        return Decision(action, result.policy, self.stored(model, root, result.value, explore)), carry
 
     def search(self, model: WorldModel, root: Latent, legal: np.ndarray, rng: np.random.Generator | None) -> Result:
-        with simulating(model, root, self.simulations, self.inference, precise=rng is None) as (logits, value, expand):
+        kappa, precise = self.kappa(explore=rng is not None), rng is None
+        with simulating(model, root, self.simulations, self.inference, kappa=kappa, precise=precise) as begun:
+            logits, value, expand = begun
             if rng is not None:
                 logits = search.dirichlet(logits, legal, self.dirichlet_fraction, self.dirichlet_alpha, rng)
             settings = self.settings(explore=rng is not None)

@@ -1,5 +1,7 @@
 """Real-valued actions, noise and kappa reach a model by every path."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,9 @@ from muzero.actions import Box, Discrete
 from muzero.inference import onnx_graph, simulating
 from muzero.interfaces import GameSpec, observe_first
 from muzero.models.vector import VectorModel
+from muzero.planners.mpc import MppiPlanner
+from muzero.planners.sampled import SampledPlanner
+from muzero.planners.tree import GumbelPlanner, PuctPlanner
 from muzero.search import rows_of_parts
 
 SPACES = [Discrete(4), Box(2)]
@@ -124,6 +129,53 @@ def test_kappa_moves_rewards_and_values_alone_and_in_proportion(path):
 def test_kappa_does_nothing_to_a_model_of_one_member(path):
     model, root = made(SPACES[0], members=1)
     assert not differ(computed(model, root, path, HUGE), computed(model, root, path))
+
+
+PLANNERS = [
+    kind(optimism=optimism, pessimism=pessimism, **settings)
+    for kind, settings in (
+        (PuctPlanner, {}),
+        (GumbelPlanner, {}),
+        (SampledPlanner, {"samples": 4}),
+        (MppiPlanner, {"horizon": 3}),
+    )
+    for optimism, pessimism in ((3.0, 0.0), (0.0, 3.0), (3.0, 1.0))
+]
+
+
+def planned(planner, explore, members=3):
+    """A decision, and the kappas of all evaluations that led to it."""
+    model, root = made(SPACES[0], members=members)
+    used, expand = [], model.expand
+    model.expand = lambda latent, edge, noise=None, kappa=0.0: (
+        used.append(float(kappa)) or expand(latent, edge, noise, kappa)
+    )
+    planner, first = dataclasses.replace(planner, inference="torch"), np.ones(BATCH, bool)
+    legal, carry = np.ones((BATCH, 4), bool), planner.start(BATCH, model.space)
+    decision, _ = planner.plan(model, root, legal, carry, first, np.random.default_rng(0), explore)
+    return decision, set(used), model.predict(root).value.mean.detach().numpy()
+
+
+@pytest.mark.parametrize("planner", PLANNERS, ids=repr)
+def test_all_evaluations_of_a_planner_obey_its_optimism_and_pessimism(planner):
+    assert planned(planner, True)[1] == {planner.optimism - planner.pessimism}
+    assert planned(planner, False)[1] == {-planner.pessimism}
+
+
+@pytest.mark.parametrize("planner", PLANNERS, ids=repr)
+@pytest.mark.parametrize("explore", [True, False])
+def test_no_bonus_reaches_the_values_of_decisions(planner, explore):
+    decision, used, plain = planned(planner, explore)
+    if used != {0.0}:
+        np.testing.assert_allclose(decision.value, plain, atol=1e-6)
+
+
+@pytest.mark.parametrize("planner", PLANNERS, ids=repr)
+def test_doubt_of_a_model_that_has_none_is_refused(planner):
+    spec = GameSpec("u", (5,), "float32", SPACES[0], (0.0, 1.0))
+    name = "optimism" if planner.optimism else "pessimism"
+    assert f"{name} = 3 has no effect on a model of one member" in planner.refuses(made(SPACES[0], members=1)[0], spec)
+    assert planner.refuses(made(SPACES[0], members=3)[0], spec) is None
 
 
 @pytest.fixture
