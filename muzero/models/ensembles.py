@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from muzero.models.blocks import Standardised
-from muzero.models.heads import two_hot_loss
+from muzero.models.heads import two_hot_cumulative, two_hot_loss
 
 PRIOR_WIDTH = 32  # of both hidden layers of a prior
 
@@ -94,6 +94,11 @@ class EnsembleTwoHot:
         if learns is None:
             return losses.mean(0)
         return (losses * learns).sum(0) / learns.sum(0).clamp(min=1)
+
+    def cumulative(self, target: Tensor, tie: Tensor | None = None) -> Tensor:
+        """[B] probability that the mixture gives to numbers up to target [B]; tie as of `two_hot_cumulative`."""
+        shares = None if tie is None else tie.expand(self.shift.shape)
+        return two_hot_cumulative(self.logits, self.atoms, target - self.shift, shares).mean(0)
 
 
 class EnsembleHead(nn.Module):

@@ -67,6 +67,10 @@ class TwoHot:
         """[B] cross entropy from the two-hot encoding of target [B]; targets beyond the atoms are clamped."""
         return two_hot_loss(self.logits, self.atoms, target)
 
+    def cumulative(self, target: Tensor, tie: Tensor | None = None) -> Tensor:
+        """[B] probability of the atoms up to target [B]; see `two_hot_cumulative`."""
+        return two_hot_cumulative(self.logits, self.atoms, target, tie)
+
 
 def two_hot_loss(logits: Tensor, atoms: Tensor, target: Tensor) -> Tensor:
     """[...] cross entropy of distributions [..., number of atoms] from the two-hot encoding of targets [...]."""
@@ -76,10 +80,6 @@ def two_hot_loss(logits: Tensor, atoms: Tensor, target: Tensor) -> Tensor:
     low, high = atoms[around].unbind(-1)
     at_low, at_high = logits.log_softmax(-1).gather(-1, around).unbind(-1)
     return -torch.lerp(at_low, at_high, (target - low) / (high - low))
-
-    def cumulative(self, target: Tensor, tie: Tensor | None = None) -> Tensor:
-        """[B] probability of the atoms up to target [B]; see `two_hot_cumulative`."""
-        return two_hot_cumulative(self.logits, self.atoms, target, tie)
 
 
 def two_hot_cumulative(logits: Tensor, atoms: Tensor, target: Tensor, tie: Tensor | None = None) -> Tensor:

@@ -40,6 +40,16 @@ def test_the_variances_add_up_to_that_of_the_mixture():
     assert torch.allclose(head.epistemic**2 + head.aleatoric**2, variance, atol=1e-6)
 
 
+def test_chances_up_to_a_number_are_those_of_the_mixture():
+    head, target = mixed(), torch.linspace(-4, 4, ROWS).double()
+    places = head.atoms + head.shift[..., None]
+    expected = (head.logits.softmax(-1) * (places <= target[:, None])).sum(-1).mean(0)
+    assert torch.allclose(head.cumulative(target), expected)
+    tie = torch.rand(ROWS, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    inside = head.cumulative(target, tie)
+    assert ((inside >= 0) & (inside <= 1)).all() and (head.cumulative(target + 0.5, tie) >= inside).all()
+
+
 def test_members_that_agree_have_nothing_that_experience_would_remove():
     one = torch.randn(1, ROWS, len(ATOMS))
     head = EnsembleTwoHot(one.expand(MEMBERS, -1, -1), ATOMS, torch.zeros(MEMBERS, ROWS))

@@ -241,9 +241,11 @@ def test_legal_actions_never_tried_are_named_at_their_node():
     words = "".join(Page(search.to_html(tree, action_name=lambda node, action: f"move{action}")).words)
     assert "2 actions never tried, prior 0.7%: move0, move2" in words
     assert "move3" not in words
-    for allowed, said in (([2], "2 actions never tried, 1 of them not legal, prior 0.7%: move2"),
-                          ([], "2 actions never tried, not legal, prior 0.7%")):  # fmt: skip
-        page = search.to_html(tree, 0, lambda node, action: f"move{action}", allowed=lambda node, actions: allowed)  # noqa: B023
+    for allowed, said in (
+        ([2], "2 actions never tried, 1 of them not legal, prior 0.7%: move2"),
+        ([], "2 actions never tried, not legal, prior 0.7%"),
+    ):
+        page = search.to_html(tree, 0, lambda _, action: f"move{action}", allowed=lambda *_, found=allowed: found)
         assert said in (words := "".join(Page(page).words)) and "move0" not in words
 
 
