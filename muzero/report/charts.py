@@ -22,8 +22,8 @@ Bands = Mapping[str, Sequence[tuple[float, float, float]]]
 NOTHING: Bands = MappingProxyType({})
 
 
-def figure() -> Any:
-    """An empty chart.
+def figure(panels: int = 1) -> Any:
+    """An empty chart: the figure and its axes, or a list of those of several panels.
 
     Raises:
         MissingExtra: if matplotlib is not installed.
@@ -33,11 +33,12 @@ def figure() -> Any:
     except ImportError as error:
         raise MissingExtra('muzero-report needs matplotlib: pip install "muzero[report]"') from error
     made = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
-    axes = made.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#e3e7eb", linewidth=0.8)
-    axes.set_axisbelow(True)
-    return made, axes
+    every = [made.add_subplot(1, panels, panel + 1) for panel in range(panels)]
+    for axes in every:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#e3e7eb", linewidth=0.8)
+        axes.set_axisbelow(True)
+    return made, every[0] if panels == 1 else every
 
 
 def png(made: Any) -> bytes:
@@ -67,6 +68,8 @@ def charts(runs: Sequence[Run], healthy: Bands = NOTHING) -> dict[str, bytes]:
             title = f"{run.label}-{name.removesuffix('.json')}"
             drawn[f"sweep-{title}"] = swept(result, "simulations", "simulations a move")
             drawn[f"sweep-time-{title}"] = swept(result, "milliseconds_per_move", "milliseconds a move")
+            for place, found in enumerate(rows(result.get("calibration"))[:MOST]):
+                drawn[f"calibration-{title}{f'-{place}' if place else ''}"] = calibrated(found)
     return {f"{plain_name(name)}.png": png(made) for name, made in drawn.items() if made is not None}
 
 
@@ -144,6 +147,40 @@ def swept(result: dict[str, Any], key: str, axis: str) -> Any:
         axes.minorticks_off()
     finish(axes, axis, kinds[value], False)
     return made
+
+
+def calibrated(found: Mapping[str, Any]) -> Any:
+    """How often numbers lay where heads expected them, by horizon; None if nothing was measured."""
+    lines = [row for row in rows(found.get("rows")) if curve_of(row)][:MOST]
+    if not lines:
+        return None
+    horizons = list(dict.fromkeys(map(horizon_of, lines)))  # of the same colour in both panels
+    made, panels = figure(2)
+    for axes, kind in zip(panels, ("reward", "value"), strict=True):
+        axes.plot([0, 100], [0, 100], color="#8a96a3", linewidth=0.8)
+        of_kind = [row for row in lines if row.get("number") == kind]
+        for row in of_kind:
+            curve = curve_of(row)
+            where = [100 * (step + 1) / (len(curve) + 1) for step in range(len(curve))]
+            style = "--" if row.get("beyond") is True else "-"
+            label = horizon_of(row)
+            colour = COLOURS[horizons.index(label) % len(COLOURS)]
+            axes.plot(where, [100 * each for each in curve], style, color=colour, label=label, linewidth=1.2)
+        axes.set_xlim(0, 100)
+        axes.set_ylim(0, 100)
+        finish(axes, "% expected within", f"{kind}: % found there, by steps imagined", bool(of_kind))
+    return made
+
+
+def horizon_of(row: Mapping[str, Any]) -> str:
+    """The number of steps that a row's predictions were imagined, as text."""
+    return printable(str(row.get("horizon")), 10)
+
+
+def curve_of(row: Mapping[str, Any]) -> list[float]:
+    """The coverage of a row, at equal distances of probability; empty where it is damaged."""
+    curve = row.get("curve")
+    return curve if isinstance(curve, list) and curve and all(map(number, curve)) else []
 
 
 def finish(axes: Any, across: str, up: str, legend: bool) -> None:

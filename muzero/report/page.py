@@ -31,7 +31,7 @@ img { width: 100%; height: auto; }
 pre { background: var(--band); padding: .8rem; overflow-x: auto; font-size: 13px; }
 details > summary { cursor: pointer; color: var(--dim); }
 """
-FIRST = ("evaluation", "sweep", "self-play")  # beginnings of the names of charts
+FIRST = ("evaluation", "sweep", "calibration", "self-play")  # beginnings of the names of charts
 HEALTH = ("health",)
 
 
@@ -155,6 +155,8 @@ def result(found: Mapping[str, Any]) -> str:
     note = f'<p class="note">{escape(str(command))}</p>' if command else ""
     if isinstance(found.get("players"), list):
         return ladder(rows(found["players"])) + note
+    if isinstance(found.get("calibration"), list):
+        return "".join(map(calibration, rows(found["calibration"]))) + note
     lines = rows(found.get("rows")) or [dict(found)]
     if "optimal" in lines[0]:
         columns = ["player", "positions", "optimal [95 %]", "keeps outcome [95 %]", "value error", "ms/move"]
@@ -163,6 +165,37 @@ def result(found: Mapping[str, Any]) -> str:
         columns = ["player", "against", "games", "wins", "draws", "losses", "points [95 %]", "Elo [95 %]", "ms/move"]
         return table(columns, map(match, lines)) + note
     return alone(found, lines) + note
+
+
+def calibration(found: Mapping[str, Any]) -> str:
+    """How well one run knows what it predicts."""
+    lines = [(row, row.get("coverage"), row.get("coverage_interval_95")) for row in rows(found.get("rows"))]
+    lines = [(row, shares, ends) for row, shares, ends in lines if isinstance(shares, dict) and isinstance(ends, dict)]
+    levels = list(dict.fromkeys(level for _, shares, _ in lines for level in shares))
+    columns = ["prediction", "steps", "beyond", "targets", *(f"in {level} [95 %]" for level in levels)]
+    keys = ("calibration_error", "error", "sharpness", "epistemic_share", "spearman")
+    shown = [
+        [row.get("number"), row.get("horizon"), "*" if row.get("beyond") is True else None, row.get("targets")]
+        + [interval(shares.get(level), ends.get(level), ".1%") for level in levels]
+        + [row.get(key) for key in keys]
+        for row, shares, ends in lines
+    ]
+    names = ["calibration error", "error", "deviation", "of it ignorance", "rank correlation"]
+    counts = f"{found.get('player')}: {found.get('positions')} positions of {found.get('games')} games"
+    text = f"<p>{escape(counts)}</p>" + table([*columns, *names], shown)
+    outside = found.get("outside")
+    areas = (
+        [[name, outside[name]] for name in ("value", "reward") if name in outside] if isinstance(outside, dict) else []
+    )
+    described = [
+        [
+            f"members differ more on the {name} in random play",
+            interval(area.get("auroc"), area.get("interval_95"), ".2f"),
+        ]
+        for name, area in areas
+        if isinstance(area, dict)
+    ]
+    return text + (table(["doubt", "AUROC [95 %]"], described) if described else "")
 
 
 def alone(found: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> str:

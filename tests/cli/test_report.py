@@ -61,6 +61,42 @@ def test_the_page_shows_curves_results_settings_and_commands(tmp_path, capsys):
     assert "Hardware and commands" in page and "report.html" in capsys.readouterr().out
 
 
+def measured(horizon, number="reward"):
+    row = {"number": number, "horizon": horizon, "beyond": horizon > 5, "targets": 500, "games": 20}
+    row |= {"coverage": {"50%": 0.47, "95%": 0.9}, "coverage_interval_95": {"50%": [0.4, 0.54], "95%": [0.85, 0.93]}}
+    row |= {"curve": [step / 20 for step in range(1, 20)], "calibration_error": 0.04, "error": 1.0, "sharpness": 0.8}
+    return row | {"epistemic_share": 0.3, "spearman": 0.21}
+
+
+def test_a_calibration_is_one_picture_and_a_table(tmp_path):
+    folder = run(tmp_path / "one")
+    rows = [measured(1), measured(10), measured(0, "value")]
+    outside = {"policy": "random play", "positions": 9, "value": {"auroc": 0.81, "interval_95": [0.7, 0.9]}}
+    found = {"player": "one<b>", "games": 20, "positions": 500, "rows": rows, "outside": outside}
+    file = folder / "results" / "calibration.json"
+    file.write_text(json.dumps({"calibration": [found]}))
+    assert report_command([str(folder)]) == 0
+    page = (folder / "report" / "report.html").read_text()
+    for words in ("47.0% [40.0%..54.0%]", "90.0% [85.0%..93.0%]", "0.81 [0.70..0.90]", "one&lt;b&gt;: 500 positions"):
+        assert words in page, words
+    drawn = folder / "report" / "calibration-one-calibration.png"
+    assert drawn.exists() and 'alt="calibration-one-calibration"' in page
+    before = drawn.read_bytes()
+    file.write_text(json.dumps({"calibration": [found | {"rows": rows[:1]}]}))
+    assert report_command([str(folder)]) == 0 and drawn.read_bytes() != before
+
+
+@pytest.mark.parametrize("damage", [{"curve": "no"}, {"curve": [0.1, "<b>"]}, {"coverage": 3}, {"horizon": [1]}, {}])
+def test_a_damaged_calibration_is_shown_as_far_as_it_can_be_read(tmp_path, damage):
+    folder = run(tmp_path / "one")
+    rows = [3, measured(1) | damage, measured(2) if damage else {}]
+    outside = {"value": 3, "reward": {"auroc": None}} if damage else [1]
+    found = [7, {"rows": rows, "outside": outside}, {"rows": None}]
+    (folder / "results" / "calibration.json").write_text(json.dumps({"calibration": found}))
+    assert report_command([str(folder)]) == 0
+    assert "<b>" not in (folder / "report" / "report.html").read_text()
+
+
 def test_runs_stand_side_by_side_with_what_differs(tmp_path):
     folders = [run(tmp_path / "a", 0), run(tmp_path / "b", 1), run(tmp_path / "c", 0, rate=0.5)]
     assert report_command([*map(str, folders), "--out", str(tmp_path / "out")]) == 0
