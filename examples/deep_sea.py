@@ -17,9 +17,10 @@ COST = 0.01  # of all steps to the right together
 class DeepSea(gymnasium.Env):
     """Sink from the upper left corner for `size` steps, to the left or to the right with each.
 
-    A step to the right costs 0.01 / size; the treasure, worth 1, lies at the lower right, where a diver arrives who never
-    steers to the left.  Which of the two actions steers to the right is drawn for each cell by `mapping`, so random play
-    finds it in one of 2 ** size games, and small costs teach to stay away.  The observation marks the diver's cell.
+    A step to the right costs 0.01 / size; the treasure, worth 1, lies at the lower right, where a diver arrives that
+    never steers to the left.  Which of the two actions steers to the right is drawn for each cell by `mapping`, so
+    random play finds it in one of 2 ** size games, and small costs teach to stay away.  The observation marks the
+    diver's cell.
     """
 
     def __init__(self, size: int = 10, mapping: int = 0) -> None:
