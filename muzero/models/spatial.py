@@ -63,8 +63,8 @@ class SpatialModel(LatentModel):
             value_prefix: steps over which the rewards are predicted as one sum, by a recurrent network, because it is
                 easier to see that a reward comes than when (Ye et al. 2021 use 5); 0: each reward alone.  Then
                 `reward_limit` is that of a sum.
-            members: of the ensembles of value and reward, each of which learns from a part of the rows
-                (objective.member_share) and has a prior of its own: the model then knows where it guesses
+            members: heads of value, and of reward, side by side: an ensemble.  Each learns from a part of the rows
+                (objective.member_share) and has a prior of its own, so the model knows where it guesses
                 (docs/uncertainty.md); 5 are enough.  1: single heads, which do not.
             prior: standard deviation of the random functions that the members add to what they learn, in reward units.
                 Set it to about a quarter of the spread of the rewards, or to what a find is worth.

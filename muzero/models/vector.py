@@ -47,8 +47,8 @@ class VectorModel(LatentModel):
                 to the largest discounted return that the game can give.  Without effect where the game's range of
                 returns is known, as for board games.
             reward_limit: the largest reward of one step that can be predicted; otherwise as value_limit.
-            members: of the ensembles of value and reward, each of which learns from a part of the rows
-                (objective.member_share) and has a prior of its own: the model then knows where it guesses
+            members: heads of value, and of reward, side by side: an ensemble.  Each learns from a part of the rows
+                (objective.member_share) and has a prior of its own, so the model knows where it guesses
                 (docs/uncertainty.md); 5 are enough.  1: single heads, which do not.
             prior: standard deviation of the random functions that the members add to what they learn, in reward units.
                 Set it to about a quarter of the spread of the rewards, or to what a find is worth.

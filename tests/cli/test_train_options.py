@@ -162,7 +162,7 @@ def explained(capsys, *words):
 def test_a_setting_is_explained_with_its_type_default_value_and_source(capsys):
     out = explained(capsys, "run.save_every", "--game", "gym/CartPole-v1", "--set", "run.save_every=7")
     assert out == (
-        "run.save_every\n  environment steps between two checkpoints.\n"
+        "run.save_every\n  environment steps between two checkpoints; of a run that learns from `data`, updates.\n"
         "  type     an integer of at least 1\n  default  20000\n  now      7 (from --set)\n"
     )
     out = explained(capsys, "run.steps", "--game", "gym/CartPole-v1")
