@@ -22,6 +22,7 @@ from muzero.objectives.value_equivalence import ValueEquivalence
 VECTOR = GameSpec("vector", (5,), "float32", Discrete(2), (0.0, 0.99))
 BOARD = GameSpec("board/small", (3, 3, 3), "float32", Discrete(9), (-1.0, 0.0), (-1.0, 1.0), 9)
 UNROLL, N_STEP = 3, 2
+SGD = {"optimizer": "sgd", "learning_rate": 0.05}
 
 
 def batch(spec, rows, seed):
@@ -73,17 +74,19 @@ def learned(learners, kind=VectorModel, spec=VECTOR, updates=4, **settings):
 @pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize(
     "settings",
-    [{"optimizer": "sgd", "learning_rate": 0.05}, {"average": 0.9}, {"clip": 0.1, "target_rate": 0.3}],
-    ids=lambda settings: next(iter(settings)),
+    [SGD, SGD | {"average": 0.9}, SGD | {"clip": 0.1, "target_rate": 0.3}, {"optimizer": "adamw"}],
+    ids=["sgd", "average", "clip", "adamw"],
 )
 def test_learners_make_the_step_of_one_with_all_of_the_batch(size, settings):
+    # AdamW divides by the size of a gradient, which magnifies rounding where it is almost 0: differently on processors.
+    tolerance = 1e-5 if settings["optimizer"] == "adamw" else 1e-6
     one, _, norm = learned(ALONE, **settings)
     several = results(lambda learners: learned(learners, **settings), size)
     assert len({mark for _, mark, _ in several}) == 1
     for found, _, of_all in several:
         assert of_all == pytest.approx(norm, rel=1e-5)
         for name, array in one.items():
-            np.testing.assert_allclose(found[name], array, rtol=0, atol=1e-6, err_msg=name)
+            np.testing.assert_allclose(found[name], array, rtol=0, atol=tolerance, err_msg=name)
 
 
 def test_learners_with_batch_norm_have_the_same_weights_and_running_means():
