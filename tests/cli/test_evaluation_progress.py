@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from muzero.cli.evaluate.progress import Progress, line
+from muzero.cli.evaluate.progress import Estimate, Progress, line
 from muzero.play.match import Outcome
 
 
@@ -66,3 +66,11 @@ def test_a_line_says_games_score_and_time():
     one = line(games(20.0, 30.0), 1000, False, None, 75.0, False)
     assert one == "2 of 1,000 games, mean 25.0, 1m15s so far"
     assert line([], 40, True, None, 5.0, True) == "0 of at most 40 games, 5s so far"
+
+
+def test_what_is_left_becomes_less_while_games_side_by_side_are_under_way():
+    estimate = Estimate(300)
+    assert estimate.left(0, 50.0) is None
+    assert [estimate.left(100, seconds) for seconds in (100.0, 150.0, 190.0)] == [200.0, 150.0, 110.0]
+    assert estimate.left(200, 220.0) == 110.0
+    assert estimate.left(200, 400.0) == 0.0

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 from rich.console import Console
 
-from muzero.cli.evaluate.progress import Progress, line
+from muzero.cli.evaluate.progress import Estimate, Progress, line
 from muzero.cli.tables import say
 from muzero.config import Config
 from muzero.evaluation.arena import Arena, LocalArena, Match, Played, contest
@@ -62,7 +62,7 @@ class Matches:
         self._arena, self._ahead = arena_of(options), max(1, options.actors)
         self._person = "human" in options.players  # plays one game at a time, and sees how far it is
         self._batch = 1 if self._person else options.batch
-        self._count, self._two_player = count, two_player
+        self._estimate, self._two_player = Estimate(count), two_player
         self._done = 0  # games of earlier matches
         self._finished: Sequence[Outcome] = ()  # of the batch that is being played
         self._result: Result | None = None
@@ -96,7 +96,8 @@ class Matches:
                 outcomes = [*result.outcomes, *finished]
                 # Games side by side end together: the first of them say little about the time that is left.
                 known = bool(self._done or result.outcomes) or 2 * len(finished) >= min(self._batch, most)
-                left = self._left(self._done + len(outcomes)) if known and not enough else None
+                left = self._estimate.left(self._done + len(outcomes), self.progress.seconds)
+                left = left if known and not enough else None
                 text = line(outcomes, most, self._two_player, left, self.progress.seconds, enough is not None)
                 self.progress.show(f"{text}, {title}")
 
@@ -106,10 +107,6 @@ class Matches:
             watch(())
             yield part
         self._done += most
-
-    def _left(self, done: int) -> float | None:
-        """Seconds until all games are played, if they take as long as those that were."""
-        return self.progress.seconds * (self._count - done) / done if done else None
 
 
 def arena_of(options: argparse.Namespace) -> Arena:

@@ -57,6 +57,30 @@ class Progress:
             self._visible = False
 
 
+class Estimate:
+    """How long all games take, if they take as long as those that were finished."""
+
+    def __init__(self, count: int) -> None:
+        """count: all games."""
+        self._count = count
+        self._done, self._ended = 0, 0.0  # finished games, and the seconds until the last of them was
+
+    def left(self, done: int, seconds: float) -> float | None:
+        """Seconds that are left; None before the first end.
+
+        Games side by side end together, so the time since the last end is that of the games that are played now.
+
+        Args:
+            done: finished games.
+            seconds: since the beginning.
+        """
+        if done != self._done:
+            self._done, self._ended = done, seconds
+        if not done:
+            return None
+        return max(0.0, self._ended * self._count / done - seconds)
+
+
 def line(
     outcomes: Sequence[Outcome], most: int, two_player: bool, left: float | None, seconds: float, at_most: bool
 ) -> str:
