@@ -1,4 +1,4 @@
-"""Who plays: nobody, where experience was recorded; this process, a child process beside it, or actors on Ray."""
+"""Who plays: this process, a child process beside it, or actors on Ray; no process where experience was recorded."""
 
 import sys
 
