@@ -1,6 +1,7 @@
 """An environment in which only an explorer that plans to learn finds the reward.
 
-From this folder, with five heads that doubt and a planner that likes what they doubt:
+From this folder, with five heads that doubt and a planner that likes what they doubt (docs/uncertainty.md has how far
+that came):
 
     muzero-train --game python/deep_sea:DeepSea --set game.kwargs.size=10 --steps 10_000 --run runs/sea \\
         --set model.members=5 --set planner.optimism=1
