@@ -20,7 +20,6 @@ from muzero.config import ConfigError
 from muzero.inference import standalone
 from muzero.inference.export import OPSET, TOLERANCE, Network, described_in, networks
 from muzero.inference.onnx_graph import NotExportable
-from muzero.planners.doubt import DoubtingPlanner
 from muzero.planners.searching import TreePlanner
 from muzero.runs.saving import free
 from muzero.util.files import sync
@@ -49,9 +48,7 @@ def contents(agent: Agent) -> dict[str, bytes]:
         ConfigError: if the agent's model cannot be exported.
     """
     try:
-        planner = agent.player.planner
-        kappa = planner.kappa(explore=False) if isinstance(planner, DoubtingPlanner) else 0.0
-        made = networks(agent.player.model, agent.spec, kappa)
+        made = networks(agent.player.model, agent.spec, agent.player.planner.kappa(explore=False))
     except NotExportable as error:
         name = type(agent.player.model).__name__
         raise ConfigError([f"{name} cannot be exported; {error}"]) from error

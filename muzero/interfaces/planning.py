@@ -65,6 +65,10 @@ class Planner(ABC):
             explore: whether to choose as training needs it; otherwise the best action, without randomness.
         """
 
+    def kappa(self, explore: bool) -> float:
+        """Deviations between a model's members that are part of rewards and values, as of `WorldModel.expand`."""
+        return 0.0
+
     def candidates(self, space: Space) -> int:
         """K of its decisions, where they name their candidates; 0 where candidate k is action k."""
         return 0

@@ -20,7 +20,6 @@ class DoubtingPlanner(Planner):
     pessimism: Deviations = 0.0
 
     def kappa(self, explore: bool) -> float:
-        """Deviations that are added to the means of rewards and values, as of `WorldModel.expand`."""
         return (self.optimism if explore else 0.0) - self.pessimism
 
     def stored(self, model: WorldModel, root: Latent, planned: np.ndarray, explore: bool) -> np.ndarray:

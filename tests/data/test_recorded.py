@@ -217,7 +217,7 @@ def test_more_than_the_replay_holds_is_refused_with_the_size_to_set(tmp_path):
 
 
 def test_what_is_not_there_or_of_another_kind_is_refused(tmp_path):
-    assert "there is no such file or folder" in problem(tmp_path / "none.npz")
+    assert "it does not exist; expected the folder of a run" in problem(tmp_path / "none.npz")
     (tmp_path / "text.npz").write_text("no archive")
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "empty").mkdir()

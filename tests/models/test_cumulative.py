@@ -79,7 +79,7 @@ def test_a_tie_at_an_atom_is_the_share_of_that_atom():
 
 
 def test_a_number_between_atoms_that_is_taught_alone_is_as_likely_everywhere():
-    """The head that fits it best puts it at two atoms; that is no doubt."""
+    """The head that fits it best puts it at two atoms; that is not doubt."""
     for number in (-3.3, 0.1, 1.0, 8.9):
         above = int(torch.searchsorted(ATOMS, torch.tensor(number)))
         share = (number - ATOMS[above - 1]) / (ATOMS[above] - ATOMS[above - 1])

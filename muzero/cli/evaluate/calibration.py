@@ -10,6 +10,7 @@ from rich.console import Console
 
 from muzero.cli.evaluate.playing import Row
 from muzero.cli.evaluate.progress import Progress
+from muzero.cli.exits import INTERRUPTED
 from muzero.cli.tables import Figures, bracketed, percent, say, terminal, write_json
 from muzero.config import ConfigError
 from muzero.evaluation.calibration import LEAST, SHOWN, TooFewTargets
@@ -32,18 +33,19 @@ def evaluate(options: argparse.Namespace, rows: Sequence[Row]) -> int:
     every: list[dict[str, Any]] = []
     interrupted = False
     try:
-        every += [examine(row, options, progress) for row in rows]
+        for row in rows:
+            every.append(examine(row, options, progress))
     except KeyboardInterrupt:
         interrupted = True
     finally:
         progress.clear()
-    if interrupted:
-        say(console, "interrupted: no run was measured")
-        return 130
     for found in every:
         show(console, found)
-    if options.json:
+    if options.json and every:
         write_json(options.json, {"seed": options.seed, "calibration": every})
+    if interrupted:
+        say(console, f"interrupted: {len(every)} of {len(rows)} runs were measured")
+        return INTERRUPTED
     return 0
 
 

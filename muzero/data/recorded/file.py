@@ -65,7 +65,7 @@ class File(Source):
         """The arrays by name; nothing that is executed is read.
 
         Raises:
-            ValueError: if it is no such file, or an array is missing.
+            ValueError: if it is a file of another kind, or an array is missing.
             OSError: if it cannot be read.
         """
         try:

@@ -31,7 +31,7 @@ def source(text: str) -> Source:
     if path.is_dir():
         return RunLog(path)
     if not path.exists():
-        raise ValueError(f"there is no such file or folder; expected a run, a .npz file, or {MINARI}ID")
+        raise ValueError(f"it does not exist; expected the folder of a run, a .npz file, or {MINARI}ID")
     if path.suffix != ".npz":
         raise ValueError("the file is not a .npz; expected a run, a .npz file, or minari:ID")
     return File(path)
