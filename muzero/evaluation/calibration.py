@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from muzero.evaluation.intervals import Interval, wilson
-from muzero.interfaces.models import Head
+from muzero.interfaces import Head
 
 LEAST = 200  # targets without which nothing is said
 SHOWN = (0.5, 0.8, 0.95)  # central probabilities whose coverage has an interval

@@ -10,17 +10,15 @@ ends; a reward belongs to the player who just moved, a value to the player to mo
 """
 
 from muzero.interfaces.games import EnvironmentFault, Games, GameSpec, NonFiniteError, Rules, Symmetries, Timestep
+from muzero.interfaces.heads import Head, PolicyHead, confidence_bound
 from muzero.interfaces.learning import Loss, Objective, Window, WindowSize
 from muzero.interfaces.models import (
     Expansion,
-    Head,
     Latent,
     Observed,
-    PolicyHead,
     Prediction,
     Transition,
     WorldModel,
-    confidence_bound,
     no_action,
     observe_first,
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from muzero.interfaces.models import Joined
+from muzero.interfaces.heads import Joined
 from muzero.models.blocks import mlp
 from muzero.models.heads import TwoHot
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from uncertain import Ensemble
 
-from muzero.interfaces.models import Joined
+from muzero.interfaces.heads import Joined
 from muzero.models.heads import Certain, TwoHot, support
 from muzero.models.value_prefix import StepOfPrefix, StepsOfPrefix
 
