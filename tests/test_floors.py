@@ -85,7 +85,7 @@ def test_alternatives_do_not_import_each_other():
             "vertices",
         },
         "players": {"perfect", "engine"},
-        "models": {"blocks", "ensembles", "heads", "latent", "value_prefix"},
+        "models": {"blocks", "ensemble_heads", "heads", "latent", "value_prefix"},
         "objectives": {"latents", "targets"},
         "planners": {"doubt", "imagining", "searching", "sequences"},
     }

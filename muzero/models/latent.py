@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from muzero.config import ConfigError, Range
 from muzero.interfaces import GameSpec, Head, Latent, Observed, Prediction, Transition, WorldModel
 from muzero.models.blocks import GROUP, mlp, zero
-from muzero.models.ensembles import EnsembleHead
+from muzero.models.ensemble_heads import EnsembleHead
 from muzero.models.heads import TwoHot, policy_of, support
 from muzero.models.value_prefix import StepsOfPrefix, ValuePrefix
 

@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from muzero.models.blocks import Standardised
+from muzero.models.blocks import Standardised, mlp, zero
 from muzero.models.heads import two_hot_cumulative, two_hot_loss
 
-PRIOR_WIDTH = 32  # of both hidden layers of a prior
+PRIOR_WIDTH = 64  # random functions of which priors are sums
+WAVES = 64  # of a random function
 
 
 class EnsembleLinear(nn.Module):
@@ -48,23 +49,60 @@ class EnsembleLinear(nn.Module):
         return torch.baddbmm(self.bias, x, self.weight)
 
 
+class Waves(nn.Module):
+    """M functions that are never trained: draws of a Gaussian process of deviation 1.
+
+    Its kernel is exp(-distance² / (2 length²)), and a draw is a sum of random waves (Rahimi and Recht 2007).  The
+    distance is that of states, and of actions, whose numbers count as much as a length.
+    """
+
+    of_state: Tensor
+    of_action: Tensor
+    phase: Tensor
+    height: Tensor
+
+    def __init__(self, members: int, features: int, length: float, action: int = 0, outputs: int = 1) -> None:
+        """Draw the functions.
+
+        Args:
+            members: M.
+            features: numbers of a state.
+            length: distance of states over which a function changes.
+            action: numbers of an action that each function takes beside a state; 0: none.
+            outputs: functions of each member.
+        """
+        super().__init__()
+        self.register_buffer("of_state", torch.randn(members, features, WAVES) / length)
+        self.register_buffer("of_action", 2 * torch.randn(members, action, WAVES))
+        self.register_buffer("phase", 2 * math.pi * torch.rand(members, 1, WAVES))
+        self.register_buffer("height", torch.randn(members, WAVES, outputs) * math.sqrt(2 / WAVES))
+
+    def forward(self, state: Tensor, action: Tensor | None = None) -> Tensor:
+        """[M, B, outputs] of states [B, features] and actions [B, action]."""
+        turns = state.detach().float() @ self.of_state + self.phase
+        if action is not None:
+            turns = turns + action @ self.of_action
+        return turns.cos() @ self.height
+
+
 class EnsembleTwoHot:
     """The distributions of M members over a number, as one: their mixture.  Each is that of `TwoHot`, shifted."""
 
-    def __init__(self, logits: Tensor, atoms: Tensor, shift: Tensor) -> None:
+    def __init__(self, logits: Tensor, atoms: Tensor, shift: Tensor, doubt: Tensor | None = None) -> None:
         """Take what networks put out.
 
         Args:
             logits: [M, B, number of atoms].
             atoms: ascending numbers.
             shift: [M, B] added to the atoms of each member: its prior.
+            doubt: [B] ignorance beside that between the members, as a standard deviation; None: there is none.
         """
-        self.logits, self.atoms, self.shift = logits, atoms, shift
+        self.logits, self.atoms, self.shift, self.doubt = logits, atoms, shift, doubt
 
     @property
     def members(self) -> Tensor:
         """[M, B] the mean of each member."""
-        return (self.logits.softmax(-1) * self.atoms).sum(-1) + self.shift
+        return (self.chances() * self.atoms).sum(-1).t() + self.shift
 
     @property
     def mean(self) -> Tensor:
@@ -74,14 +112,20 @@ class EnsembleTwoHot:
     @property
     def epistemic(self) -> Tensor:
         """[B] standard deviation between the means of the members, all of them: variances add up to the mixture's."""
-        return self.members.var(0, correction=0).clamp(min=0).sqrt()
+        members = self.members
+        between = (members - members.mean(0)).square().mean(0)
+        return between.sqrt() if self.doubt is None else (between + self.doubt.square()).sqrt()
 
     @property
     def aleatoric(self) -> Tensor:
         """[B] root of the mean variance of the members."""
-        chances = self.logits.softmax(-1)
+        chances = self.chances()
         distance = self.atoms - (chances * self.atoms).sum(-1, keepdim=True)
-        return (chances * distance.square()).sum(-1).mean(0).sqrt()
+        return (chances * distance.square()).sum(-1).mean(1).sqrt()
+
+    def chances(self) -> Tensor:
+        """[B, M, number of atoms] probabilities: rows first, as the layer that makes them has them in memory."""
+        return self.logits.transpose(0, 1).softmax(-1)
 
     def loss(self, target: Tensor, learns: Tensor | None = None) -> Tensor:
         """[B] the mean cross entropy of the members that learn from a row; 0 where none does.
@@ -90,10 +134,11 @@ class EnsembleTwoHot:
             target: [B], or [M, B] where members have targets of their own.
             learns: [M, B] bool; None: all of them.
         """
-        losses = two_hot_loss(self.logits, self.atoms, target - self.shift)
+        aims = (target - self.shift).t().contiguous()
+        losses = two_hot_loss(self.logits.transpose(0, 1), self.atoms, aims)  # rows first, as they lie in memory
         if learns is None:
-            return losses.mean(0)
-        return (losses * learns).sum(0) / learns.sum(0).clamp(min=1)
+            return losses.mean(1)
+        return (losses * learns.t()).sum(1) / learns.sum(0).clamp(min=1)
 
     def cumulative(self, target: Tensor, tie: Tensor | None = None) -> Tensor:
         """[B] probability that the mixture gives to numbers up to target [B]; tie as of `two_hot_cumulative`."""
@@ -102,7 +147,14 @@ class EnsembleTwoHot:
 
 
 class EnsembleHead(nn.Module):
-    """Networks of one hidden layer from features to distributions over a number, and their priors."""
+    """Distributions over a number by M members, which share a hidden layer, and their priors.
+
+    The members are the last layers: as many networks would cost M times as much and doubt as much, since it is the
+    priors, and the rows that each learns from, that set them apart (Osband et al. 2016, 2018).
+    """
+
+    random: Tensor
+    prior: Tensor
 
     def __init__(self, members: int, features: int, hidden: int, atoms: int, prior: float) -> None:
         """Make the networks.
@@ -110,32 +162,26 @@ class EnsembleHead(nn.Module):
         Args:
             members: how many.
             features: numbers that each sees.
-            hidden: width of its hidden layer.
-            atoms: numbers over which its distribution lies.
+            hidden: width of the hidden layer.
+            atoms: numbers over which the distributions lie.
             prior: standard deviation of the prior, in the unit of the atoms, over features that are like those that
                 were seen; 0: there is none.
         """
         super().__init__()
-        self.scale = prior
-        self.body = EnsembleLinear(members, features, hidden)
-        self.norm = nn.LayerNorm(hidden)
-        self.head = EnsembleLinear(members, hidden, atoms, zero=True)
+        self.scale, self.shape = prior, (-1, members, atoms)
+        self.body = mlp(features, hidden, 1)
+        self.head = zero(nn.Linear(hidden, members * atoms))
         self.seen = Standardised(features)
-        self.prior = nn.ModuleList(
-            EnsembleLinear(members, *sizes, trained=False)
-            for sizes in ((features, PRIOR_WIDTH), (PRIOR_WIDTH, PRIOR_WIDTH), (PRIOR_WIDTH, 1))
-        )
+        self.register_buffer("random", torch.randn(PRIOR_WIDTH, features) / math.sqrt(features))
+        self.register_buffer("prior", torch.randn(members, PRIOR_WIDTH) * math.sqrt(2 / PRIOR_WIDTH))
 
     def forward(self, features: Tensor, atoms: Tensor) -> EnsembleTwoHot:
         """Features [B, features] and the ascending atoms -> the distribution of each row."""
-        logits = self.head(F.relu(self.norm(self.body(features)))).float()
-        return EnsembleTwoHot(logits, atoms, self.shift(features.detach().float()))
+        logits = self.head(self.body(features)).float().reshape(self.shape)
+        return EnsembleTwoHot(logits.transpose(0, 1), atoms, self.shift(features.detach().float()))
 
     def shift(self, features: Tensor) -> Tensor:
         """[M, B] the priors of features [B, features]."""
         if not self.scale:
-            return features.new_zeros(len(self.head.weight), len(features))
-        x = self.seen(features)
-        for layer in self.prior[:-1]:
-            x = math.sqrt(2) * F.relu(layer(x))  # the variance stays that of the features, about 1
-        return self.scale * self.prior[-1](x).squeeze(-1)
+            return features.new_zeros(len(self.prior), len(features))
+        return self.scale * F.linear(F.relu(F.linear(self.seen(features), self.random)), self.prior).t()
