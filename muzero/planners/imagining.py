@@ -39,6 +39,7 @@ def imagine(
     proposals: int,
     inference: Path,
     kappa: float = 0.0,
+    particles: int = 1,
 ) -> Imagined:
     """Imagine sequences, and sort them by their returns.
 
@@ -53,6 +54,8 @@ def imagine(
             what the policy would do.
         inference: how the model is computed.
         kappa: as of `WorldModel.expand`.
+        particles: how often each sequence is imagined, by a model that draws: its return is the mean.  All sequences
+            of a position meet the same chance, and without a generator it is always the same.
 
     Raises:
         ValueError: if a return is not finite; names the row.
@@ -64,35 +67,49 @@ def imagine(
         sequences[:, :proposed] = before.sequences[:, :proposed]
     elif proposed:
         policy = Proposals(model.space, batch, proposed, horizon, legal, rng)
-    repeated = {name: latent.repeat_interleave(size, 0) for name, latent in root.items()}
-    noise = None if rng is None else 1 - rng.random((horizon, batch * size, model.noise), np.float32)
+    particles = particles if model.noise else 1
+    repeated = {name: latent.repeat_interleave(size * particles, 0) for name, latent in root.items()}
+    noise = chance(rng, horizon, batch, size, particles, model.noise)
     with simulating(model, repeated, horizon, inference, 1, kappa, noise, precise=rng is None) as begun:
-        value = begun.value.reshape(batch, size)[:, 0].copy()
-        returns = returns_of(begun, sequences, policy)
+        value = begun.value.reshape(batch, -1)[:, 0].copy()
+        returns = returns_of(begun, sequences, policy, particles)
     check_rows(np.isfinite(returns), "returns of imagined sequences", "holds a number that is not finite")
     order = np.argsort(-returns, 1, kind="stable")
     shaped = order.reshape(*order.shape, *[1] * (sequences.ndim - 2))
     return Imagined(np.take_along_axis(sequences, shaped, 1), np.take_along_axis(returns, order, 1), value)
 
 
-def returns_of(begun: Simulation, sequences: np.ndarray, policy: Proposals | None) -> np.ndarray:
+def chance(
+    rng: np.random.Generator | None, horizon: int, batch: int, size: int, particles: int, numbers: int
+) -> np.ndarray:
+    """[H, B * P * particles, numbers] uniform in (0, 1], what a model draws from: the same for all P sequences."""
+    count, source = (1, np.random.default_rng(0)) if rng is None else (batch, rng)
+    drawn = 1 - source.random((count, particles, horizon, numbers), np.float32)
+    of_steps = drawn.transpose(2, 0, 1, 3)[:, :, None]
+    shared = np.broadcast_to(of_steps, (horizon, batch, size, particles, numbers))
+    return shared.reshape(horizon, batch * size * particles, numbers)
+
+
+def returns_of(begun: Simulation, sequences: np.ndarray, policy: Proposals | None, particles: int = 1) -> np.ndarray:
     """[B, P] discounted rewards of sequences [B, P, H, ...], and the value of the state that each leads to.
 
-    The first sequences of each position are overwritten with what the policy does, where one is given.
+    The mean over particles.  The first sequences of each position are overwritten with what the policy does, where one
+    is given: in the states of their first particles.
     """
     batch, size, horizon = sequences.shape[:3]
-    rows, parameters, expand = batch * size, begun.parameters, begun.expand
+    rows, parameters, expand = batch * size * particles, begun.parameters, begun.expand
     assert callable(expand)
     total, alive, last = np.zeros(rows), np.ones(rows), np.zeros(rows)
     for step in range(horizon):
         if policy is not None:
-            sequences[:, : policy.count, step] = policy.step(parameters.reshape(batch, size, -1), step)
+            of_first = parameters.reshape(batch, size, particles, -1)[:, :, 0]
+            sequences[:, : policy.count, step] = policy.step(of_first, step)
         node = np.full(rows, step, np.int32)
-        edge = sequences[:, :, step].reshape(rows, *sequences.shape[3:])
+        edge = sequences[:, :, step].repeat(particles, 1).reshape(rows, *sequences.shape[3:])
         reward, discount, last, parameters = expand(node, edge, node + 1)
         total += alive * reward
         alive = alive * discount
-    return (total + alive * last).reshape(batch, size)
+    return (total + alive * last).reshape(batch, size, particles).mean(2)
 
 
 class Proposals:

@@ -37,6 +37,7 @@ class SequencePlanner(DoubtingPlanner):
     least_spread: Annotated[float, Range(0.0, 1.0)]
     momentum: Annotated[float, Range(0.0, 0.999)]
     inference: Path
+    particles: Count = 4
 
     @property
     def path(self) -> str:
@@ -94,7 +95,16 @@ class SequencePlanner(DoubtingPlanner):
         for iteration in range(self.iterations):
             drawn = self.narrowed(found).draw(self.noise(self.white(iteration, batch, space, draws)))
             imagined = imagine(
-                model, root, drawn, best, legal, draws, self.proposals, self.inference, self.kappa(explore)
+                model,
+                root,
+                drawn,
+                best,
+                legal,
+                draws,
+                self.proposals,
+                self.inference,
+                self.kappa(explore),
+                self.particles,
             )
             best = imagined.best(self.best_of(iteration))
             weights = self.weigh(best.returns)
@@ -134,6 +144,8 @@ class CemPlanner(SequencePlanner):
         least_spread: deviation that remains at least; of listed actions, the probability that all of them share.
         momentum: share of the distribution before in the one that is fitted.
         inference: how the model is computed, see gumbel.
+        particles: how often each sequence is imagined by a model that draws (model.kind = "ensemble"); returns are
+            means.  Models that do not draw imagine it once.
         optimism: see gumbel.
         pessimism: see gumbel.
     """
@@ -171,6 +183,8 @@ class IcemPlanner(SequencePlanner):
         least_spread: deviation that remains at least; of listed actions, the probability that all of them share.
         momentum: share of the distribution before in the one that is fitted.
         inference: how the model is computed, see gumbel.
+        particles: how often each sequence is imagined by a model that draws (model.kind = "ensemble"); returns are
+            means.  Models that do not draw imagine it once.
         optimism: see gumbel.
         pessimism: see gumbel.
         colour: exponent by which the power of the noise falls with its frequency: 0 is white; with 2 or more, actions
@@ -222,6 +236,8 @@ class MppiPlanner(SequencePlanner):
         least_spread: deviation that remains at least; of listed actions, the probability that all of them share.
         momentum: share of the distribution before in the one that is fitted.
         inference: how the model is computed, see gumbel.
+        particles: how often each sequence is imagined by a model that draws (model.kind = "ensemble"); returns are
+            means.  Models that do not draw imagine it once.
         optimism: see gumbel.
         pessimism: see gumbel.
         temperature: how much better sequences count more; 0 is cem's mean.

@@ -10,6 +10,7 @@ from chain import ChainModel
 from muzero.actions import Box
 from muzero.interfaces import Prediction, Transition, WorldModel
 from muzero.models.heads import Certain, SquashedGaussian
+from muzero.planners.imagining import imagine
 from muzero.planners.mpc import CemPlanner, IcemPlanner, MppiPlanner
 from muzero.planners.sequences import coloured, fixed_normals, probability
 
@@ -184,3 +185,31 @@ def test_fixed_numbers_are_standard_normal_and_always_the_same():
     fixed_normals.cache_clear()
     np.testing.assert_array_equal(fixed_normals(3, 256, (4, 2)), table)
     assert probability(np.array([-40.0, 0.0, 40.0])).tolist() == [0, 0.5, np.nextafter(1, 0)]
+
+
+class Gamble(Integrator):
+    """Pays the action times a number that is 3 with probability 1/4, else -1, drawn by the noise: 0 on average."""
+
+    noise = 1
+
+    def imagine(self, latent, action, noise=None):
+        lucky = torch.full((len(action),), -1.0) if noise is None else torch.where(noise[:, 0] <= 0.25, 3.0, -1.0)
+        following = {"state": latent["state"]}
+        return following, Transition(Certain(action[:, 0] * lucky), Certain(torch.ones(len(action))))
+
+
+@pytest.mark.parametrize("explore", [False, True])
+def test_returns_of_a_model_that_draws_are_means_over_the_same_chance(explore):
+    model, generator = Gamble(), np.random.default_rng(3) if explore else None
+    sequences = np.zeros((2, 2, 1, 1), np.float32)
+    sequences[:, 0], sequences[:, 1] = 1.0, 0.5
+    root, legal = {"state": torch.zeros(2, 2)}, np.ones((2, 0), bool)
+    found = imagine(model, root, sequences, None, legal, generator, 0, "torch", particles=4000)
+    size = np.abs(found.sequences[:, :, 0, 0])
+    np.testing.assert_allclose(found.returns / size, (found.returns / size)[:, :1].repeat(2, 1), atol=1e-5)
+    assert np.abs(found.returns / size).max() < 0.1
+    once = imagine(model, root, sequences, None, legal, generator, 0, "torch")
+    assert set(np.round(once.returns / np.abs(once.sequences[:, :, 0, 0]), 4).ravel()) <= {3.0, -1.0}
+    if not explore:  # always the same, in each row
+        again = imagine(model, root, sequences, None, legal, None, 0, "torch", particles=4000)
+        assert np.array_equal(found.returns, again.returns) and np.array_equal(found.returns[0], found.returns[1])
