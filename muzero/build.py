@@ -22,6 +22,7 @@ from muzero.games.registry import symmetries as symmetries_of
 from muzero.interfaces import EnvironmentFault, Games, GameSpec, Objective, Planner, Symmetries, WorldModel
 from muzero.learning.learner import Learner
 from muzero.learning.parallel import ALONE, Learners
+from muzero.models.ensemble import EnsembleModel
 from muzero.models.spatial import SpatialModel
 from muzero.models.symmetric import symmetric
 from muzero.models.vector import VectorModel
@@ -39,7 +40,7 @@ from muzero.util.extras import MissingExtra
 from muzero.util.seeds import derive
 from muzero.util.text import nearest, printable
 
-MODELS: dict[str, type[WorldModel]] = {"vector": VectorModel, "spatial": SpatialModel}
+MODELS: dict[str, type[WorldModel]] = {"vector": VectorModel, "spatial": SpatialModel, "ensemble": EnsembleModel}
 PLANNERS: dict[str, type[Planner]] = {
     "gumbel": GumbelPlanner,
     "puct": PuctPlanner,

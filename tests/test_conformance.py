@@ -27,7 +27,7 @@ MODELS = [
     pytest.param(kind, spec, id=f"{kind}-{spec.name}")
     for kind in build.SCHEMA["model"]
     for spec in SPECS
-    if kind == "vector" or len(spec.observation) == 3
+    if kind == "vector" or len(spec.observation) == (3 if kind == "spatial" else 1)
 ]
 
 FEW = {kind: {"population": 16, "elites": 4, "iterations": 2, "horizon": 3} for kind in ("cem", "icem", "mppi")}

@@ -92,6 +92,10 @@ class Standardised(nn.Module):
                 share = (1 / self.batches).clamp(min=self.SLOWEST)
                 self.mean.lerp_(x.mean(0), share)
                 self.square.lerp_(x.square().mean(0), share)
+        return self.scaled(x)
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """The same by the estimates as they are, which do not learn from it."""
         deviation = (self.square - self.mean.square()).clamp(min=self.LEAST**2).sqrt()
         return (x - self.mean) / deviation
 

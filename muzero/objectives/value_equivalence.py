@@ -5,8 +5,19 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from muzero.config import Range
-from muzero.interfaces import GameSpec, Head, Latent, Loss, Objective, Window, WindowSize, WorldModel, observe_first
+from muzero.config import ConfigError, Range
+from muzero.interfaces import (
+    GameSpec,
+    Head,
+    Latent,
+    Loss,
+    Objective,
+    Transition,
+    Window,
+    WindowSize,
+    WorldModel,
+    observe_first,
+)
 from muzero.objectives.latents import bottleneck, consistency, flat, observed, rows, unexplained
 from muzero.objectives.targets import close_cuts, members_of, n_step_value, steps_by_age
 
@@ -27,7 +38,7 @@ class ValueEquivalence(Objective):
         *,
         unroll: Annotated[int, Range(1, 64)] = 5,
         n_step: Annotated[int, Range(0, LONGEST_GAME)] = 5,
-        bootstrap: Literal["search", "target"] = "search",
+        bootstrap: Literal["search", "target", "best"] = "search",
         policy_weight: Weight = 1.0,
         value_weight: Weight = 0.25,
         reward_weight: Weight = 1.0,
@@ -35,6 +46,7 @@ class ValueEquivalence(Objective):
         consistency_weight: Weight = 2.0,
         projection: Annotated[int, Range(8, 4096)] = 128,
         latent_weight: Weight = 0.0,
+        surprise_weight: Weight = 1.0,
         gradient_scale: Annotated[float, Range(0.0, 1.0)] = 0.5,
         trace: Annotated[float, Range(0.0, 1.0)] = 1.0,
         age_steps: Annotated[int, Range(0, 1_000_000_000)] = 0,
@@ -51,7 +63,10 @@ class ValueEquivalence(Objective):
             n_step: real steps before a value target bootstraps; 0 uses the return to the end of the game, which suits
                 board games.  More steps have less bias and more variance, and suit older data less.
             bootstrap: "search" bootstraps from the values that the search stored; "target" from the slow copy of the
-                model at the same observation, which is fresher and costs a forward pass.
+                model at the same observation, which is fresher and costs a forward pass.  "best" takes no real steps:
+                a target is the largest of what the slow copy expects of each action, reward and value, as in Q-learning
+                (Watkins 1989), so it does not matter what was played.  It is for environments of few actions that are
+                always legal; `n_step`, `trace` and `age_steps` have no effect.
             policy_weight: factor of the policy loss.  Positions that teach no policy count as 0 in its mean, so it
                 falls with `selfplay.full_searches`.
             value_weight: factor of the value loss; below 1, because value targets are noisy.
@@ -62,6 +77,8 @@ class ValueEquivalence(Objective):
             projection: width of the networks in which the consistency loss compares latents.
             latent_weight: factor of the share of the variance of observed latents that imagined ones leave unexplained.
                 It keeps imagination exact over many steps, by which search gains on board games.
+            surprise_weight: factor of what a model loses that expects observations (model.kind = "ensemble"), by having
+                expected others.  Without effect on other models.
             gradient_scale: factor of the gradient at each unrolled step, so that late steps do not dominate early ones.
             trace: lambda of value targets (Sutton and Barto 2018, section 12.2): at every step before the last, a
                 target keeps this share of what follows and takes the rest from the search's value there.  1 is the
@@ -73,14 +90,21 @@ class ValueEquivalence(Objective):
                 learn from their own samples, and would narrow too early; 0 turns it off.
             member_share: share of the rows that each member of an ensemble learns from, drawn by the numbers of the
                 rows, so that a row is always the same members' (Osband et al. 2016).
-            member_targets: whose values the targets of an ensemble bootstrap from, with bootstrap = "target".  "own":
-                each member's from its own, so that doubt about later states arrives at earlier ones; "mean": all from
-                their mean; "min2": all from the smaller of two that each update draws (Fujimoto et al. 2018), against
-                values that are too high.
+            member_targets: whose values the targets of an ensemble bootstrap from, unless these are the search's.
+                "own": each member's from its own, so that doubt about later states arrives at earlier ones; "mean": all
+                from their mean; "min2": all from the smaller of two that each update draws (Fujimoto et al. 2018),
+                against values that are too high.
         """
         super().__init__()
+        if bootstrap == "best" and (spec.two_player or not spec.actions.columns):
+            reason = "it asks for every action, all of which are always legal; take target"
+            raise ConfigError(
+                [f'[objective] bootstrap = "best", and {spec.name} has {spec.actions.describe()}; {reason}']
+            )
         self.unroll = unroll
         self.n_step = n_step or min(spec.max_steps or LONGEST_GAME, LONGEST_GAME)
+        if bootstrap == "best":
+            self.n_step = 1
         self.bootstrap = bootstrap
         steps = unroll + self.n_step
         self.window = WindowSize(steps, 1 + (steps if bootstrap == "target" else unroll))
@@ -93,6 +117,7 @@ class ValueEquivalence(Objective):
             "latent": latent_weight,
             "entropy": entropy_weight,
         }
+        self.surprise_weight = surprise_weight
         self.gradient_scale, self.trace, self.age_steps = gradient_scale, trace, age_steps
         self.member_share, self.member_targets = member_share, member_targets
         if consistency_weight:
@@ -108,7 +133,7 @@ class ValueEquivalence(Objective):
 
     def forward(self, model: WorldModel, target_model: WorldModel, window: Window, generator: torch.Generator) -> Loss:
         value_target = self.value_target(target_model, window, generator)
-        latents, reward_loss, discount_loss = self.imagine(model, window)
+        latents, reward_loss, discount_loss, surprised = self.imagine(model, window)
         batch, positions = value_target.shape[-2:]
         prediction = model.predict(stack(latents))
         weights, candidates = (by_position(field, positions) for field in (window.policy, window.candidates))
@@ -129,10 +154,11 @@ class ValueEquivalence(Objective):
             noise = 1 - torch.rand(size, generator=generator, device=generator.device)  # in (0, 1]
             terms["entropy"] = over_positions(-prediction.policy.entropy(noise).view(positions, batch).t(), taught)
         terms |= self.latent_terms(model, latents, window, (known & ~over)[:, 1:])
+        terms |= self.surprise_terms(model, window, (known & ~over)[:, 1:])
         aim = value_target if value_target.ndim == 2 else value_target.mean(0)
         error = (prediction.value.mean.view(positions, batch)[0] - aim[:, 0]).abs().detach()
-        weighted = {name: self.weights[name] * term for name, term in terms.items()}
-        return Loss(weighted, error, {"value_error": error})
+        weighted = {name: self.weights.get(name, self.surprise_weight) * term for name, term in terms.items()}
+        return Loss(weighted, error + surprised, {"value_error": error})
 
     @torch.no_grad()
     def value_target(
@@ -143,24 +169,38 @@ class ValueEquivalence(Objective):
         [M, B, K + 1] where each of M members bootstraps from its own values.  The generator draws the members that
         "min2" looks at.
         """
+        if self.bootstrap == "best":
+            return self.best_value(target_model, window, generator)
         value, steps = window.value, None
         if self.age_steps:
             steps = steps_by_age(window.age, self.n_step, self.age_steps)
         if self.bootstrap == "target":
             earliest = self.n_step if steps is None else 1  # position of a value that a target takes
             latent = observe_first(target_model, window.observation[:, earliest:].flatten(0, 1))
-            fresh = self.trusted(target_model.predict(latent).value, generator).unflatten(-1, (len(value), -1))
+            head = target_model.predict(latent).value
+            fresh = self.trusted(head.mean, head.members, generator).unflatten(-1, (len(value), -1))
             usable = (window.known & ~window.over)[:, earliest:]
             searched = value.expand(*fresh.shape[:-1], -1)
             value = torch.cat([searched[..., :earliest], torch.where(usable, fresh, searched[..., earliest:])], -1)
         reward, discount = close_cuts(window.reward, window.discount, value, window.known, window.planned)
         return n_step_value(reward, discount, value * (window.known & ~window.over), self.n_step, self.trace, steps)
 
-    def trusted(self, head: Head, generator: torch.Generator | None) -> Tensor:
-        """The values [N], or [M, N] by member, of a head that targets bootstrap from."""
-        members = head.members
+    def best_value(self, target_model: WorldModel, window: Window, generator: torch.Generator | None) -> Tensor:
+        """The value targets of bootstrap = "best", as `value_target` returns them."""
+        positions = self.unroll + 1
+        latent = observe_first(target_model, window.observation[:, :positions].flatten(0, 1))
+        transition, value = every_action(target_model, latent)
+        means = transition.reward.mean + transition.discount.mean * value.mean
+        members = None
+        if transition.reward.members is not None and value.members is not None:
+            members = transition.reward.members + transition.discount.mean * value.members
+        expected = self.trusted(means, members, generator).unflatten(-1, (-1, target_model.space.columns)).amax(-1)
+        return expected.unflatten(-1, (-1, positions)) * (window.known & ~window.over)[:, :positions]
+
+    def trusted(self, mean: Tensor, members: Tensor | None, generator: torch.Generator | None) -> Tensor:
+        """The numbers [N], or [M, N] by member, that targets bootstrap from, of a mean [N] and its members [M, N]."""
         if members is None or self.member_targets == "mean":
-            return head.mean
+            return mean
         if self.member_targets == "own":
             return members
         two = torch.rand(len(members), generator=generator, device=members.device).topk(2).indices
@@ -173,8 +213,12 @@ class ValueEquivalence(Objective):
         rows = number + torch.arange(steps, device=number.device).unsqueeze(-1)
         return members_of(rows.flatten(), len(head.members), self.member_share)
 
-    def imagine(self, model: WorldModel, window: Window) -> tuple[list[Latent], Tensor, Tensor]:
-        """The K + 1 latents along the real actions, and the losses [B, K] of rewards and discounts between them."""
+    def imagine(self, model: WorldModel, window: Window) -> tuple[list[Latent], Tensor, Tensor, Tensor]:
+        """The K + 1 latents along the real actions, the losses [B, K] of rewards and discounts between them, and [B].
+
+        The last is how far the members are from the first reward: what one of them has not learned is new to it, and
+        should be sampled again.  0 of a model with one member.
+        """
         first = observe_first(model, window.observation[:, 0])
         latents, transition = model.imagine_sequence(first, window.action[:, : self.unroll], self.scaled)
         targets = (field[:, : self.unroll].t().flatten() for field in (window.reward, window.discount))
@@ -183,7 +227,11 @@ class ValueEquivalence(Objective):
             for head, target in zip(transition, targets, strict=True)
         )
         reward_loss, discount_loss = (loss.view(self.unroll, -1).t() for loss in losses)
-        return [first, *latents], reward_loss, discount_loss
+        members, batch = transition.reward.members, len(window.reward)
+        surprised = torch.zeros_like(window.reward[:, 0])
+        if members is not None:
+            surprised = (members.detach()[:, :batch] - window.reward[:, 0]).abs().mean(0) * window.known[:, 1]
+        return [first, *latents], reward_loss, discount_loss, surprised
 
     def scaled(self, latent: Latent) -> Latent:
         """A latent before an imagined step, whose gradient is scaled."""
@@ -203,6 +251,17 @@ class ValueEquivalence(Objective):
             found["latent"] = unexplained(rows(imagined), rows(seen), known.t().flatten())
         return {name: (loss.view(self.unroll, -1).t() * known).mean(1) for name, loss in found.items()}
 
+    def surprise_terms(self, model: WorldModel, window: Window, known: Tensor) -> dict[str, Tensor]:
+        """The losses [B] of a model that expects observations, by what surprises it in the K after the first."""
+        if not (model.expects and self.surprise_weight):
+            return {}
+        batch, steps = len(known), self.unroll + 1
+        first = torch.zeros(batch, steps, dtype=torch.bool, device=known.device)
+        first[:, 0] = True
+        memory, before = model.memory(batch), window.action[:, 0]
+        found = model.observe_sequence(memory, before, window.action[:, :steps], window.observation[:, :steps], first)
+        return {name: (nats[:, 1:] * known).mean(1) for name, nats in found.surprise.items()}
+
 
 @torch.no_grad()
 def size_of_latent(model: WorldModel, spec: GameSpec) -> int:
@@ -211,6 +270,15 @@ def size_of_latent(model: WorldModel, spec: GameSpec) -> int:
     latent = observe_first(model.eval(), torch.zeros(1, *spec.observation, device=device))
     model.train(training)
     return flat(model.seen(latent)).shape[1]
+
+
+def every_action(model: WorldModel, latent: Latent) -> tuple[Transition, Head]:
+    """What each of A actions leads to, and the value there: all actions of the first row of a latent, and so on."""
+    count, rows = model.space.columns, len(next(iter(latent.values())))
+    repeated = {name: tensor.repeat_interleave(count, 0) for name, tensor in latent.items()}
+    device = next(iter(latent.values())).device
+    following, transition = model.imagine(repeated, torch.arange(count, device=device).repeat(rows))
+    return transition, model.predict(following).value
 
 
 def stack(latents: list[Latent]) -> Latent:
