@@ -47,14 +47,15 @@ class Recorder(TorchDispatchMode):
 
 
 def prepared(game, settings, configs=()):
-    """A game's learner, and a replay with experience of a model that does not search."""
+    """A game's learner, and a replay with experience of a model that does not search, unless its actions need that."""
     config = build.configure(game, [*map(settings_from, configs), parse_settings(settings)])
     spec = build.spec(config)
     model = build.model(config, spec, 0)
     objective = build.objective(config, spec, model)
     learner = build.learner(config, model, objective, torch.device("cpu"), 0)
     games = build.games(config, 32, training=True)
-    selfplay, replay = build.selfplay(config, games, model, ReactivePlanner(), 0, 0, 0), build.replay(config, spec, 0)
+    planner = ReactivePlanner() if spec.actions.columns else build.planner(config)
+    selfplay, replay = build.selfplay(config, games, model, planner, 0, 0, 0), build.replay(config, spec, 0)
     while replay.steps < STEPS:
         for segment in selfplay.play(16).segments:
             replay.add(segment)

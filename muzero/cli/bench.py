@@ -15,6 +15,7 @@ BENCHMARKS = {
     "search": "the search without a network",
     "inference": "networks, and searches that use them",
     "update": "the learner's update, and its share of what the core can compute",
+    "members": "what an ensemble of heads costs",
     "planning": "planners of real-valued actions, without learning",
     "offline": "settings, learned from the experience of one run",
     "overlap": "whole runs that play and learn in turns, and at once",

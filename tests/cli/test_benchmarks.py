@@ -24,6 +24,12 @@ def test_help_lists_the_benchmarks(capsys):
     assert "muzero-bench search" in capsys.readouterr().out
 
 
+def test_what_members_cost_is_measured_beside_one(capsys):
+    assert bench_command(["members", "--game", "gym/Pendulum-v1", "--rounds", "1", "--members", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert "2 members, ms" in printed and "update" in printed and "search" in printed
+
+
 def test_a_misspelt_part_of_a_benchmark_is_refused(capsys):
     with pytest.raises(SystemExit):
         bench_command(["gpu", "--device", "cpu", "--only", "machine,serach"])
