@@ -1,10 +1,8 @@
 """An environment in which only an explorer that plans to learn finds the reward.
 
-From this folder, with five heads that doubt and a planner that likes what they doubt (docs/uncertainty.md has how far
-that came):
+From this folder, with five models that doubt and a planner that likes what they doubt (docs/uncertainty.md says why):
 
-    muzero-train --game python/deep_sea:DeepSea --set game.kwargs.size=10 --steps 10_000 --run runs/sea \\
-        --set model.members=5 --set planner.optimism=1
+    muzero-train --game python/deep_sea:DeepSea --config deep_sea.toml --set game.kwargs.size=10 --steps 10_000
 
 The task is DeepSea of bsuite (Osband et al. 2020): a diver sinks through a square of cells and steers.
 """

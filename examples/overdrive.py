@@ -1,6 +1,9 @@
 """An environment whose records tempt a model: what they show gets better up to a cliff that they do not show.
 
-python overdrive.py records.npz          # 1,000 steps that are never too fast, for muzero-train --data
+    python overdrive.py records.npz          # 1,000 steps that are never too fast, for muzero-train --data
+    muzero-train --game python/overdrive:Overdrive --data records.npz --updates 3000 --run runs/careful \\
+        --set model.members=5 --set planner.pessimism=2
+    python overdrive.py runs/careful         # what its plans are worth, in the game and in its own imagination
 """
 
 import sys
@@ -61,5 +64,34 @@ def record(steps: int, seed: int = 0) -> dict[str, np.ndarray]:
     return {name: np.array(values) for name, values in rows.items()}
 
 
+def judge(run: str, games: int = 20) -> tuple[float, float]:
+    """Rewards per step of an agent's plans: in the game, and as its model imagines them from the same starts."""
+    import torch
+
+    from muzero import Agent
+    from muzero.interfaces import observe_first
+
+    agent, environments = Agent.load(run, trust=True), [Overdrive() for _ in range(games)]
+    model, planner, rng = agent.player.model, agent.player.planner, np.random.default_rng(0)
+    seen = np.stack([environment.reset(seed=seed)[0] for seed, environment in enumerate(environments)])
+    session, legal = agent.session(games), np.ones((games, 0), bool)
+    latent, carry = observe_first(model, torch.from_numpy(seen)), planner.start(games, model.space)
+    real, imagined, first = 0.0, 0.0, np.ones(games, bool)
+    for _ in range(STEPS):
+        actions = session.act(seen)
+        steps = [environment.step(action) for environment, action in zip(environments, actions, strict=True)]
+        seen = np.stack([step[0] for step in steps])
+        real += np.mean([step[1] for step in steps])
+        decision, carry = planner.plan(model, latent, legal, carry, first, rng, False)
+        with torch.inference_mode():
+            latent, transition = model.imagine(latent, torch.from_numpy(np.asarray(decision.action, np.float32)))
+        imagined, first = imagined + float(transition.reward.mean.mean()), np.zeros(games, bool)
+    return real / STEPS, imagined / STEPS
+
+
 if __name__ == "__main__":
-    np.savez(sys.argv[1], **record(1000))
+    if sys.argv[1].endswith(".npz"):
+        np.savez(sys.argv[1], **record(1000))
+    else:
+        real, imagined = judge(sys.argv[1])
+        print(f"per step: {real:.3f} in the game, {imagined:.3f} imagined")
