@@ -41,7 +41,7 @@ class Progress:
         self.recent: deque[Status] = deque()  # of the last lines, for rates
         self.pace = Pace()
         self.spreads: Mapping[str, Any] = {}  # written last
-        self.evaluation, self.evaluation_steps = "", 0  # title of the evaluation under way, and steps of its games
+        self.evaluation, self.evaluation_steps = ("", 0), 0  # title and finished games of the one under way; its steps
 
     @property
     def due(self) -> bool:
@@ -115,8 +115,9 @@ class Progress:
 
     def evaluating(self, title: str, games: int, finished: int) -> None:
         """Show how far an evaluation is, where it is time; called after every step of its games."""
-        self.evaluation_steps = self.evaluation_steps + 1 if title == self.evaluation else 1
-        self.evaluation, now = title, time.monotonic()
+        before, done = self.evaluation
+        self.evaluation_steps = self.evaluation_steps + 1 if title == before and finished >= done else 1
+        self.evaluation, now = (title, finished), time.monotonic()
         if now - self.shown < self.screen_every:
             return
         self.shown = now

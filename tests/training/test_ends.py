@@ -190,6 +190,15 @@ def test_an_evaluation_shows_the_games_that_are_finished(tmp_path, monkeypatch):
     assert lines[-1] == "evaluating random: 2 of 2 games finished, step 3"
 
 
+def test_each_evaluation_counts_its_own_steps(tmp_path):
+    shown = Console(file=io.StringIO(), width=80)
+    progress = Progress(tmp_path, shown)
+    progress.screen_every = 0.0
+    for finished in (0, 2, 0):  # the last is of the next evaluation
+        progress.evaluating("trained", 2, finished)
+    assert [line[-6:] for line in shown.file.getvalue().splitlines()] == ["step 1", "step 2", "step 1"]
+
+
 class Dies(MemorylessPlayer):
     """An engine that dies in its second move."""
 
