@@ -2,7 +2,7 @@
 
 From this folder:
 
-    muzero-train --game python/swing_up:SwingUp --run runs/swing --steps 25_000
+    muzero-train --game python/swing_up:SwingUp --config swing_up.toml --run runs/swing
     muzero-eval runs/swing --trust
 
 The task is that of dm_control's cartpole-swingup, with exact physics of its own: a point mass on a rod without mass,
