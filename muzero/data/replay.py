@@ -76,7 +76,8 @@ class Replay:
             capacity: most rows; fewer if that many do not fit into `gigabytes`.
             gigabytes: most memory, in 10^9 bytes.
             priority_exponent: how much sampling prefers rows with a high priority; 0 samples uniformly (Schaul et al.
-                2016, eq. 1).
+                2016, eq. 1).  The priority is the error of the value, and of an ensemble also the mean error of its
+                members' rewards.
             importance_exponent: how far importance weights correct for that preference; 0 not at all, 1 in full
                 (Schaul et al. 2016, section 3.4).
             symmetries: learn from mirrored and rotated boards, too, if the rules of the game are the same there: every

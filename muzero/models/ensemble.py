@@ -20,7 +20,8 @@ from muzero.models.latent import Atoms, Limit, Prior, Size
 MOST_NUMBERS = 4096  # of an observation; each is predicted by each member
 LOG_VARIANCES = (-10.0, 0.5)  # within which they start (Chua et al. 2018, appendix A.1)
 RARE = 4.0  # logits below a probability of one half, with which marks begin
-FAR = 1e30  # a bound before anything was seen
+LEAST = 1e-6  # chance of a mark, so that what is lost by a surprise is bounded
+FAR = 1e9  # a bound before anything was seen
 BOUND_COST = 0.01  # of the distance of the bounds, which are learned
 
 
@@ -133,6 +134,8 @@ class EnsembleModel(WorldModel):
     def encode(self, observation: Tensor) -> Tensor:
         numbers = observation.flatten(1).float() * self.unit
         if self.standard is None:
+            if self.training and numbers.device.type == "cpu":  # a GPU would have to be waited for
+                check_marks(numbers)
             return numbers
         if self.training:
             with torch.no_grad():
@@ -260,8 +263,8 @@ class Marks(nn.Module):
 
     def lost(self, hidden: Tensor, mean: Tensor, seen: Tensor) -> Tensor:
         """[B] negative log probability of what was seen [B, numbers]: mean over members and numbers."""
-        chance = mean.clamp(1e-6, 1 - 1e-6)
-        return F.binary_cross_entropy(chance, seen.expand_as(chance), reduction="none").mean((0, -1))
+        chance = mean.float().clamp(LEAST, 1 - LEAST)
+        return -torch.where(seen > 0.5, chance, 1 - chance).log().mean((0, -1))
 
     def drawn(self, hidden: Tensor, mean: Tensor, noise: Tensor) -> Tensor:
         """[B, numbers] of one member each, which the first of uniform numbers [B, 1 + numbers] in (0, 1] draws."""
@@ -288,6 +291,14 @@ class EnsembleMlp(nn.Module):
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = F.silu(norm(layer(x)))
         return x
+
+
+def check_marks(numbers: Tensor) -> None:
+    """Refuse an observation that holds other numbers than 0 and 1."""
+    other = numbers[(numbers != 0) & (numbers != 1)]
+    if len(other):
+        given = f'[model] numbers = "marks", and an observation holds {other[0].item():g}'
+        raise ConfigError([f'{given}; expected 0 and 1 alone; take numbers = "real"'])
 
 
 def disagreement(mean: Tensor) -> Tensor:

@@ -23,25 +23,17 @@ WAVES = 64  # of a random function
 class EnsembleLinear(nn.Module):
     """M linear layers side by side: [B, inputs] or [M, B, inputs] -> [M, B, outputs]."""
 
-    weight: Tensor
-    bias: Tensor
-
-    def __init__(self, members: int, inputs: int, outputs: int, trained: bool = True, zero: bool = False) -> None:
+    def __init__(self, members: int, inputs: int, outputs: int, zero: bool = False) -> None:
         """Draw the weights, of variance 1 / inputs.
 
         Args:
             members: M.
             inputs, outputs: of each layer.
-            trained: whether they are parameters; otherwise they are stored with the model and stay as they are.
             zero: begin with zeros in place of random weights.
         """
         super().__init__()
-        weight = torch.randn(members, inputs, outputs) / math.sqrt(inputs) * (not zero)
-        for name, tensor in (("weight", weight), ("bias", torch.zeros(members, 1, outputs))):
-            if trained:
-                self.register_parameter(name, nn.Parameter(tensor))
-            else:
-                self.register_buffer(name, tensor)
+        self.weight = nn.Parameter(torch.randn(members, inputs, outputs) / math.sqrt(inputs) * (not zero))
+        self.bias = nn.Parameter(torch.zeros(members, 1, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim == 2:

@@ -171,3 +171,16 @@ def test_novelty_is_doubt_about_rewards(taught):
 def test_large_observations_are_refused():
     with pytest.raises(ConfigError, match=r"screen shows 3 x 64 x 64; .* at most 4,096; take spatial"):
         EnsembleModel(GameSpec("screen", (3, 64, 64), "uint8", Discrete(3), (0.0, 0.9)))
+
+
+def test_marks_are_zeros_and_ones():
+    model = made(numbers="marks").train()
+    assert model.encode(torch.tensor([[0.0, 1.0]])).tolist() == [[0, 1]]
+    with pytest.raises(ConfigError, match=r"an observation holds 0.5; expected 0 and 1 alone; take numbers = .real."):
+        model.encode(torch.tensor([[0.0, 0.5]]))
+
+
+def test_what_marks_lose_is_their_cross_entropy():
+    chance, seen = torch.tensor([[[0.2, 0.9]], [[0.6, 0.5]]]), torch.tensor([[1.0, 0.0]])
+    lost = Marks(2, 4, 2).lost(torch.zeros(2, 1, 4), chance, seen)
+    assert lost.item() == pytest.approx(-sum(math.log(c) for c in (0.2, 0.1, 0.6, 0.5)) / 4, rel=1e-5)
