@@ -255,7 +255,7 @@ class Marks(nn.Module):
         self.noise = size
         self.logits = EnsembleLinear(members, width, size)
         with torch.no_grad():
-            self.logits.bias -= RARE  # most marks are rare
+            self.logits.bias.sub_(RARE)  # most marks are rare
 
     def forward(self, hidden: Tensor, state: Tensor) -> Tensor:
         """[M, B, numbers] probabilities, by what the trunk makes [M, B, width] of states."""
