@@ -29,8 +29,8 @@ class EnsembleModel(WorldModel):
     """Members that each predict the next observation, the reward and the end of the game, from other weights.
 
     Latents are observations, so what is imagined can be compared with what is seen, and doubt about a state is doubt
-    about all that follows.  Without noise a step leads to what all members together expect; with noise, to a draw of
-    one member's distribution ("trajectory sampling", TS1).
+    about all that follows.  Without noise a step leads to the mean of the members' means; with noise, to a draw of one
+    member's distribution ("trajectory sampling", TS1).
     """
 
     expects = True
@@ -185,7 +185,7 @@ class EnsembleModel(WorldModel):
         both = torch.cat([state, taken], -1)
         hidden, body = self.trunk(both), self.reward_body(both)
         mean = self.expected(state, taken, hidden)
-        following = self.state_head.likeliest(mean) if noise is None else self.state_head.drawn(hidden, mean, noise)
+        following = mean.mean(0) if noise is None else self.state_head.drawn(hidden, mean, noise)
         shift = self.scale * self.reward_prior(state, taken).squeeze(-1)
         doubt = self.novelty * disagreement(mean) / self.usual.clamp(min=1e-6) if self.novelty else None
         reward = EnsembleTwoHot(self.reward_head(body).float(), self.atoms_of_reward, shift, doubt)
@@ -236,10 +236,6 @@ class NormalNumbers(nn.Module):
         squares = (seen - mean).square() * (-log_variance).exp()
         return 0.5 * (squares + log_variance).mean((0, -1)) + BOUND_COST * (self.bounds[1] - self.bounds[0]).mean()
 
-    def likeliest(self, mean: Tensor) -> Tensor:
-        """[B, numbers] by all members together."""
-        return mean.mean(0)
-
     def drawn(self, hidden: Tensor, mean: Tensor, noise: Tensor) -> Tensor:
         """[B, numbers] of one member each, by uniform numbers [B, 1 + noise] in (0, 1].
 
@@ -269,13 +265,6 @@ class Marks(nn.Module):
         """[B] negative log probability of what was seen [B, numbers]: mean over members and numbers."""
         chance = mean.float().clamp(LEAST, 1 - LEAST)
         return -torch.where(seen > 0.5, chance, 1 - chance).log().mean((0, -1))
-
-    def likeliest(self, mean: Tensor) -> Tensor:
-        """[B, numbers] 0 or 1, by all members together.
-
-        Probabilities would blur from step to step, and what is blurred was never seen, so it would be doubted for ever.
-        """
-        return (mean.mean(0) > 0.5).to(mean.dtype)
 
     def drawn(self, hidden: Tensor, mean: Tensor, noise: Tensor) -> Tensor:
         """[B, numbers] of one member each, which the first of uniform numbers [B, 1 + numbers] in (0, 1] draws."""

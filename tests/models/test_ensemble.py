@@ -173,19 +173,6 @@ def test_large_observations_are_refused():
         EnsembleModel(GameSpec("screen", (3, 64, 64), "uint8", Discrete(3), (0.0, 0.9)))
 
 
-def test_imagined_marks_are_zeros_and_ones():
-    spec = GameSpec("map", (9,), "float32", Discrete(2), (0.0, 0.9))
-    model = made(spec, numbers="marks").eval()
-    with torch.no_grad():
-        model.state_head.logits.weight.mul_(5)
-        model.state_head.logits.bias.zero_()
-    latent, action = {"state": torch.eye(9)}, torch.arange(9) % 2
-    found = model.imagine(latent, action)[0]["state"]
-    assert set(found.ravel().tolist()) == {0, 1}
-    hidden = model.trunk(torch.cat([latent["state"], model.space.encode(action)], -1))
-    assert torch.equal(found > 0, model.state_head(hidden, latent["state"]).mean(0) > 0.5)
-
-
 def test_marks_are_zeros_and_ones():
     model = made(numbers="marks").train()
     assert model.encode(torch.tensor([[0.0, 1.0]])).tolist() == [[0, 1]]
