@@ -2,7 +2,7 @@
 
     python overdrive.py records.npz          # 1,000 steps that are never too fast, for muzero-train --data
     muzero-train --game python/overdrive:Overdrive --data records.npz --updates 3000 --run runs/careful \\
-        --set model.members=5 --set planner.pessimism=2
+        --set model.members=5 --set model.prior=0.25 --set planner.pessimism=2
     python overdrive.py runs/careful         # what its plans are worth, in the game and in its own imagination
 """
 

@@ -103,7 +103,10 @@ class EnsembleTwoHot:
 
     @property
     def epistemic(self) -> Tensor:
-        """[B] standard deviation between the means of the members, all of them: variances add up to the mixture's."""
+        """[B] standard deviation between the means of the members, all of them, and of what is doubted beside.
+
+        Without the latter, the variances add up to the mixture's.
+        """
         members = self.members
         between = (members - members.mean(0)).square().mean(0)
         return between.sqrt() if self.doubt is None else (between + self.doubt.square()).sqrt()
